@@ -1,0 +1,29 @@
+//! Worker, Pool, Refiller and Sprite: the four actors of a warm pool of microVMs.
+//!
+//! The actors are state machines without I/O: no clock, no thread, no async, no hash order. A backend hosts them,
+//! delivers messages and timers, and does the work that they ask for. So the same actors run on a simulated clock,
+//! to try a policy, and on a real host, to serve with it.
+//!
+//! Read [`protocol`] first: it is the contract. [`host`] is the boundary to a backend, [`policy`] what an operator
+//! may choose.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod host;
+pub mod policy;
+mod pool;
+pub mod protocol;
+pub mod random;
+mod refiller;
+mod sprite;
+pub mod time;
+mod worker;
+
+pub use host::{Actor, Context, Host, Observer};
+pub use protocol::{
+    ActorId, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,
+};
+pub use random::Rng;
+pub use time::{Duration, Time, WallClock};
+pub use worker::{Worker, WorkerConfig};

@@ -1,0 +1,175 @@
+//! Depth: how many Sprites a pool aims to have ready or on their way.
+
+mod arrivals;
+mod at_least;
+mod base_stock;
+mod buffer;
+mod calendar;
+mod check;
+mod civil;
+mod fixed;
+mod forecast;
+mod hours;
+mod largest_of;
+mod needs;
+mod on_misses;
+mod overlap;
+mod panic;
+mod schedule;
+mod watermark;
+mod window;
+mod window_quantile;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use crate::protocol::{Goal, Levels};
+use crate::time::{Duration, Time, WallClock};
+
+pub use at_least::AtLeast;
+pub use base_stock::{BaseStock, erlang_b, erlang_servers};
+pub use buffer::Buffer;
+pub use fixed::Fixed;
+pub use forecast::Forecast;
+pub use largest_of::LargestOf;
+pub use on_misses::OnMisses;
+pub use panic::Panic;
+pub use schedule::Schedule;
+pub use watermark::Watermark;
+pub use window::{Day, Window};
+pub use window_quantile::WindowQuantile;
+
+/// A depth policy as it stands in a file: `depth = { kind = "fixed", ready = 16 }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Depth {
+    /// Always the same.
+    Fixed(Fixed),
+    /// Order up to `high` when no more than `low` are left.
+    Watermark(Watermark),
+    /// A share of what is in use, between bounds, in bounded steps.
+    Buffer(Buffer),
+    /// By the hour and the day.
+    Schedule(Schedule),
+    /// The smallest that Erlang's loss formula allows at the measured rate.
+    BaseStock(BaseStock),
+    /// The smallest that would have been enough for recent arrivals.
+    WindowQuantile(WindowQuantile),
+    /// More after misses, less after idleness.
+    OnMisses(OnMisses),
+    /// Follow a sudden rise at once, and a fall slowly.
+    Panic(Panic),
+    /// What the same time of the week has asked for before.
+    Forecast(Forecast),
+    /// The largest of several policies.
+    #[serde(alias = "any-of")]
+    LargestOf(LargestOf),
+    /// A floor under another policy.
+    AtLeast(AtLeast),
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Self::Fixed(Fixed { ready: 16 })
+    }
+}
+
+/// What a policy may look at when it decides.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Now.
+    pub now: Time,
+    /// The pool's numbers.
+    pub levels: Levels,
+    /// Boots ordered that have not ended.
+    pub on_order: u32,
+    /// From the order of a boot until its Sprite is ready: a moving average over recent boots. `None` before the
+    /// first boot has ended.
+    pub lead_time: Option<Duration>,
+}
+
+/// A depth policy at work in one pool. Calls come in the order of time.
+pub trait Rule: fmt::Debug + Send {
+    /// A request came for this pool. Called before [`Rule::goal`].
+    fn demand(&mut self, _now: Time, _missed: bool) {}
+
+    /// What to aim for now. Called after every change of the pool and whenever `changes_at` has come; it must be
+    /// cheap, and asking twice at the same time must give the same answer.
+    fn goal(&mut self, view: &View) -> Goal;
+
+    /// The next time at which the goal may be another though nothing happens; `None` for never. Asked after `goal`.
+    fn changes_at(&self) -> Option<Time> {
+        None
+    }
+
+    /// Whether this policy wants to know when the number in use falls.
+    fn needs_in_use(&self) -> bool {
+        false
+    }
+
+    /// Whether this policy wants the lead time of boots to be measured.
+    fn needs_lead_time(&self) -> bool {
+        false
+    }
+}
+
+/// A parameterised policy: what every kind provides.
+trait Kind {
+    /// Finds the first parameter that cannot be.
+    fn validate(&self) -> Result<(), Problem>;
+    /// The policy at work, in a run whose t = 0 is at `epoch`.
+    fn rule(&self, epoch: WallClock) -> Box<dyn Rule>;
+}
+
+impl Depth {
+    fn kind(&self) -> &dyn Kind {
+        match self {
+            Self::Fixed(kind) => kind,
+            Self::Watermark(kind) => kind,
+            Self::Buffer(kind) => kind,
+            Self::Schedule(kind) => kind,
+            Self::BaseStock(kind) => kind,
+            Self::WindowQuantile(kind) => kind,
+            Self::OnMisses(kind) => kind,
+            Self::Panic(kind) => kind,
+            Self::Forecast(kind) => kind,
+            Self::LargestOf(kind) => kind,
+            Self::AtLeast(kind) => kind,
+        }
+    }
+
+    /// Finds the first parameter that cannot be.
+    ///
+    /// # Errors
+    /// The problem, with the path of its key from this policy's table.
+    pub fn validate(&self) -> Result<(), Problem> {
+        self.kind().validate()
+    }
+
+    /// The policy at work in one pool of a run whose t = 0 is at `epoch`.
+    pub fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
+        self.kind().rule(epoch)
+    }
+}
+
+/// How long a boot is taken to last before the first one has been measured.
+fn boot_prior() -> Duration {
+    Duration::from_secs(1)
+}
+
+/// The time zone of hours that name none.
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+/// For tests of rules: an empty pool, so many seconds into the run.
+#[cfg(test)]
+fn test_view(secs: f64) -> View {
+    let now = Time::ZERO + Duration::from_secs_f64(secs);
+    View { now, levels: Levels::default(), on_order: 0, lead_time: None }
+}
+
+#[cfg(test)]
+mod tests;

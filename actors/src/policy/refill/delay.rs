@@ -1,0 +1,177 @@
+//! `delay`: hold after a take, so that boots do not compete with starts. Every take holds again; that alone would let
+//! a steady stream of takes hold orders back for ever, so `longest` bounds the whole and `low` ends it when the pool
+//! runs dry.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Rule};
+use crate::policy::Problem;
+use crate::time::{Duration, Time};
+
+/// Hold after a take. Only takes from the pool hold: a request that misses does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delay {
+    /// How long after the last take nothing is ordered.
+    pub hold: Duration,
+    /// How long at most after the first take; without it, a steady stream of takes holds orders back for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Duration>,
+    /// When no more Sprites than this are ready, nothing is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<u32>,
+}
+
+impl Kind for Delay {
+    fn validate(&self) -> Result<(), Problem> {
+        if self.hold.is_zero() {
+            return Err(Problem::new(
+                "hold",
+                "is 0, so nothing is held: give it some time, or use `immediate`",
+            ));
+        }
+        if self.longest.is_some_and(|longest| longest < self.hold) {
+            let message = format!("is shorter than `hold` ({}): make it at least as long", self.hold);
+            return Err(Problem::new("longest", message));
+        }
+        Ok(())
+    }
+
+    fn rule(&self) -> Box<dyn Rule> {
+        Box::new(Holding { policy: *self, hold: None, held: 0, overdue: 0 })
+    }
+}
+
+/// A hold that has begun.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    first: Time,
+    due: Time,
+}
+
+/// The delay at work.
+#[derive(Debug)]
+struct Holding {
+    policy: Delay,
+    hold: Option<Hold>,
+    /// The deficit that the present hold was last seen to hold back.
+    held: u32,
+    /// What an earlier hold held back and has not been allowed yet, because nobody asked when it ended.
+    overdue: u32,
+}
+
+impl Rule for Holding {
+    fn taken(&mut self, now: Time) {
+        // A hold that ended before this take, though its timer is still under way, does not begin again: what it
+        // held back may go, as on an exact clock.
+        if self.hold.is_some_and(|hold| hold.due <= now) {
+            self.overdue = std::mem::take(&mut self.held);
+            self.hold = None;
+        }
+        let first = self.hold.map_or(now, |hold| hold.first);
+        let end = self.policy.longest.map_or(Time::MAX, |longest| first + longest);
+        self.hold = Some(Hold { first, due: end.min(now + self.policy.hold) });
+    }
+
+    fn allow(&mut self, now: Time, deficit: u32, ready: u32) -> u32 {
+        let is_dry = self.policy.low.is_some_and(|low| ready <= low);
+        if is_dry || self.hold.is_none_or(|hold| hold.due <= now) {
+            (self.hold, self.held, self.overdue) = (None, 0, 0);
+            return deficit;
+        }
+        let allowed = deficit.min(std::mem::take(&mut self.overdue));
+        self.held = deficit - allowed;
+        allowed
+    }
+
+    fn again_at(&self) -> Option<Time> {
+        self.hold.map(|hold| hold.due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Duration::from_millis(millis)
+    }
+
+    fn delay(longest: Option<u64>, low: Option<u32>) -> Box<dyn Rule> {
+        Delay { hold: Duration::from_secs(1), longest: longest.map(Duration::from_millis), low }.rule()
+    }
+
+    /// A take that leaves this deficit, and what may be ordered right after it.
+    fn take(rule: &mut dyn Rule, millis: u64, deficit: u32) -> u32 {
+        rule.taken(at(millis));
+        rule.allow(at(millis), deficit, 20)
+    }
+
+    #[test]
+    fn every_take_holds_again() {
+        let mut rule = delay(None, None);
+        assert_eq!(take(&mut *rule, 0, 1), 0);
+        assert_eq!(rule.again_at(), Some(at(1_000)));
+        assert_eq!(take(&mut *rule, 900, 2), 0);
+        assert_eq!(rule.again_at(), Some(at(1_900)));
+        assert_eq!(rule.allow(at(1_899), 2, 20), 0);
+        assert_eq!(rule.allow(at(1_900), 2, 20), 2);
+        assert_eq!(rule.again_at(), None);
+    }
+
+    #[test]
+    fn the_longest_hold_ends_it() {
+        let mut rule = delay(Some(2_000), None);
+        for step in 0..4 {
+            assert_eq!(take(&mut *rule, step * 600, step as u32 + 1), 0);
+        }
+        assert_eq!(rule.again_at(), Some(at(2_000)));
+        assert_eq!(rule.allow(at(2_000), 4, 20), 4);
+        assert_eq!(take(&mut *rule, 2_100, 1), 0, "the next take begins another hold");
+        assert_eq!(rule.again_at(), Some(at(3_100)));
+    }
+
+    #[test]
+    fn a_pool_that_runs_dry_holds_nothing() {
+        let mut rule = delay(None, Some(10));
+        rule.taken(at(0));
+        assert_eq!(rule.allow(at(0), 5, 11), 0);
+        rule.taken(at(10));
+        assert_eq!(rule.allow(at(10), 6, 10), 6);
+        assert_eq!(rule.again_at(), None);
+    }
+
+    #[test]
+    fn what_no_take_caused_is_not_held() {
+        let mut rule = delay(None, None);
+        assert_eq!(rule.allow(at(0), 7, 3), 7);
+        assert_eq!(take(&mut *rule, 0, 1), 0);
+        assert_eq!(rule.allow(at(1_000), 1, 3), 1);
+        assert_eq!(rule.allow(at(1_001), 2, 3), 2);
+    }
+
+    #[test]
+    fn a_late_timer_does_not_begin_the_hold_again() {
+        let mut rule = delay(None, None);
+        assert_eq!(take(&mut *rule, 0, 1), 0);
+        assert_eq!(take(&mut *rule, 500, 2), 0);
+        // The hold ended at 1.5 s, but its timer is late and the next take comes first.
+        assert_eq!(take(&mut *rule, 1_501, 3), 2, "what was held goes, the new one is held");
+        assert_eq!(rule.again_at(), Some(at(2_501)));
+        assert_eq!(rule.allow(at(2_000), 1, 20), 0);
+        assert_eq!(rule.allow(at(2_502), 1, 20), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        let key = |hold, longest: Option<u64>| {
+            let longest = longest.map(Duration::from_millis);
+            Delay { hold: Duration::from_millis(hold), longest, low: None }
+                .validate()
+                .expect_err("cannot be")
+                .key
+        };
+        assert_eq!(key(0, None), "hold");
+        assert_eq!(key(1_000, Some(999)), "longest");
+    }
+}

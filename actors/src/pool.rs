@@ -1,0 +1,414 @@
+//! A Pool: the Sprites of one worker that can be taken, and the requests that found none. It alone gives its Sprites
+//! away, so none is given twice; it alone walks a request through the exhausted policy, so each ends once.
+
+mod dormant;
+mod waiting;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::host::{Actor, Context};
+use crate::policy::{PoolKey, PoolPolicy, Step, Take};
+use crate::protocol::{
+    ActorId, For, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer, WorkerId,
+};
+use crate::time::{Duration, Time};
+
+use dormant::Dormant;
+use waiting::Waiting;
+
+/// What distinguishes one pool of a worker from another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The worker's place in the fleet.
+    pub(crate) worker: WorkerId,
+    /// The worker's actor.
+    pub(crate) host: ActorId,
+    /// This pool's Refiller.
+    pub(crate) refiller: ActorId,
+    /// Whose Sprites it has, where pools are kept per tenant.
+    pub(crate) key: Key,
+    /// The most Sprites that it keeps asleep.
+    pub(crate) asleep_max: u32,
+    /// Whether the Refiller wants to know when the number in use falls.
+    pub(crate) reports_in_use: bool,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Pool {
+    place: Place,
+    policy: Arc<PoolPolicy>,
+    /// In the order in which they became ready.
+    ready: VecDeque<(ActorId, Time)>,
+    waiting: Waiting,
+    dormant: Dormant,
+    in_use: u32,
+    booting: u32,
+    creating: u32,
+    age_armed: bool,
+    down: bool,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub(crate) fn new(place: Place, policy: Arc<PoolPolicy>) -> Self {
+        Self {
+            place,
+            waiting: Waiting::new(policy.exhausted.len()),
+            policy,
+            ready: VecDeque::new(),
+            dormant: Dormant::default(),
+            in_use: 0,
+            booting: 0,
+            creating: 0,
+            age_armed: false,
+            down: false,
+        }
+    }
+
+    fn levels(&self) -> Levels {
+        Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
+    }
+
+    fn changed(&self, cx: &mut Context<'_>, booted: u32) {
+        cx.send(self.place.refiller, Message::Changed { levels: self.levels(), booted });
+    }
+
+    fn in_use_changed(&self, cx: &mut Context<'_>) {
+        if self.place.reports_in_use {
+            self.changed(cx, 0);
+        }
+    }
+
+    /// Tells the Worker what another tenant's request may displace.
+    fn tell_spare(&self, cx: &mut Context<'_>) {
+        if self.policy.key == PoolKey::Tenant {
+            let (key, ready) = (self.place.key, self.ready.len() as u32);
+            cx.send(self.place.host, Message::Spare { key, ready });
+        }
+    }
+
+    fn end(&self, cx: &mut Context<'_>, request: Request, outcome: Outcome) {
+        cx.observe(Observation::Ended { worker: self.place.worker, request, outcome });
+    }
+
+    // A ready Sprite, and who gets it.
+
+    fn pop_ready(&mut self, cx: &mut Context<'_>) -> Option<ActorId> {
+        let (sprite, _) = match self.policy.take {
+            Take::Oldest => self.ready.pop_front(),
+            Take::Newest => self.ready.pop_back(),
+        }?;
+        self.tell_spare(cx);
+        Some(sprite)
+    }
+
+    fn give(&mut self, cx: &mut Context<'_>, sprite: ActorId, request: Request, outcome: Outcome) {
+        self.in_use += 1;
+        cx.send(sprite, Message::Start { request, outcome });
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, request: Request) {
+        let missed = match self.pop_ready(cx) {
+            Some(sprite) => {
+                self.give(cx, sprite, request, Outcome::Warm);
+                false
+            }
+            None => {
+                self.exhausted(cx, request, 0, Outcome::Rejected);
+                true
+            }
+        };
+        cx.send(self.place.refiller, Message::Demand { missed, levels: self.levels() });
+    }
+
+    fn take_spilled(&mut self, cx: &mut Context<'_>, spill: Spill) {
+        let sprite = if self.down { None } else { self.pop_ready(cx) };
+        match sprite {
+            Some(sprite) => {
+                self.give(cx, sprite, spill.request, Outcome::Spilled);
+                self.changed(cx, 0);
+            }
+            None => cx.send(self.place.host, Message::Declined(spill)),
+        }
+    }
+
+    fn is_ready(&mut self, cx: &mut Context<'_>, boot: bool) {
+        let sprite = cx.sender();
+        if !boot {
+            self.in_use = self.in_use.saturating_sub(1);
+        }
+        match self.waiting.pop_oldest() {
+            Some(request) => {
+                self.observe_waiting(cx, self.waiting.len() + 1);
+                self.give(cx, sprite, request, Outcome::Waited);
+            }
+            None => {
+                self.ready.push_back((sprite, cx.now()));
+                self.watch_age(cx);
+                self.tell_spare(cx);
+            }
+        }
+        self.changed(cx, u32::from(boot));
+    }
+
+    // Who leaves the pool.
+
+    fn give_up_oldest(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((sprite, _)) = self.ready.pop_front() else { return false };
+        cx.send(sprite, Message::Stop);
+        true
+    }
+
+    fn shrink(&mut self, cx: &mut Context<'_>, keep: u32) {
+        let mut gave_up = false;
+        while self.ready.len() > keep as usize {
+            gave_up |= self.give_up_oldest(cx);
+        }
+        if gave_up {
+            self.tell_spare(cx);
+            self.changed(cx, 0);
+        }
+    }
+
+    fn make_room(&mut self, cx: &mut Context<'_>) {
+        if self.give_up_oldest(cx) {
+            self.tell_spare(cx);
+            self.changed(cx, 0);
+        } else {
+            cx.send(self.place.host, Message::Kept);
+        }
+    }
+
+    fn watch_age(&mut self, cx: &mut Context<'_>) {
+        if let (Some(max_age), false, Some((_, since))) =
+            (self.policy.max_age, self.age_armed, self.ready.front())
+        {
+            self.age_armed = true;
+            cx.arm(Timer::Age, (*since + max_age).since(cx.now()));
+        }
+    }
+
+    fn drop_aged(&mut self, cx: &mut Context<'_>) {
+        self.age_armed = false;
+        let max_age = self.policy.max_age.unwrap_or(Duration::MAX);
+        let mut keep = self.ready.len();
+        while keep > 0 && self.ready[self.ready.len() - keep].1 + max_age <= cx.now() {
+            keep -= 1;
+        }
+        self.shrink(cx, keep as u32);
+        self.watch_age(cx);
+    }
+
+    fn withdraw(&mut self, cx: &mut Context<'_>) {
+        let sprite = cx.sender();
+        self.dormant.forget(sprite);
+        let before = self.ready.len();
+        self.ready.retain(|(ready, _)| *ready != sprite);
+        if self.ready.len() < before {
+            self.tell_spare(cx);
+            self.changed(cx, 0);
+        }
+    }
+
+    // The exhausted policy.
+
+    /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
+    fn exhausted(&mut self, cx: &mut Context<'_>, request: Request, step: u8, otherwise: Outcome) {
+        if self.down {
+            return self.end(cx, request, Outcome::Failed);
+        }
+        let policy = Arc::clone(&self.policy);
+        for (index, rule) in policy.exhausted.iter().enumerate().skip(usize::from(step)) {
+            if self.try_step(cx, request, index as u8, rule) {
+                return;
+            }
+        }
+        self.end(cx, request, otherwise);
+    }
+
+    /// Whether this step takes care of the request.
+    fn try_step(&mut self, cx: &mut Context<'_>, request: Request, step: u8, rule: &Step) -> bool {
+        match rule {
+            Step::Wait(wait) => {
+                let deadline = wait.deadline.map_or(Time::MAX, |deadline| cx.now() + deadline);
+                if !self.waiting.push(step, wait.queue, request, deadline) {
+                    return false;
+                }
+                self.observe_waiting(cx, self.waiting.len() - 1);
+                self.watch_deadline(cx, step);
+                true
+            }
+            Step::Boot(limit) if self.booting < limit.at_once => {
+                self.booting += 1;
+                cx.send(self.place.host, Message::Make { request, step, create: false });
+                true
+            }
+            Step::Create(limit) if self.creating < limit.at_once => {
+                self.creating += 1;
+                cx.send(self.place.host, Message::Make { request, step, create: true });
+                true
+            }
+            Step::Boot(_) | Step::Create(_) => false,
+            Step::Spill(spill) => {
+                let (hops, hop_us) = (spill.hops, spill.hop_us());
+                let spill = Spill { request, origin: self.place.host, hop_us, hops, step };
+                cx.send(self.place.host, Message::SpillOut(spill));
+                true
+            }
+            Step::Wake(_) => self.wake(cx, request, step),
+            Step::Reject(_) => {
+                self.end(cx, request, Outcome::Rejected);
+                true
+            }
+        }
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>, request: Request, step: u8) -> bool {
+        let Some((sprite, asleep)) = self.dormant.pop(request.key) else { return false };
+        if asleep {
+            self.in_use += 1;
+            cx.send(self.place.host, Message::WakeFor { sprite, request, step });
+        } else {
+            // It is idle and still in use; only its user changes.
+            cx.send(sprite, Message::Start { request, outcome: Outcome::Woken });
+        }
+        true
+    }
+
+    fn refused(&mut self, cx: &mut Context<'_>, request: Request, step: u8, sprite: Option<ActorId>) {
+        self.undo_make(step);
+        if let Some(sprite) = sprite {
+            self.in_use = self.in_use.saturating_sub(1);
+            self.dormant.insert(request.key, sprite, true);
+        }
+        self.exhausted(cx, request, step + 1, Outcome::Rejected);
+        self.waiting_may_have_changed(cx);
+    }
+
+    fn undo_make(&mut self, step: u8) {
+        match self.policy.exhausted.get(usize::from(step)) {
+            Some(Step::Boot(_)) => self.booting = self.booting.saturating_sub(1),
+            Some(Step::Create(_)) => self.creating = self.creating.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn made(&mut self, cx: &mut Context<'_>, create: bool) {
+        let count = if create { &mut self.creating } else { &mut self.booting };
+        *count = count.saturating_sub(1);
+        self.in_use += 1;
+        self.in_use_changed(cx);
+    }
+
+    fn make_failed(&mut self, cx: &mut Context<'_>, purpose: For) {
+        match purpose {
+            For::Pool => cx.send(self.place.refiller, Message::BootFailed),
+            For::Request(request, step) => {
+                self.undo_make(step);
+                self.exhausted(cx, request, step + 1, Outcome::Failed);
+                self.waiting_may_have_changed(cx);
+            }
+        }
+    }
+
+    /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
+    fn start_failed(&mut self, cx: &mut Context<'_>, request: Request) {
+        self.in_use = self.in_use.saturating_sub(1);
+        if self.down || request.tries >= TRIES_MAX {
+            self.end(cx, request, Outcome::Failed);
+        } else if let Some(sprite) = self.pop_ready(cx) {
+            self.give(cx, sprite, request, Outcome::Waited);
+        } else {
+            self.exhausted(cx, request, 0, Outcome::Failed);
+        }
+        self.changed(cx, 0);
+    }
+
+    // Requests that wait.
+
+    fn observe_waiting(&self, cx: &mut Context<'_>, was: u32) {
+        let is = self.waiting.len();
+        cx.observe(Observation::Waiting { worker: self.place.worker, was, is });
+    }
+
+    /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
+    fn waiting_may_have_changed(&self, cx: &mut Context<'_>) {
+        if self.waiting.len() > 0 {
+            self.changed(cx, 0);
+        }
+    }
+
+    fn watch_deadline(&mut self, cx: &mut Context<'_>, step: u8) {
+        if let Some(deadline) = self.waiting.deadline_to_watch(step) {
+            cx.arm(Timer::Deadline(step), deadline.since(cx.now()));
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Context<'_>, step: u8) {
+        self.waiting.watch_over(step);
+        let mut gave_up = false;
+        while let Some(request) = self.waiting.pop_due(step, cx.now()) {
+            self.observe_waiting(cx, self.waiting.len() + 1);
+            self.exhausted(cx, request, step + 1, Outcome::Rejected);
+            gave_up = true;
+        }
+        self.watch_deadline(cx, step);
+        if gave_up {
+            self.changed(cx, 0);
+        }
+    }
+
+    // Sprites that sleep.
+
+    fn dormant(&mut self, cx: &mut Context<'_>, key: Key, asleep: bool) {
+        self.dormant.insert(key, cx.sender(), asleep);
+        if asleep {
+            self.in_use = self.in_use.saturating_sub(1);
+            self.in_use_changed(cx);
+        }
+        if self.dormant.len() > self.place.asleep_max as usize
+            && let Some(sprite) = self.dormant.pop_oldest()
+        {
+            cx.send(sprite, Message::Stop);
+        }
+    }
+
+    fn set_down(&mut self, cx: &mut Context<'_>, down: bool) {
+        self.down = down;
+        while down && let Some(request) = self.waiting.pop_oldest() {
+            self.observe_waiting(cx, self.waiting.len() + 1);
+            self.end(cx, request, Outcome::Failed);
+        }
+        self.changed(cx, 0);
+    }
+}
+
+impl Actor for Pool {
+    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
+        match message {
+            Message::Begin { full } => cx.send(self.place.refiller, Message::Begin { full }),
+            Message::Take(request) => self.take(cx, request),
+            Message::TakeSpilled(spill) => self.take_spilled(cx, spill),
+            Message::Ready { boot } => self.is_ready(cx, boot),
+            Message::Made { create } => self.made(cx, create),
+            Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),
+            Message::StartFailed(request) => self.start_failed(cx, request),
+            Message::Ended => {
+                self.in_use = self.in_use.saturating_sub(1);
+                self.in_use_changed(cx);
+            }
+            Message::Idle { key } => self.dormant(cx, key, false),
+            Message::Slept { key } => self.dormant(cx, key, true),
+            Message::Withdrawn => self.withdraw(cx),
+            Message::Refused { request, step, sprite } => self.refused(cx, request, step, sprite),
+            Message::Shrink { keep } => self.shrink(cx, keep),
+            Message::Yield => self.make_room(cx),
+            Message::Down(down) => self.set_down(cx, down),
+            Message::Fired(Timer::Deadline(step)) => self.deadline(cx, step),
+            Message::Fired(Timer::Age) => self.drop_aged(cx),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A Refiller: decides how many boots one Pool is short of (its depth policy) and when they may be ordered (its refill
+//! policy). It sees only the numbers that its Pool tells it, and orders from its Worker.
+
+use std::collections::VecDeque;
+
+use crate::host::{Actor, Context};
+use crate::policy::depth::{self, View};
+use crate::policy::refill::{self, BackoffState};
+use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
+use crate::protocol::{ActorId, Goal, Levels, Message, Observation, Timer, WorkerId};
+use crate::time::{Duration, Time, WallClock};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Refiller {
+    worker: WorkerId,
+    host: ActorId,
+    pool: ActorId,
+    depth: Box<dyn depth::Rule>,
+    refill: Box<dyn refill::Rule>,
+    backoff: BackoffState,
+    /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
+    returns: bool,
+    levels: Levels,
+    goal: Goal,
+    /// Boots ordered that have neither ended nor failed.
+    on_order: u32,
+    /// Failed boots that are not ordered again before the back-off ends.
+    held: u32,
+    backing_off: bool,
+    /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
+    aim: i64,
+    cancelling: bool,
+    depth_at: Option<Time>,
+    refill_at: Option<Time>,
+    lead: Option<LeadTime>,
+}
+
+impl Refiller {
+    /// The Refiller of a pool on the worker whose actor is `host`.
+    pub(crate) fn new(
+        worker: WorkerId,
+        host: ActorId,
+        policy: &PoolPolicy,
+        sprite: &SpritePolicy,
+        epoch: WallClock,
+    ) -> Self {
+        let depth = policy.depth.rule(epoch);
+        let lead = depth.needs_lead_time().then(LeadTime::default);
+        Self {
+            worker,
+            host,
+            pool: ActorId::OUTSIDE,
+            depth,
+            refill: policy.refill.rule(),
+            backoff: BackoffState::new(policy.backoff),
+            returns: sprite.after_use == AfterUse::Return,
+            levels: Levels::default(),
+            goal: Goal::default(),
+            on_order: 0,
+            held: 0,
+            backing_off: false,
+            aim: 0,
+            cancelling: false,
+            depth_at: None,
+            refill_at: None,
+            lead,
+        }
+    }
+
+    /// Whether the depth policy wants to know when the number in use falls.
+    pub(crate) fn needs_in_use(&self) -> bool {
+        self.depth.needs_in_use()
+    }
+
+    /// Ready and on their way, less what is promised to requests that wait.
+    fn position(&self) -> i64 {
+        let incoming = i64::from(self.on_order) + i64::from(self.held);
+        i64::from(self.levels.ready) + incoming - i64::from(self.levels.waiting)
+    }
+
+    fn look_at_depth(&mut self, cx: &mut Context<'_>) {
+        let view = View {
+            now: cx.now(),
+            levels: self.levels,
+            on_order: self.on_order,
+            lead_time: self.lead.as_ref().and_then(|lead| lead.mean),
+        };
+        let goal = self.depth.goal(&view);
+        if goal != self.goal {
+            cx.observe(Observation::Goal { worker: self.worker, was: self.goal, is: goal });
+            self.goal = goal;
+        }
+        rearm(cx, Timer::Depth, &mut self.depth_at, self.depth.changes_at());
+    }
+
+    /// Orders what is missing, or gives up what is too much.
+    fn decide(&mut self, cx: &mut Context<'_>) {
+        self.look_at_depth(cx);
+        let position = self.position();
+        let high = i64::from(self.goal.high);
+        let deficit = if position <= i64::from(self.goal.low) { (high - position).max(0) as u32 } else { 0 };
+        // Nobody waits without a boot on its way: such orders are not the refill policy's to hold back.
+        let incoming = self.on_order + self.held;
+        let urgent = self.levels.waiting.saturating_sub(incoming).min(deficit);
+        let mut spare = deficit - urgent;
+        if spare > 0 {
+            spare = self.refill.allow(cx.now(), spare, self.levels.ready);
+        }
+        let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
+        rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
+        self.order(cx, urgent, spare);
+
+        let aim = high + i64::from(self.levels.waiting);
+        let fell = aim < self.aim;
+        self.aim = aim;
+        if position > high {
+            self.give_up(cx, (position - high) as u32, fell);
+        }
+    }
+
+    fn order(&mut self, cx: &mut Context<'_>, urgent: u32, spare: u32) {
+        let ordered = urgent + spare;
+        if ordered == 0 {
+            return;
+        }
+        self.on_order += ordered;
+        if let Some(lead) = &mut self.lead {
+            lead.ordered(cx.now(), ordered);
+        }
+        let (worker, position, depth) = (self.worker, self.position(), self.goal.high);
+        cx.observe(Observation::Position { worker, position, depth, ordered });
+        cx.send(self.host, Message::Order { pool: self.pool, urgent, spare });
+    }
+
+    /// First withdraws orders that have not begun, then gives up ready Sprites.
+    fn give_up(&mut self, cx: &mut Context<'_>, surplus: u32, fell: bool) {
+        if self.cancelling {
+            return;
+        }
+        if fell && self.on_order > 0 {
+            self.cancelling = true;
+            cx.send(self.host, Message::Cancel { count: surplus.min(self.on_order) });
+        } else if !self.returns && self.levels.ready > self.goal.high {
+            let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.goal.high);
+            cx.send(self.pool, Message::Shrink { keep });
+        }
+    }
+
+    fn boots_ended(&mut self, cx: &mut Context<'_>, booted: u32) {
+        if booted == 0 {
+            return;
+        }
+        self.on_order = self.on_order.saturating_sub(booted);
+        if let Some(lead) = &mut self.lead {
+            lead.ended(cx.now(), booted);
+        }
+        if self.backoff.succeeded() {
+            cx.observe(Observation::BootsFailing { worker: self.worker, streak: 0 });
+        }
+    }
+
+    fn boot_failed(&mut self, cx: &mut Context<'_>) {
+        self.on_order = self.on_order.saturating_sub(1);
+        self.held += 1;
+        if let Some(lead) = &mut self.lead {
+            lead.forget_first();
+        }
+        let wait = self.backoff.failed(cx.rng());
+        cx.observe(Observation::BootsFailing { worker: self.worker, streak: self.backoff.streak() });
+        if !self.backing_off {
+            self.backing_off = true;
+            cx.arm(Timer::Backoff, wait);
+        }
+    }
+}
+
+impl Actor for Refiller {
+    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
+        match message {
+            Message::Begin { full } => {
+                self.pool = cx.sender();
+                if full {
+                    // Before the first request nothing competes with these boots, so no policy holds them back.
+                    self.look_at_depth(cx);
+                    self.aim = i64::from(self.goal.high);
+                    self.order(cx, 0, self.goal.high);
+                } else {
+                    self.decide(cx);
+                }
+            }
+            Message::Demand { missed, levels } => {
+                self.levels = levels;
+                self.depth.demand(cx.now(), missed);
+                if !missed {
+                    self.refill.taken(cx.now());
+                }
+                self.decide(cx);
+            }
+            Message::Changed { levels, booted } => {
+                self.levels = levels;
+                self.boots_ended(cx, booted);
+                self.decide(cx);
+            }
+            Message::BootFailed => self.boot_failed(cx),
+            Message::Cancelled { count } => {
+                self.cancelling = false;
+                self.on_order = self.on_order.saturating_sub(count);
+                if let Some(lead) = &mut self.lead {
+                    lead.cancelled(count);
+                }
+                self.decide(cx);
+            }
+            Message::Fired(timer) => {
+                match timer {
+                    Timer::Depth => self.depth_at = None,
+                    Timer::Refill => self.refill_at = None,
+                    Timer::Backoff => {
+                        self.backing_off = false;
+                        self.held = 0;
+                    }
+                    _ => return,
+                }
+                self.decide(cx);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Arms, moves or disarms a timer so that it fires at `wanted`.
+fn rearm(cx: &mut Context<'_>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
+    if *armed == wanted {
+        return;
+    }
+    match wanted {
+        Some(at) => cx.arm(timer, at.since(cx.now())),
+        None => cx.disarm(timer),
+    }
+    *armed = wanted;
+}
+
+/// From order to ready, as a moving average over recent boots (each new one weighs an eighth). Boots are taken to end
+/// in the order in which they were ordered, which keeps the mean exact though not each pair.
+#[derive(Debug, Default)]
+struct LeadTime {
+    orders: VecDeque<(Time, u32)>,
+    mean: Option<Duration>,
+}
+
+impl LeadTime {
+    fn ordered(&mut self, now: Time, count: u32) {
+        self.orders.push_back((now, count));
+    }
+
+    fn ended(&mut self, now: Time, count: u32) {
+        for _ in 0..count {
+            let Some(ordered) = self.forget_first() else { return };
+            let took = now.since(ordered);
+            self.mean = Some(match self.mean {
+                None => took,
+                Some(mean) => {
+                    Duration::from_nanos(mean.as_nanos() - mean.as_nanos() / 8 + took.as_nanos() / 8)
+                }
+            });
+        }
+    }
+
+    fn forget_first(&mut self) -> Option<Time> {
+        let (at, count) = self.orders.front_mut()?;
+        let at = *at;
+        *count -= 1;
+        if *count == 0 {
+            self.orders.pop_front();
+        }
+        Some(at)
+    }
+
+    fn cancelled(&mut self, mut count: u32) {
+        while count > 0 {
+            let Some((_, last)) = self.orders.back_mut() else { return };
+            let gone = count.min(*last);
+            *last -= gone;
+            count -= gone;
+            if *last == 0 {
+                self.orders.pop_back();
+            }
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A Worker: one physical host. It owns the host's slots and boots, and nothing is booted or woken without its leave;
+//! it knows its pools, and it alone speaks with other workers.
+
+mod orders;
+mod tenants;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::host::{Actor, Context};
+use crate::policy::{PoolKey, PoolPolicy, SpritePolicy};
+use crate::pool::{Place, Pool};
+use crate::protocol::{ActorId, For, Key, Message, Observation, Outcome, Request, Spill, WorkerId};
+use crate::refiller::Refiller;
+use crate::sprite::Sprite;
+use crate::time::{Duration, WallClock};
+
+use orders::Orders;
+use tenants::Tenants;
+
+/// What a Worker is told about its host.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Its place in the fleet.
+    pub id: WorkerId,
+    /// VMs that it can hold.
+    pub slots: u32,
+    /// Boots that it can run at once.
+    pub boots: u32,
+    /// What its pools do.
+    pub pool: Arc<PoolPolicy>,
+    /// How its Sprites live once they are assigned.
+    pub sprite: SpritePolicy,
+    /// The tenants that have a pool from the beginning, where pools are kept per tenant.
+    pub tenants: Vec<Key>,
+    /// The next worker of its region's ring, which its requests may spill to.
+    pub neighbour: Option<ActorId>,
+    /// The civil time of t = 0.
+    pub epoch: WallClock,
+}
+
+/// A VM that is to be made for a request.
+#[derive(Clone, Copy, Debug)]
+struct Make {
+    pool: ActorId,
+    request: Request,
+    step: u8,
+    create: bool,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Worker {
+    config: WorkerConfig,
+    /// The one pool, where Sprites are uniform.
+    pool: Option<ActorId>,
+    tenants: Tenants,
+    slots_free: u32,
+    boots_free: u32,
+    /// Requests that have a slot and need one of the boots. They go before the refill.
+    makes: VecDeque<Make>,
+    /// Requests whose slot another tenant's Sprite is about to leave.
+    displacing: VecDeque<Make>,
+    orders: Orders,
+    /// Every Sprite there is, and those without a VM.
+    sprites: Vec<ActorId>,
+    retired: Vec<ActorId>,
+    down: bool,
+}
+
+impl Worker {
+    /// A host without VMs or pools; they come with [`Message::Begin`].
+    pub fn new(config: WorkerConfig) -> Self {
+        Self {
+            slots_free: config.slots,
+            boots_free: config.boots,
+            config,
+            pool: None,
+            tenants: Tenants::default(),
+            makes: VecDeque::new(),
+            displacing: VecDeque::new(),
+            orders: Orders::default(),
+            sprites: Vec::new(),
+            retired: Vec::new(),
+            down: false,
+        }
+    }
+
+    // Pools.
+
+    fn begin(&mut self, cx: &mut Context<'_>, full: bool) {
+        match self.config.pool.key {
+            PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), full)),
+            PoolKey::Tenant => {
+                for key in std::mem::take(&mut self.config.tenants) {
+                    let pool = self.open_pool(cx, key, full);
+                    self.tenants.add(key, pool);
+                }
+            }
+        }
+    }
+
+    fn open_pool(&mut self, cx: &mut Context<'_>, key: Key, full: bool) -> ActorId {
+        let (id, host) = (self.config.id, cx.me());
+        let refiller = Refiller::new(id, host, &self.config.pool, &self.config.sprite, self.config.epoch);
+        let reports_in_use = refiller.needs_in_use();
+        let refiller = cx.spawn(Box::new(refiller));
+        let asleep_max = self.config.sprite.asleep;
+        let place = Place { worker: id, host, refiller, key, asleep_max, reports_in_use };
+        let pool = cx.spawn(Box::new(Pool::new(place, Arc::clone(&self.config.pool))));
+        cx.send(pool, Message::Begin { full });
+        pool
+    }
+
+    /// The pool that serves this key, if there is one.
+    fn pool_of(&self, key: Key) -> Option<ActorId> {
+        self.pool.or_else(|| self.tenants.pool(key))
+    }
+
+    // Requests.
+
+    fn request(&mut self, cx: &mut Context<'_>, request: Request) {
+        cx.observe(Observation::Arrived { worker: self.config.id, request });
+        if self.down {
+            return self.fail(cx, request);
+        }
+        let pool = match self.pool {
+            Some(pool) => pool,
+            None => self.tenant_pool(cx, request.key),
+        };
+        cx.send(pool, Message::Take(request));
+    }
+
+    /// A tenant that was not known before gets an empty pool.
+    fn tenant_pool(&mut self, cx: &mut Context<'_>, key: Key) -> ActorId {
+        if let Some(pool) = self.tenants.asked(key, cx.now()) {
+            return pool;
+        }
+        let pool = self.open_pool(cx, key, false);
+        self.tenants.add(key, pool);
+        self.tenants.asked(key, cx.now());
+        pool
+    }
+
+    fn fail(&self, cx: &mut Context<'_>, request: Request) {
+        cx.observe(Observation::Ended { worker: self.config.id, request, outcome: Outcome::Failed });
+    }
+
+    // Neighbours.
+
+    fn spill_out(&mut self, cx: &mut Context<'_>, mut spill: Spill) {
+        match self.config.neighbour {
+            Some(neighbour) if neighbour != cx.me() => {
+                spill.hops -= 1;
+                cx.send_after(neighbour, Message::Ask(spill), hop(&spill));
+            }
+            _ => self.refuse(cx, cx.sender(), spill.request, spill.step),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>, spill: Spill) {
+        match self.pool_of(spill.request.key) {
+            Some(pool) if !self.down => cx.send(pool, Message::TakeSpilled(spill)),
+            _ => self.pass_on(cx, spill),
+        }
+    }
+
+    /// To the next worker of the ring, or back to where it came from.
+    fn pass_on(&mut self, cx: &mut Context<'_>, mut spill: Spill) {
+        let next = self.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
+        match next {
+            Some(next) => {
+                spill.hops -= 1;
+                cx.send_after(next, Message::Ask(spill), hop(&spill));
+            }
+            None => cx.send_after(spill.origin, Message::Unserved(spill), hop(&spill)),
+        }
+    }
+
+    fn unserved(&mut self, cx: &mut Context<'_>, spill: Spill) {
+        match self.pool_of(spill.request.key) {
+            Some(pool) if !self.down => self.refuse(cx, pool, spill.request, spill.step),
+            _ => self.fail(cx, spill.request),
+        }
+    }
+
+    fn refuse(&self, cx: &mut Context<'_>, pool: ActorId, request: Request, step: u8) {
+        cx.send(pool, Message::Refused { request, step, sprite: None });
+    }
+
+    // Slots and boots.
+
+    fn make(&mut self, cx: &mut Context<'_>, make: Make) {
+        if self.down {
+            self.refuse(cx, make.pool, make.request, make.step);
+        } else if self.slots_free > 0 {
+            self.slots_free -= 1;
+            self.with_slot(cx, make);
+        } else {
+            self.displace(cx, make);
+        }
+    }
+
+    /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
+    fn displace(&mut self, cx: &mut Context<'_>, make: Make) {
+        match self.tenants.pop_displaceable(make.request.key) {
+            Some(victim) => {
+                self.displacing.push_back(make);
+                cx.send(victim, Message::Yield);
+            }
+            None => self.refuse(cx, make.pool, make.request, make.step),
+        }
+    }
+
+    fn with_slot(&mut self, cx: &mut Context<'_>, make: Make) {
+        if make.create {
+            self.boot(cx, make.pool, For::Request(make.request, make.step), true);
+        } else {
+            self.makes.push_back(make);
+            self.dispatch(cx);
+        }
+    }
+
+    /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill.
+    fn dispatch(&mut self, cx: &mut Context<'_>) {
+        while self.boots_free > 0 && !self.down {
+            if let Some(make) = self.makes.pop_front() {
+                self.boots_free -= 1;
+                self.boot(cx, make.pool, For::Request(make.request, make.step), false);
+            } else if self.slots_free > 0
+                && let Some(pool) = self.orders.pop()
+            {
+                self.boots_free -= 1;
+                self.slots_free -= 1;
+                self.boot(cx, pool, For::Pool, false);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn boot(&mut self, cx: &mut Context<'_>, pool: ActorId, purpose: For, create: bool) {
+        let sprite = self.retired.pop().unwrap_or_else(|| {
+            let sprite = cx.spawn(Box::new(Sprite::new(self.config.id, cx.me(), self.config.sprite)));
+            self.sprites.push(sprite);
+            sprite
+        });
+        cx.send(sprite, Message::Boot { pool, purpose, create });
+    }
+
+    fn released(&mut self, cx: &mut Context<'_>, slot: bool, retired: bool) {
+        if retired {
+            self.retired.push(cx.sender());
+        }
+        if !slot {
+            return;
+        }
+        match self.displacing.pop_front() {
+            Some(make) if self.down => {
+                self.slots_free += 1;
+                self.refuse(cx, make.pool, make.request, make.step);
+            }
+            Some(make) => self.with_slot(cx, make),
+            None => {
+                self.slots_free += 1;
+                self.dispatch(cx);
+            }
+        }
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>, sprite: ActorId, request: Request, step: u8) {
+        if self.slots_free > 0 && !self.down {
+            self.slots_free -= 1;
+            cx.send(sprite, Message::Wake { request });
+        } else {
+            cx.send(cx.sender(), Message::Refused { request, step, sprite: Some(sprite) });
+        }
+    }
+
+    // Faults.
+
+    fn crash(&mut self, cx: &mut Context<'_>) {
+        if self.down {
+            return;
+        }
+        self.down = true;
+        cx.observe(Observation::Host { worker: self.config.id, up: false });
+        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+            cx.send(pool, Message::Down(true));
+        }
+        self.slots_free += self.makes.len() as u32;
+        for make in self.makes.drain(..).chain(self.displacing.drain(..)) {
+            cx.send(make.pool, Message::Refused { request: make.request, step: make.step, sprite: None });
+        }
+        for &sprite in &self.sprites {
+            cx.send(sprite, Message::Lost);
+        }
+    }
+
+    fn recover(&mut self, cx: &mut Context<'_>) {
+        if !self.down {
+            return;
+        }
+        self.down = false;
+        cx.observe(Observation::Host { worker: self.config.id, up: true });
+        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+            cx.send(pool, Message::Down(false));
+        }
+        self.dispatch(cx);
+    }
+}
+
+fn hop(spill: &Spill) -> Duration {
+    Duration::from_micros(u64::from(spill.hop_us))
+}
+
+impl Actor for Worker {
+    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
+        match message {
+            Message::Begin { full } => self.begin(cx, full),
+            Message::Request(request) => self.request(cx, request),
+            Message::Ask(spill) => self.ask(cx, spill),
+            Message::Declined(spill) => self.pass_on(cx, spill),
+            Message::Unserved(spill) => self.unserved(cx, spill),
+            Message::Order { pool, urgent, spare } => {
+                self.orders.add(cx.sender(), pool, urgent, spare);
+                self.dispatch(cx);
+            }
+            Message::Cancel { count } => {
+                let count = self.orders.cancel(cx.sender(), count);
+                cx.send(cx.sender(), Message::Cancelled { count });
+            }
+            Message::Make { request, step, create } => {
+                self.make(cx, Make { pool: cx.sender(), request, step, create });
+            }
+            Message::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
+            Message::SpillOut(spill) => self.spill_out(cx, spill),
+            Message::Spare { key, ready } => self.tenants.set_spare(key, ready),
+            Message::Kept => {
+                if let Some(make) = self.displacing.pop_back() {
+                    self.make(cx, make);
+                }
+            }
+            Message::BootEnded { create: false } => {
+                self.boots_free += 1;
+                self.dispatch(cx);
+            }
+            Message::Released { slot, retired } => self.released(cx, slot, retired),
+            Message::Crash => self.crash(cx),
+            Message::Recover => self.recover(cx),
+            _ => {}
+        }
+    }
+}
