@@ -1,0 +1,87 @@
+//! The fields of a line of comma-separated values. A field may stand in quotes, but not go on in the next line.
+
+/// Splits lines, keeping its memory.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    bounds: Vec<(usize, usize)>,
+}
+
+impl Fields {
+    /// Splits a line; says whether all quotes are closed.
+    pub(super) fn split(&mut self, line: &[u8]) -> bool {
+        self.bounds.clear();
+        let mut start = 0;
+        loop {
+            if line.get(start) == Some(&b'"') {
+                let Some(end) = closing_quote(line, start + 1) else {
+                    return false;
+                };
+                self.bounds.push((start + 1, end));
+                match line.get(end + 1) {
+                    None => return true,
+                    Some(b',') => start = end + 2,
+                    Some(_) => return false,
+                }
+                continue;
+            }
+            match line[start..].iter().position(|byte| *byte == b',') {
+                Some(length) => {
+                    self.bounds.push((start, start + length));
+                    start += length + 1;
+                }
+                None => {
+                    self.bounds.push((start, line.len()));
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// How many fields the last line had.
+    pub(super) fn count(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// A field of the last line, which must be given again. A doubled quote within it stays doubled.
+    pub(super) fn get<'l>(&self, line: &'l [u8], index: usize) -> Option<&'l [u8]> {
+        let (start, end) = *self.bounds.get(index)?;
+        line.get(start..end).map(<[u8]>::trim_ascii)
+    }
+}
+
+fn closing_quote(line: &[u8], mut from: usize) -> Option<usize> {
+    loop {
+        let at = from + line.get(from..)?.iter().position(|byte| *byte == b'"')?;
+        if line.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(line: &str) -> Option<Vec<String>> {
+        let mut fields = Fields::default();
+        let closed = fields.split(line.as_bytes());
+        let get = |index| {
+            fields.get(line.as_bytes(), index).map(|field| String::from_utf8_lossy(field).into_owned())
+        };
+        closed.then(|| (0..fields.count()).filter_map(get).collect())
+    }
+
+    #[test]
+    fn commas_within_quotes_do_not_split() {
+        let owned =
+            |fields: &[&str]| Some(fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>());
+        assert_eq!(split("a, b ,,c"), owned(&["a", "b", "", "c"]));
+        assert_eq!(split("\"a,b\",c"), owned(&["a,b", "c"]));
+        assert_eq!(split("\"a \"\"b\"\"\",\"\""), owned(&["a \"\"b\"\"", ""]));
+        assert_eq!(split(""), owned(&[""]));
+        assert_eq!(split("a,"), owned(&["a", ""]));
+        assert_eq!(split("\"a"), None);
+        assert_eq!(split("\"a\"b"), None);
+    }
+}

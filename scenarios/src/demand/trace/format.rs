@@ -1,0 +1,138 @@
+//! What a trace holds, told by its first line.
+
+use super::fields::Fields;
+use super::json::Object;
+use super::lines::Lines;
+use crate::demand::DemandError;
+use crate::error::nearest;
+use crate::scenario::{Columns, Format, Trace};
+
+/// How to read the rows of a trace: where in a line everything stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A date and time in one column.
+    AzureLlm { at: usize },
+    /// The end and the duration in seconds.
+    AzureFunctions2021 { key: usize, end: usize, duration: usize },
+    /// Counts per minute from one column on.
+    AzureFunctions2019 { key: usize, first: usize },
+    /// Columns with these places.
+    Csv { at: usize, key: Option<usize>, lifetime: Option<usize> },
+    /// Fields with these names.
+    Json(Columns),
+}
+
+/// The fields of a journal.
+fn journal() -> Columns {
+    Columns { at: "at".to_owned(), key: Some("key".to_owned()), lifetime: Some("lifetime".to_owned()) }
+}
+
+/// Reads the first line of a trace and tells its format and layout. After it `lines` stands on the first line: a
+/// heading, or for JSON the first row.
+pub(super) fn layout(lines: &Lines, trace: &Trace) -> Result<(Format, Layout), DemandError> {
+    let first = lines.line();
+    let format = match trace.format {
+        Some(format) => format,
+        None => guess(lines, trace)?,
+    };
+    let layout = match format {
+        Format::Journal => Layout::Json(journal()),
+        Format::Jsonl => match &trace.columns {
+            Some(columns) => Layout::Json(columns.clone()),
+            None => Layout::Json(journal()),
+        },
+        _ => {
+            let header = Header::of(first).ok_or_else(|| lines.fault("a quote is not closed", "close it"))?;
+            header.layout(format, trace, lines)?
+        }
+    };
+    Ok((format, layout))
+}
+
+const KNOWN: &str = "say what it holds with `format` in [demand]: azure-llm, azure-functions-2021, \
+     azure-functions-2019, csv or jsonl (with `columns`), or journal";
+
+fn guess(lines: &Lines, trace: &Trace) -> Result<Format, DemandError> {
+    let first = lines.line();
+    if first.starts_with(b"{") {
+        let names = Object::parse(first).map(|object| object.names().join(" ")).unwrap_or_default();
+        let is_journal = names.split(' ').all(|name| ["at", "key", "lifetime"].contains(&name));
+        return Ok(if is_journal && trace.columns.is_none() { Format::Journal } else { Format::Jsonl });
+    }
+    let header = Header::of(first).unwrap_or_default();
+    let has = |names: &[&str]| names.iter().all(|name| header.place(name).is_some());
+    if has(&["TIMESTAMP", "ContextTokens"]) {
+        Ok(Format::AzureLlm)
+    } else if has(&["app", "end_timestamp", "duration"]) {
+        Ok(Format::AzureFunctions2021)
+    } else if has(&["HashApp", "HashFunction", "1"]) {
+        Ok(Format::AzureFunctions2019)
+    } else if trace.columns.is_some() || has(&["at"]) {
+        Ok(Format::Csv)
+    } else {
+        let text: String = String::from_utf8_lossy(first).chars().take(60).collect();
+        Err(lines.fault(format!("the format cannot be told from the first line, `{text}`"), KNOWN))
+    }
+}
+
+/// The names of a heading.
+#[derive(Default)]
+struct Header(Vec<String>);
+
+impl Header {
+    fn of(line: &[u8]) -> Option<Self> {
+        let mut fields = Fields::default();
+        let closed = fields.split(line);
+        let name = |index| fields.get(line, index).map(|name| String::from_utf8_lossy(name).into_owned());
+        closed.then(|| Self((0..fields.count()).filter_map(name).collect()))
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| known == name)
+    }
+
+    /// The place of a column that must be there.
+    fn need(&self, name: &str, lines: &Lines) -> Result<usize, DemandError> {
+        self.place(name).ok_or_else(|| {
+            let remedy = match nearest(name, self.0.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    let names: Vec<&str> = self.0.iter().take(8).map(String::as_str).collect();
+                    format!("it has: {}; check `format` and `columns` in [demand]", names.join(", "))
+                }
+            };
+            let remedy: String = remedy.chars().take(300).collect();
+            lines.fault(format!("the heading has no column `{name}`"), remedy)
+        })
+    }
+
+    fn layout(&self, format: Format, trace: &Trace, lines: &Lines) -> Result<Layout, DemandError> {
+        let need = |name: &str| self.need(name, lines);
+        match format {
+            Format::AzureLlm => Ok(Layout::AzureLlm { at: need("TIMESTAMP")? }),
+            Format::AzureFunctions2021 => Ok(Layout::AzureFunctions2021 {
+                key: need("app")?,
+                end: need("end_timestamp")?,
+                duration: need("duration")?,
+            }),
+            Format::AzureFunctions2019 => {
+                Ok(Layout::AzureFunctions2019 { key: need("HashApp")?, first: need("1")? })
+            }
+            Format::Csv | Format::Jsonl | Format::Journal => match &trace.columns {
+                Some(columns) => {
+                    let optional = |name: &Option<String>| name.as_deref().map(need).transpose();
+                    Ok(Layout::Csv {
+                        at: need(&columns.at)?,
+                        key: optional(&columns.key)?,
+                        lifetime: optional(&columns.lifetime)?,
+                    })
+                }
+                None => Ok(Layout::Csv {
+                    at: need("at")?,
+                    key: self.place("key"),
+                    lifetime: self.place("lifetime"),
+                }),
+            },
+        }
+    }
+}

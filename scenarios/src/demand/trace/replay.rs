@@ -1,0 +1,210 @@
+//! Replays the rows of a trace: from t = 0, in the order of time, faster or more often if the scenario says so.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use actors::random::Purpose;
+use actors::{Duration, Rng};
+
+use super::lines::Lines;
+use super::minutes::Minutes;
+use super::rows::Rows;
+use super::sort::{Record, Sorted, Sorter};
+use crate::demand::{DemandError, Progress};
+use crate::scenario::{Format, Lifetimes, Order, Trace};
+
+/// How many rows are sorted between two reports of progress.
+const ROWS_PER_REPORT: u64 = 8_192;
+
+/// One arrival of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::demand) struct Row {
+    /// Nanoseconds from the first row of the trace.
+    pub(in crate::demand) at: u64,
+    /// Whose, where the trace says so.
+    pub(in crate::demand) key: Option<u32>,
+    /// How long, where the trace says so and the scenario listens.
+    pub(in crate::demand) lifetime: Option<Duration>,
+}
+
+/// A trace on its way.
+#[derive(Debug)]
+pub(in crate::demand) struct Replay {
+    rows: Rows,
+    source: Source,
+    /// When the first row was, on the clock of the trace.
+    first: i64,
+    speed: f64,
+    scale: Option<Scale>,
+    lifetimes: Lifetimes,
+    /// A row that has been read and not given.
+    ahead: Option<Row>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Straight from the file; the time of the row before.
+    File(i64),
+    Sorted(Sorted),
+    Minutes(Minutes),
+}
+
+/// More or fewer arrivals than rows.
+#[derive(Debug)]
+struct Scale {
+    times: f64,
+    rng: Rng,
+    /// Copies of the current row that are still to come, the last of them first.
+    copies: Vec<Row>,
+}
+
+impl Replay {
+    /// Opens a trace, sorts it if need be, and reads its first row.
+    pub(in crate::demand) fn open(
+        trace: &Trace,
+        base: &Path,
+        seed: u64,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, DemandError> {
+        Self::new(Lines::open(&base.join(&trace.trace))?, trace, seed, progress)
+    }
+
+    pub(super) fn new(
+        lines: Lines,
+        trace: &Trace,
+        seed: u64,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, DemandError> {
+        let mut rows = Rows::new(lines, trace)?;
+        let source = match (rows.format(), trace.order) {
+            (Format::AzureFunctions2019, _) => {
+                Source::Minutes(Minutes::read(&mut rows, trace.arrivals, seed, progress)?)
+            }
+            (Format::AzureFunctions2021, _) | (_, Order::Sort) => {
+                Source::Sorted(sorted(&mut rows, progress)?)
+            }
+            (_, Order::Check) => Source::File(i64::MIN),
+        };
+        let rng = Rng::stream(seed, Purpose::Arrivals, 1);
+        let scale = (trace.scale != 1.0).then(|| Scale { times: trace.scale, rng, copies: Vec::new() });
+        let mut this = Self {
+            rows,
+            source,
+            first: 0,
+            speed: trace.speed,
+            scale,
+            lifetimes: trace.lifetimes,
+            ahead: None,
+        };
+        let Some(first) = this.pull()? else {
+            return Err(DemandError::Empty { path: this.rows.lines.path });
+        };
+        this.first = first.at;
+        this.ahead = Some(this.row(first));
+        Ok(this)
+    }
+
+    /// How far the file has been read.
+    pub(in crate::demand) fn progress(&self) -> Progress {
+        self.rows.progress()
+    }
+
+    /// The next arrival; `None` after the last.
+    pub(in crate::demand) fn next(&mut self) -> Result<Option<Row>, DemandError> {
+        if self.scale.is_none() {
+            return self.next_row();
+        }
+        loop {
+            let copy = self.scale.as_mut().and_then(|scale| scale.copies.pop());
+            if copy.is_some() {
+                return Ok(copy);
+            }
+            let Some(row) = self.next_row()? else {
+                return Ok(None);
+            };
+            let next = self.next_row()?;
+            self.ahead = next;
+            if let Some(scale) = &mut self.scale {
+                scale.copy(row, next.map_or(row.at, |next| next.at));
+            }
+        }
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>, DemandError> {
+        if let Some(row) = self.ahead.take() {
+            return Ok(Some(row));
+        }
+        Ok(self.pull()?.map(|record| self.row(record)))
+    }
+
+    fn pull(&mut self) -> Result<Option<Record>, DemandError> {
+        match &mut self.source {
+            Source::File(before) => {
+                let record = self.rows.next()?;
+                if let Some(record) = &record {
+                    if record.at < *before {
+                        return Err(out_of_order(&self.rows.lines, record.at, *before, self.first));
+                    }
+                    *before = record.at;
+                }
+                Ok(record)
+            }
+            Source::Sorted(sorted) => sorted.next(),
+            Source::Minutes(minutes) => minutes.next(),
+        }
+    }
+
+    fn row(&self, record: Record) -> Row {
+        let since = record.at.abs_diff(self.first);
+        let at = if self.speed == 1.0 { since } else { (since as f64 / self.speed) as u64 };
+        // A Sprite that was used for no time was used all the same.
+        let used = |lifetime: Duration| lifetime.max(Duration::from_nanos(1));
+        let lifetime = record.lifetime.filter(|_| self.lifetimes == Lifetimes::Trace).map(used);
+        Row { at, key: record.key, lifetime }
+    }
+}
+
+impl Scale {
+    /// Lays the copies of a row: the first where the row is, the others at random until the next row.
+    fn copy(&mut self, row: Row, until: u64) {
+        let whole = self.times as u64;
+        let part = self.times - whole as f64;
+        let count = whole + u64::from(part > 0.0 && self.rng.chance(part));
+        let length = until.saturating_sub(row.at);
+        self.copies.extend((1..count).map(|_| Row { at: row.at + self.rng.below(length), ..row }));
+        self.copies.sort_unstable_by_key(|copy| Reverse(copy.at));
+        if count > 0 {
+            self.copies.push(row);
+        }
+    }
+}
+
+fn sorted(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Sorted, DemandError> {
+    let mut sorter = Sorter::new();
+    let mut count = 0u64;
+    while let Some(record) = rows.next()? {
+        sorter.push(record)?;
+        count += 1;
+        if count.is_multiple_of(ROWS_PER_REPORT) {
+            progress(rows.progress());
+        }
+    }
+    sorter.finish()
+}
+
+fn out_of_order(lines: &Lines, at: i64, above: i64, first: i64) -> DemandError {
+    let words = |time: i64| {
+        let distance = Duration::from_nanos(time.abs_diff(first));
+        if time < first {
+            format!("{distance} before the first")
+        } else {
+            format!("{distance} after the first")
+        }
+    };
+    DemandError::OutOfOrder {
+        path: lines.path.clone(),
+        line: lines.number(),
+        at: words(at),
+        above: words(above),
+    }
+}

@@ -1,0 +1,27 @@
+//! What to run: scenario files, the demand that they describe, and the traces that they replay.
+//!
+//! ```text
+//!   file.toml ──▶ Document ──▶ Scenario ──▶ workers()    who there is, with which pool
+//!   --set ───────────▲           ├────────▶ arrivals()   requests in the order of time, from stages or a trace
+//!                                └────────▶ faults()     what goes wrong when
+//! ```
+//!
+//! A [`Scenario`] is data: it reads no clock and starts nothing. Every fault of a file is a [`ScenarioError`] that
+//! names the line, the key and the remedy. The same scenario gives the same arrivals on every machine.
+//!
+//! The format is described in this crate's README.md.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod decimal;
+pub mod demand;
+pub mod distribution;
+mod document;
+mod error;
+pub mod scenario;
+
+pub use demand::{Arrival, Arrivals, DemandError, Progress};
+pub use distribution::{Distribution, DistributionError, Sampler};
+pub use error::{Place, ScenarioError};
+pub use scenario::{Effect, Fault, RegionPlan, Scenario, WorkerPlan};

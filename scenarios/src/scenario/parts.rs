@@ -1,0 +1,199 @@
+//! The smaller tables of a scenario: how the simulated host answers, how Sprites live, timers, tenants, cost, gates.
+
+use std::fmt;
+
+use actors::policy::AfterUse;
+use actors::{Duration, WallClock};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::distribution::Distribution;
+
+/// `[latency]`: how long the work of a simulated host takes, and how often it fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Latency {
+    /// Bind a user's data and let the VM run.
+    pub start: Distribution,
+    /// Make a VM from the template.
+    pub boot: Distribution,
+    /// Make a VM the long way round.
+    pub create: Distribution,
+    /// Bring a sleeping VM back.
+    pub wake: Distribution,
+    /// Put an idle VM to sleep.
+    pub sleep: Distribution,
+    /// Destroy a VM.
+    pub stop: Distribution,
+    /// The share of boots and creates that fail, from 0 to 1.
+    pub boot_failures: f64,
+    /// The share of starts that fail, from 0 to 1.
+    pub start_failures: f64,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            start: Distribution::constant(Duration::from_micros(60)),
+            boot: Distribution::lognormal(ms(36), ms(120)),
+            create: Distribution::lognormal(ms(2_100), ms(9_000)),
+            wake: Distribution::constant(ms(1)),
+            sleep: Distribution::ZERO,
+            stop: Distribution::ZERO,
+            boot_failures: 0.0,
+            start_failures: 0.0,
+        }
+    }
+}
+
+/// `[sprite]`: how Sprites live once they are assigned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpriteLife {
+    /// How long a request uses its Sprite. Without it a started Sprite leaves the model at once and holds no slot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Distribution>,
+    /// How long a Sprite stays idle after use before it sleeps; without it, it stops at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<Duration>,
+    /// What becomes of a Sprite after use.
+    pub after_use: AfterUse,
+    /// How many Sprites a worker keeps asleep.
+    pub asleep: u32,
+}
+
+impl Default for SpriteLife {
+    fn default() -> Self {
+        Self { lifetime: None, idle_after: None, after_use: AfterUse::default(), asleep: 1_000 }
+    }
+}
+
+/// `[timer]`: how late the timers of a simulated host fire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimerSlack {
+    /// Timers fire at multiples of this, rounded up; zero for an exact clock.
+    pub grid: Duration,
+    /// How much later still.
+    pub lag: Distribution,
+}
+
+impl Default for TimerSlack {
+    fn default() -> Self {
+        Self { grid: Duration::ZERO, lag: Distribution::ZERO }
+    }
+}
+
+/// `[clock]`: which civil time the run begins at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clock {
+    /// The civil time of t = 0, which schedules and forecasts follow.
+    pub begins: Begins,
+}
+
+/// A date-time with its offset, such as 2026-01-05T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begins(pub WallClock);
+
+impl Default for Begins {
+    /// A Monday at midnight.
+    fn default() -> Self {
+        Self(WallClock::from_unix_nanos(1_767_571_200_000_000_000))
+    }
+}
+
+impl fmt::Display for Begins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0.as_unix_nanos())) {
+            Ok(timestamp) => timestamp.fmt(f),
+            Err(_) => write!(f, "{}ns", self.0.as_unix_nanos()),
+        }
+    }
+}
+
+impl Serialize for Begins {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Begins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let nanos = text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_nanosecond);
+        match nanos.and_then(|nanos| i64::try_from(nanos).ok()) {
+            Some(nanos) => Ok(Self(WallClock::from_unix_nanos(nanos))),
+            None => Err(de::Error::custom(format_args!(
+                "is {text:?}: give a date and time with its offset, such as \"2026-01-05T00:00:00Z\""
+            ))),
+        }
+    }
+}
+
+/// `[tenants]`: who the requests come from, where a trace does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tenants {
+    /// How many there are.
+    pub count: u32,
+    /// The exponent of Zipf's law: tenant k is asked for in proportion to 1 / k^skew. Zero: all alike.
+    pub skew: f64,
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self { count: 1, skew: 0.0 }
+    }
+}
+
+/// `[cost]`: what things cost, in whatever currency the user thinks in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cost {
+    /// One ready Sprite for one second.
+    pub idle_vm_second: f64,
+    /// One request that was not served warm.
+    pub miss: f64,
+    /// One boot.
+    pub boot: f64,
+    /// One request that was turned away or lost.
+    pub rejected: f64,
+}
+
+/// `[gates]`: what must hold for a run to pass, in the order of the file. What they mean is not known here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gates(pub Vec<(String, String)>);
+
+impl Serialize for Gates {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (figure, bound) in &self.0 {
+            map.serialize_entry(figure, bound)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Gates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Gates;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of gates, such as \"latency p99\" = \"< 250ms\"")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Gates, A::Error> {
+                let mut gates = Vec::new();
+                while let Some(gate) = map.next_entry()? {
+                    gates.push(gate);
+                }
+                Ok(Gates(gates))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}

@@ -1,0 +1,412 @@
+//! What cannot be, though it can be read. Each check names its key, so that the error has its line.
+
+use std::collections::BTreeSet;
+
+use actors::Duration;
+use actors::policy::{AfterUse, Depth, PoolKey, PoolPolicy};
+
+use super::demand::{Demand, Format, Lifetimes, Spread, Stage, Trace};
+use super::fault::{FaultEntry, FaultKind};
+use super::fleet::Boots;
+use super::{Scenario, WorkerOverride};
+use crate::distribution::Distribution;
+use crate::error::ScenarioError;
+
+/// The most workers of a fleet.
+const WORKERS_MAX: u32 = 1_000_000;
+/// The most tenants.
+const TENANTS_MAX: u32 = 10_000_000;
+/// The highest rate of arrivals, per second.
+const RATE_MAX: f64 = 1e9;
+/// The most arrivals for one row of a trace.
+const SCALE_MAX: f64 = 10_000.0;
+
+type Checked = Result<(), ScenarioError>;
+
+impl Scenario {
+    /// Finds the first value that cannot be.
+    pub(super) fn validate(&self) -> Checked {
+        self.check_fleet()?;
+        self.check_regions()?;
+        self.check_workers()?;
+        self.check_pools()?;
+        self.check_latency()?;
+        self.check_sprite()?;
+        self.check_tenants()?;
+        self.check_demand()?;
+        self.check_faults()?;
+        self.check_cost()
+    }
+
+    fn fail(&self, path: &[&str], text: impl AsRef<str>) -> Checked {
+        Err(self.problem_at(path, text.as_ref()))
+    }
+
+    fn check_fleet(&self) -> Checked {
+        let workers = self.fleet.workers;
+        if workers == 0 {
+            return self.fail(&["fleet", "workers"], "is 0: a fleet has at least one worker");
+        }
+        if workers > WORKERS_MAX {
+            return self.fail(
+                &["fleet", "workers"],
+                format!("is {workers}: a fleet has at most {WORKERS_MAX} workers"),
+            );
+        }
+        self.check_room(&["fleet"], Some(self.fleet.slots), Some(self.fleet.boots))
+    }
+
+    fn check_room(&self, path: &[&str], slots: Option<u32>, boots: Option<Boots>) -> Checked {
+        if slots == Some(0) {
+            let text = "is 0, so that no VM fits on a worker: allow at least one";
+            return self.fail(&[path, &["slots"]].concat(), text);
+        }
+        if boots.is_some_and(|boots| boots.count() == 0) {
+            let text = "is 0, so that nothing ever boots: allow at least one, or \"unlimited\"";
+            return self.fail(&[path, &["boots"]].concat(), text);
+        }
+        Ok(())
+    }
+
+    fn check_regions(&self) -> Checked {
+        let mut names = BTreeSet::from(["rest"]);
+        let (mut workers, mut shares) = (0u64, 0.0);
+        for (index, region) in self.region.iter().enumerate() {
+            let index = index.to_string();
+            let path = ["region", index.as_str()];
+            let key = |name| [path[0], path[1], name];
+            if region.name.is_empty() || !names.insert(&region.name) {
+                let text =
+                    format!("is {:?}, which is empty or taken: give it a name of its own", region.name);
+                return self.fail(&key("name"), text);
+            }
+            workers += u64::from(region.workers);
+            if region.workers == 0 || workers > u64::from(self.fleet.workers) {
+                let left = u64::from(self.fleet.workers) - (workers - u64::from(region.workers));
+                let text = format!(
+                    "is {}, and {left} of the fleet's {} workers are left: take at least one and at most those",
+                    region.workers, self.fleet.workers
+                );
+                return self.fail(&key("workers"), text);
+            }
+            let share = region.share.unwrap_or(0.0);
+            shares += share;
+            if !(0.0..=1.0).contains(&share) || shares > 1.0 + 1e-9 {
+                let text = format!(
+                    "is {share}, which makes {shares} with the regions above: shares are 0 or more, and 1 together at most"
+                );
+                return self.fail(&key("share"), text);
+            }
+            self.check_room(&path, region.slots, region.boots)?;
+        }
+        if !self.region.is_empty() && workers == u64::from(self.fleet.workers) && (shares - 1.0).abs() > 1e-9
+        {
+            let text = format!(
+                "takes the last worker, but the shares make only {shares}: let them make 1, or leave workers to the rest of the demand"
+            );
+            let last = (self.region.len() - 1).to_string();
+            return self.fail(&["region", &last, "workers"], text);
+        }
+        Ok(())
+    }
+
+    fn check_workers(&self) -> Checked {
+        let mut seen = BTreeSet::new();
+        for (place, WorkerOverride { index, slots, boots, .. }) in self.worker.iter().enumerate() {
+            let place = place.to_string();
+            if *index >= self.fleet.workers {
+                return self.fail(&["worker", &place, "index"], self.no_such_worker(*index));
+            }
+            if !seen.insert(*index) {
+                let text =
+                    format!("is {index}, as in a table above: put all about one worker into one table");
+                return self.fail(&["worker", &place, "index"], text);
+            }
+            self.check_room(&["worker", &place], *slots, *boots)?;
+        }
+        Ok(())
+    }
+
+    fn no_such_worker(&self, index: u32) -> String {
+        let last = self.fleet.workers - 1;
+        format!("is {index}, and there is no such worker: they are counted from 0 to {last}")
+    }
+
+    /// Checks every pool with the slots of its workers.
+    fn check_pools(&self) -> Checked {
+        self.check_pool(&[], &self.pool, self.fleet.slots)?;
+        for (index, region) in self.region.iter().enumerate() {
+            let slots = region.slots.unwrap_or(self.fleet.slots);
+            self.check_pool(
+                &["region", &index.to_string()],
+                region.pool.as_ref().unwrap_or(&self.pool),
+                slots,
+            )?;
+        }
+        let plans = if self.worker.is_empty() { Vec::new() } else { self.workers() };
+        for (place, worker) in self.worker.iter().enumerate() {
+            if let Some(plan) = plans.get(worker.index as usize) {
+                self.check_pool(&["worker", &place.to_string()], &plan.pool, plan.slots)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pool(&self, outer: &[&str], pool: &PoolPolicy, slots: u32) -> Checked {
+        let path = |key: &str| -> Vec<String> {
+            let segments = outer.iter().copied().chain(["pool"]).chain(key.split('.'));
+            segments.filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
+        };
+        let fail = |key: &str, text: &str| {
+            let path = path(key);
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            self.fail(&path, text)
+        };
+        if let Err(problem) = pool.validate() {
+            return fail(&problem.key, &problem.message);
+        }
+        if let Depth::Fixed(fixed) = &pool.depth
+            && fixed.ready > slots
+        {
+            let text = format!(
+                "is {}, but a worker has {slots} slots: lower the depth, or raise `slots`",
+                fixed.ready
+            );
+            return fail("depth.ready", &text);
+        }
+        if self.sprite.after_use == AfterUse::Return && pool.key == PoolKey::Uniform {
+            let text = "is \"return\", but the pools are uniform and a Sprite never passes from one user to another: \
+                        set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
+            return self.fail(&["sprite", "after_use"], text);
+        }
+        Ok(())
+    }
+
+    fn check_latency(&self) -> Checked {
+        let latency = &self.latency;
+        let all = [
+            ("start", &latency.start),
+            ("boot", &latency.boot),
+            ("create", &latency.create),
+            ("wake", &latency.wake),
+            ("sleep", &latency.sleep),
+            ("stop", &latency.stop),
+        ];
+        for (name, distribution) in all {
+            self.check_distribution(&["latency", name], distribution)?;
+        }
+        for (name, share) in
+            [("boot_failures", latency.boot_failures), ("start_failures", latency.start_failures)]
+        {
+            if !(0.0..=1.0).contains(&share) {
+                return self.fail(&["latency", name], format!("is {share}: give a share from 0 to 1"));
+            }
+        }
+        self.check_distribution(&["timer", "lag"], &self.timer.lag)
+    }
+
+    fn check_distribution(&self, path: &[&str], distribution: &Distribution) -> Checked {
+        match distribution.sampler(self.base()) {
+            Ok(_) => Ok(()),
+            Err(error) => self.fail(path, error.to_string()),
+        }
+    }
+
+    fn check_sprite(&self) -> Checked {
+        if let Some(lifetime) = &self.sprite.lifetime {
+            self.check_distribution(&["sprite", "lifetime"], lifetime)?;
+        }
+        if self.has_lifetimes() {
+            return Ok(());
+        }
+        let text = "has no effect, for without a lifetime a started Sprite leaves the model at once: give \
+                    `lifetime` in [sprite], or leave this key out";
+        if self.sprite.idle_after.is_some() {
+            return self.fail(&["sprite", "idle_after"], text);
+        }
+        if self.sprite.after_use == AfterUse::Return {
+            return self.fail(&["sprite", "after_use"], text);
+        }
+        Ok(())
+    }
+
+    fn check_tenants(&self) -> Checked {
+        let (count, skew) = (self.tenants.count, self.tenants.skew);
+        if !(1..=TENANTS_MAX).contains(&count) {
+            return self
+                .fail(&["tenants", "count"], format!("is {count}: give a number from 1 to {TENANTS_MAX}"));
+        }
+        if !(0.0..=10.0).contains(&skew) {
+            return self.fail(&["tenants", "skew"], format!("is {skew}: give an exponent from 0 to 10"));
+        }
+        Ok(())
+    }
+
+    fn check_demand(&self) -> Checked {
+        match &self.demand {
+            Demand::Stages(stages) => self.check_stages(stages),
+            Demand::Trace(trace) => self.check_trace(trace),
+        }
+    }
+
+    fn check_stages(&self, stages: &[Stage]) -> Checked {
+        if stages.is_empty() {
+            let text = "is missing: add [[demand]] stages with `to` and `for`, or [demand] with a `trace`";
+            return self.fail(&["demand"], text);
+        }
+        for (index, stage) in stages.iter().enumerate() {
+            let index = index.to_string();
+            let (Some(from), Some(to)) = (stage.from, stage.to) else {
+                return self.fail(
+                    &["demand", &index],
+                    "has neither `from` nor `to`: give a rate in arrivals per second",
+                );
+            };
+            for (key, rate) in [("from", from), ("to", to)] {
+                let taken_over = !self.gives(&["demand", &index, key]);
+                if !(taken_over || (0.0..=RATE_MAX).contains(&rate)) {
+                    let text = format!("is {rate}: give a rate in arrivals per second, from 0 to {RATE_MAX}");
+                    return self.fail(&["demand", &index, key], text);
+                }
+            }
+            if stage.arrivals == Some(Spread::BurstsOf(0)) {
+                let text = "is 0: give the number of requests that arrive at once";
+                return self.fail(&["demand", &index, "arrivals", "bursts_of"], text);
+            }
+        }
+        let length = stages.iter().fold(Duration::ZERO, |length, stage| length + stage.length);
+        if !self.warmup.is_zero() && self.warmup >= length {
+            let text =
+                format!("is {}, but the demand ends after {length}: nothing would be counted", self.warmup);
+            return self.fail(&["warmup"], text);
+        }
+        Ok(())
+    }
+
+    fn check_trace(&self, trace: &Trace) -> Checked {
+        if trace.trace.is_empty() {
+            return self.fail(&["demand", "trace"], "is empty: name a file, or give --set demand.trace=FILE");
+        }
+        let path = self.base().join(&trace.trace);
+        let wrong = match std::fs::metadata(&path) {
+            Ok(file) if file.is_dir() => Some("is a folder".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(format!("cannot be opened ({error})")),
+        };
+        if let Some(wrong) = wrong {
+            let text = format!("names `{}`, which {wrong}: give the path of a trace", path.display());
+            return self.fail(&["demand", "trace"], text);
+        }
+        if !(trace.scale > 0.0 && trace.scale <= SCALE_MAX) {
+            let text = format!("is {}: give a factor above 0, up to {SCALE_MAX}", trace.scale);
+            return self.fail(&["demand", "scale"], text);
+        }
+        if !(trace.speed > 0.0 && trace.speed.is_finite()) {
+            return self.fail(&["demand", "speed"], format!("is {}: give a factor above 0", trace.speed));
+        }
+        if trace.arrivals == Spread::BurstsOf(0) {
+            let text = "is 0: give the number of requests that arrive at once";
+            return self.fail(&["demand", "arrivals", "bursts_of"], text);
+        }
+        match trace.format {
+            Some(
+                format @ (Format::AzureLlm
+                | Format::AzureFunctions2021
+                | Format::AzureFunctions2019
+                | Format::Journal),
+            ) if trace.columns.is_some() => {
+                let text = format!("has no place in the format {}: leave it out", format.name());
+                self.fail(&["demand", "columns"], text)
+            }
+            Some(format @ (Format::AzureLlm | Format::AzureFunctions2019))
+                if trace.lifetimes == Lifetimes::Trace =>
+            {
+                let text = format!(
+                    "is \"trace\", but the format {} has no lifetimes: leave it at \"sprite\" and give `lifetime` in [sprite]",
+                    format.name()
+                );
+                self.fail(&["demand", "lifetimes"], text)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_faults(&self) -> Checked {
+        for (index, fault) in self.fault.iter().enumerate() {
+            if let Err((key, text)) = self.check_fault(fault) {
+                return self.fail(&["fault", &index.to_string(), key], text);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_fault(&self, fault: &FaultEntry) -> Result<(), (&'static str, String)> {
+        let fail = |key, text: String| Err((key, text));
+        let kind = fault.kind.name();
+        match (fault.worker, &fault.region) {
+            (Some(_), Some(_)) => {
+                return fail(
+                    "region",
+                    "is given beside `worker`: a fault strikes one of them, or all".to_owned(),
+                );
+            }
+            (Some(worker), None) if worker >= self.fleet.workers => {
+                return fail("worker", self.no_such_worker(worker));
+            }
+            (None, Some(name)) if !self.regions().iter().any(|region| region.name == *name) => {
+                let regions: Vec<String> = self.regions().into_iter().map(|region| region.name).collect();
+                return fail(
+                    "region",
+                    format!("is {name:?}, which no region is named: use {}", regions.join(", ")),
+                );
+            }
+            _ => {}
+        }
+        match (fault.kind, fault.factor) {
+            (FaultKind::SlowBoots, None) => {
+                return fail("factor", "is missing: say how many times as long boots take".to_owned());
+            }
+            (FaultKind::SlowBoots, Some(factor)) if !(factor > 0.0 && factor.is_finite()) => {
+                return fail("factor", format!("is {factor}: give a factor above 0"));
+            }
+            (FaultKind::SlowBoots, _) | (_, None) => {}
+            (_, Some(_)) => return fail("factor", format!("has no meaning for {kind}: leave it out")),
+        }
+        match (fault.kind, fault.ratio) {
+            (FaultKind::FailedBoots, Some(ratio)) if !(0.0..=1.0).contains(&ratio) => {
+                return fail("ratio", format!("is {ratio}: give a share from 0 to 1"));
+            }
+            (FaultKind::FailedBoots, _) | (_, None) => {}
+            (_, Some(_)) => return fail("ratio", format!("has no meaning for {kind}: leave it out")),
+        }
+        if fault.length.is_none() && fault.kind != FaultKind::Crash {
+            return fail("for", format!("is missing: say how long the {kind} fault lasts"));
+        }
+        if fault.length.is_some_and(Duration::is_zero) {
+            return fail("for", "is 0: give it some time".to_owned());
+        }
+        match self.planned_length() {
+            Some(length) if fault.at >= length => fail(
+                "at",
+                format!("is {}, but the demand ends after {length}: let the fault begin before", fault.at),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_cost(&self) -> Checked {
+        let cost = &self.cost;
+        let all = [
+            ("idle_vm_second", cost.idle_vm_second),
+            ("miss", cost.miss),
+            ("boot", cost.boot),
+            ("rejected", cost.rejected),
+        ];
+        for (key, price) in all {
+            if !(price >= 0.0 && price.is_finite()) {
+                return self.fail(&["cost", key], format!("is {price}: give a price, zero or more"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! What users see: the whole text of errors, for the faults that files have.
+
+use scenarios::Scenario;
+
+/// A scenario with these lines in front of its demand.
+fn error_of(text: &str) -> String {
+    let text = format!("{text}\n[[demand]]\nto = 5\nfor = \"1m\"\n");
+    of(&text, &[])
+}
+
+fn of(text: &str, overrides: &[&str]) -> String {
+    let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    match Scenario::parse(text, "a.toml", &overrides) {
+        Ok(_) => panic!("this must not read:\n{text}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+macro_rules! errors {
+    ($($name:ident: $text:expr => $expected:expr;)*) => {
+        $(#[test] fn $name() { assert_eq!(error_of($text), $expected); })*
+    };
+}
+
+errors! {
+    an_unknown_key: "[pool]\ndepth = { kind = \"fixed\", redy = 16 }" =>
+        "a.toml:2: unknown key `redy` in [pool.depth]\n  did you mean `ready`?";
+    an_unknown_key_at_the_top: "sede = 1" =>
+        "a.toml:1: unknown key `sede` at the top of the file\n  did you mean `seed`?";
+    an_unknown_key_like_no_other: "[timer]\nzzz = 1" =>
+        "a.toml:2: unknown key `zzz` in [timer]\n  known here: `grid`, `lag`";
+    an_unknown_key_in_the_second_of_two_policies:
+        "[pool.depth]\nkind = \"largest-of\"\nof = [\n  { kind = \"fixed\", ready = 1 },\n  { kind = \"watermark\", low = 1, high = 2, ready = 3 },\n]" =>
+        "a.toml:5: unknown key `ready` in [pool.depth.of.1]\n  known here: `low`, `high`";
+    an_unknown_kind: "[pool]\nrefill = { kind = \"imediate\" }" =>
+        "a.toml:2: `pool.refill.kind` is \"imediate\", which is none of the names that it can have\n  did you mean `immediate`?";
+    an_unknown_name: "[fleet]\nplacement = \"round-robbin\"" =>
+        "a.toml:2: `fleet.placement` is \"round-robbin\", which is none of the names that it can have\n  did you mean `round-robin`?";
+    a_missing_key: "[pool]\n\ndepth = { kind = \"watermark\", low = 3 }" =>
+        "a.toml:3: the key `high` is missing in [pool.depth]\n  add `high = ...` to it";
+    a_missing_kind: "[pool]\ndepth = { ready = 3 }" =>
+        "a.toml:2: the key `kind` is missing in [pool.depth]\n  add `kind = ...` to it";
+    no_unit: "warmup = 30" =>
+        "a.toml:1: `warmup` cannot be: `30` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"30s\"";
+    a_wrong_unit: "[latency]\nboot = \"3 parsecs\"" =>
+        "a.toml:2: `latency.boot` cannot be: `parsecs` in `3 parsecs` is not a unit of time\n  use one of ns, us, ms, s, m, h, d";
+    a_wrong_unit_inside_a_policy:
+        "[pool]\nexhausted = [\n  { kind = \"boot\" },\n  { kind = \"wait\", deadline = \"200\" },\n]" =>
+        "a.toml:4: `pool.exhausted.1.deadline` cannot be: `200` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"200s\"";
+    a_text_for_a_number: "seed = \"seven\"" =>
+        "a.toml:1: `seed` is \"seven\"\n  give a whole number, zero or more";
+    a_negative_number: "[fleet]\nworkers = -3" =>
+        "a.toml:2: `fleet.workers` is -3\n  give a whole number from 0 to 4294967295";
+    a_wrong_type_inside_a_policy: "[pool.depth]\nkind = \"fixed\"\nready = \"many\"" =>
+        "a.toml:3: `pool.depth.ready` is \"many\"\n  give a whole number from 0 to 4294967295";
+    a_list_for_a_table: "fleet = [1]" =>
+        "a.toml:1: `fleet` is a list\n  give a table";
+    low_above_high: "[pool]\ndepth = { kind = \"watermark\", low = 9, high = 3 }" =>
+        "a.toml:2: `pool.depth.low` is 9, not below `high` (3)\n  lower it, or raise `high`";
+    no_workers: "[fleet]\nworkers = 0" =>
+        "a.toml:2: `fleet.workers` is 0\n  a fleet has at least one worker";
+    deeper_than_the_slots: "[fleet]\nslots = 8\n[pool]\ndepth = { kind = \"fixed\", ready = 9 }" =>
+        "a.toml:4: `pool.depth.ready` is 9, but a worker has 8 slots\n  lower the depth, or raise `slots`";
+    half_a_distribution: "[latency]\nboot = { p50 = \"1s\" }" =>
+        "a.toml:2: `latency.boot` is no distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
+         { p50 = \"36ms\", p99 = \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
+    percentiles_upside_down: "[latency]\nboot = { p50 = \"2s\", p99 = \"1s\" }" =>
+        "a.toml:2: `latency.boot` has p50 = 2s and p99 = 1s\n  the median must be longer than zero, and p99 at least as long";
+    a_missing_histogram: "[latency]\nboot = { histogram = \"none.hlog\" }" =>
+        "a.toml:2: `latency.boot` cannot be: `none.hlog` cannot be read (No such file or directory (os error 2))\n  \
+         give the path of a file, from the folder of the scenario";
+    more_failures_than_all: "[latency]\nboot_failures = 1.5" =>
+        "a.toml:2: `latency.boot_failures` is 1.5\n  give a share from 0 to 1";
+    a_return_to_a_uniform_pool: "[sprite]\nlifetime = \"1s\"\nafter_use = \"return\"" =>
+        "a.toml:3: `sprite.after_use` is \"return\", but the pools are uniform and a Sprite never passes from one user to another\n  \
+         set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
+    sleep_without_a_life: "[sprite]\nidle_after = \"1s\"" =>
+        "a.toml:2: `sprite.idle_after` has no effect, for without a lifetime a started Sprite leaves the model at once\n  \
+         give `lifetime` in [sprite], or leave this key out";
+    no_tenants: "[tenants]\ncount = 0" =>
+        "a.toml:2: `tenants.count` is 0\n  give a number from 1 to 10000000";
+    a_warmup_without_an_end: "warmup = \"1m\"" =>
+        "a.toml:1: `warmup` is 1m, but the demand ends after 1m\n  nothing would be counted";
+    a_fault_at_nobody: "[[fault]]\nat = \"1s\"\nworker = 1\nkind = \"crash\"" =>
+        "a.toml:3: `fault.0.worker` is 1, and there is no such worker\n  they are counted from 0 to 0";
+    a_fault_in_no_region: "[[fault]]\nat = \"1s\"\nregion = \"fra\"\nkind = \"crash\"" =>
+        "a.toml:3: `fault.0.region` is \"fra\", which no region is named\n  use a";
+    slow_boots_without_a_factor: "[[fault]]\nat = \"1s\"\nkind = \"slow-boots\"\nfor = \"1s\"" =>
+        "a.toml:1: `fault.0.factor` is missing\n  say how many times as long boots take";
+    more_workers_in_regions_than_there_are: "[fleet]\nworkers = 3\n[[region]]\nname = \"a\"\nworkers = 4" =>
+        "a.toml:5: `region.0.workers` is 4, and 3 of the fleet's 3 workers are left\n  take at least one and at most those";
+    shares_beyond_the_whole:
+        "[fleet]\nworkers = 3\n[[region]]\nname = \"a\"\nworkers = 1\nshare = 0.7\n[[region]]\nname = \"b\"\nworkers = 1\nshare = 0.7" =>
+        "a.toml:10: `region.1.share` is 0.7, which makes 1.4 with the regions above\n  shares are 0 or more, and 1 together at most";
+    shares_that_leave_some_to_nobody: "[[region]]\nname = \"a\"\nworkers = 1\nshare = 0.7" =>
+        "a.toml:3: `region.0.workers` takes the last worker, but the shares make only 0.7\n  \
+         let them make 1, or leave workers to the rest of the demand";
+    a_date_without_an_offset: "[clock]\nbegins = \"2026-01-05\"" =>
+        "a.toml:2: `clock.begins` is \"2026-01-05\"\n  give a date and time with its offset, such as \"2026-01-05T00:00:00Z\"";
+    negative_costs: "[cost]\nmiss = -1" =>
+        "a.toml:2: `cost.miss` is -1\n  give a price, zero or more";
+    a_fault_in_a_region_s_own_pool:
+        "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\npool = { backoff = { first = \"1h\" } }" =>
+        "a.toml:6: `region.0.pool.backoff.longest` is shorter than `first` (1h)\n  make it at least as long";
+    not_toml: "[fleet\nworkers = 1" =>
+        "a.toml:1: this is not TOML: unclosed table, expected `]`";
+    a_number_without_end: "seed = 99999999999999999999" =>
+        "a.toml:1: the number 99999999999999999999 is too large to be held\n  the largest whole number is 9223372036854775807";
+}
+
+#[test]
+fn demand_has_errors_of_its_own() {
+    assert_eq!(
+        of("name = \"x\"", &[]),
+        "a.toml: `demand` is missing\n  add [[demand]] stages with `to` and `for`, or [demand] with a `trace`"
+    );
+    assert_eq!(
+        of("[[demand]]\nfor = \"1s\"", &[]),
+        "a.toml:1: `demand.0` has neither `from` nor `to`\n  give a rate in arrivals per second"
+    );
+    assert_eq!(
+        of("[[demand]]\nfrom = 1\nto = -5\nfor = \"1s\"", &[]),
+        "a.toml:3: `demand.0.to` is -5\n  give a rate in arrivals per second, from 0 to 1000000000"
+    );
+    assert_eq!(
+        of("[[demand]]\nfrom = nan\nfor = \"1s\"", &[]),
+        "a.toml:2: `demand.0.from` is NaN\n  give a rate in arrivals per second, from 0 to 1000000000"
+    );
+    assert_eq!(
+        of("[[demand]]\nto = 5", &[]),
+        "a.toml:1: the key `for` is missing in [demand.0]\n  add `for = ...` to it"
+    );
+    assert_eq!(
+        of("[[demand]]\nto = 5\nfor = \"1s\"\narrivals = { burst_of = 5 }", &[]),
+        "a.toml:4: `demand.0.arrivals` is \"burst_of\", which is none of the names that it can have\n  did you mean `bursts_of`?"
+    );
+    assert_eq!(
+        of("[demand]\ntrace = \"none.csv\"", &[]),
+        "a.toml:2: `demand.trace` names `none.csv`, which cannot be opened (No such file or directory (os error 2))\n  \
+         give the path of a trace"
+    );
+    assert_eq!(
+        of("[demand]\nformat = \"csv\"", &[]),
+        "a.toml:1: the key `trace` is missing in [demand]\n  add `trace = ...` to it"
+    );
+}
+
+#[test]
+fn overrides_are_named_where_they_are_at_fault() {
+    const TEXT: &str = "[[demand]]\nto = 5\nfor = \"1m\"\n";
+    assert_eq!(
+        of(TEXT, &["pool.dept.ready=3"]),
+        "--set pool.dept.ready=3: unknown key `dept` in [pool]\n  did you mean `depth`?"
+    );
+    assert_eq!(
+        of(TEXT, &["demand.0.to=-1"]),
+        "--set demand.0.to=-1: `demand.0.to` is -1\n  give a rate in arrivals per second, from 0 to 1000000000"
+    );
+    assert_eq!(of(TEXT, &["seed"]), "--set seed: has no `=`\n  write --set key=value, as in --set seed=7");
+    assert_eq!(
+        of(TEXT, &["demand.7.to=1"]),
+        "--set demand.7.to=1: `7` stands where the list needs a number from 0 to 1\n  \
+         write the path of a key, as in --set pool.depth.ready=8 or --set demand.1.to=200"
+    );
+    assert_eq!(
+        of(TEXT, &["demand.0.to.x=1"]),
+        "--set demand.0.to.x=1: `x` lies under something that is not a table\n  \
+         write the path of a key, as in --set pool.depth.ready=8 or --set demand.1.to=200"
+    );
+}
+
+#[test]
+fn errors_carry_their_parts() {
+    let error = Scenario::parse("[fleet]\nworkers = 0", "a.toml", &[]).expect_err("no workers");
+    assert_eq!((&*error.path, error.line(), &*error.key), ("a.toml", Some(2), "fleet.workers"));
+    assert!(!error.host_fault);
+    let missing = Scenario::load(std::path::Path::new("none.toml"), &[]).expect_err("no file");
+    assert_eq!(missing.to_string(), "none.toml: there is no such file\n  check the path");
+}
+
+#[test]
+fn errors_found_later_find_their_line_too() {
+    let text = "[gates]\n\"latency p99\" = \"< soon\"\n[[demand]]\nto = 5\nfor = \"1m\"\n";
+    let scenario = Scenario::parse(text, "a.toml", &[]).expect("gates are not read here");
+    let error = scenario.error_at(&["gates", "latency p99"], "is \"< soon\"", "give a duration");
+    assert_eq!(error.to_string(), "a.toml:2: `gates.latency p99` is \"< soon\"\n  give a duration");
+}

@@ -1,0 +1,291 @@
+//! Traces: every format gives the requests that it holds, in order, and says where it is broken.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use actors::{Duration, Time};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use scenarios::{Arrival, DemandError, Scenario};
+
+/// Replays a text with these keys in [demand].
+fn replay_bytes(bytes: &[u8], keys: &str) -> Result<Vec<Arrival>, DemandError> {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("trace"), bytes).expect("written");
+    let file = dir.path().join("a.toml");
+    std::fs::write(&file, format!("[demand]\ntrace = \"trace\"\n{keys}")).expect("written");
+    collect(&Scenario::load(&file, &[]).unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn replay(text: &str, keys: &str) -> Vec<Arrival> {
+    replay_bytes(text.as_bytes(), keys).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn collect(scenario: &Scenario) -> Result<Vec<Arrival>, DemandError> {
+    let mut arrivals = scenario.arrivals()?;
+    let mut all = Vec::new();
+    while let Some(arrival) = arrivals.next()? {
+        all.push(arrival);
+    }
+    Ok(all)
+}
+
+/// The error without the folder it happened in.
+fn error_of(text: &str, keys: &str) -> String {
+    let error = replay_bytes(text.as_bytes(), keys).expect_err("a broken trace");
+    let text = error.to_string();
+    let start = text.find("/trace").map_or(0, |slash| slash + 1);
+    text[start..].to_owned()
+}
+
+fn times(all: &[Arrival]) -> Vec<u64> {
+    all.iter().map(|arrival| arrival.request.arrived.as_nanos()).collect()
+}
+
+fn keys(all: &[Arrival]) -> Vec<u32> {
+    all.iter().map(|arrival| arrival.request.key.0).collect()
+}
+
+/// A trace that lies beside the project; `None`, with the reason printed, where it does not.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces").join(name);
+    let path = std::env::var_os("WARMPOOL_TRACES").map_or(path, |folder| Path::new(&folder).join(name));
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: there is no {}", path.display());
+    None
+}
+
+fn replay_file(path: &Path, keys: &str) -> Vec<Arrival> {
+    let text = format!("[demand]\ntrace = {:?}\n{keys}", path.display().to_string());
+    let scenario = Scenario::parse(&text, "a.toml", &[]).unwrap_or_else(|error| panic!("{error}"));
+    collect(&scenario).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn azure_llm_is_read_to_the_last_decimal() {
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n";
+    let all = replay(text, "");
+    assert_eq!(times(&all), [0, 4_314_579_000]);
+    assert_eq!(all[1].request.id, 1);
+    let with_offset = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                       2024-05-10 00:00:00.009930+00:00,1,2\n2024-05-10T00:00:01.009931Z,1,2\n";
+    assert_eq!(times(&replay(with_offset, "")), [0, 1_000_001_000]);
+}
+
+#[test]
+fn azure_functions_2021_arrive_before_they_end() {
+    let text = "app,func,end_timestamp,duration\na,f,10,9.5\nb,g,10.25,0.25\na,f,10.5,10.25\n";
+    let all = replay(text, "lifetimes = \"trace\"");
+    assert_eq!(times(&all), [0, 250_000_000, 9_750_000_000]);
+    assert_eq!(keys(&all), [0, 0, 1]);
+    let lifetimes: Vec<u64> =
+        all.iter().map(|arrival| arrival.request.lifetime.as_nanos() / 1_000_000).collect();
+    assert_eq!(lifetimes, [10_250, 9_500, 250]);
+    assert!(replay(text, "").iter().all(|arrival| arrival.request.lifetime == Duration::ZERO));
+}
+
+#[test]
+fn azure_functions_2019_keep_their_counts() {
+    let text = "HashOwner,HashApp,HashFunction,Trigger,1,2,3\no,a,f,queue,0,2,0\no,b,g,http,0,2,3\n";
+    let even = replay(text, "arrivals = \"even\"");
+    let minute = 60_000_000_000;
+    let expected =
+        [0, minute / 4, minute / 2, minute / 4 * 3, minute, minute + minute / 3, minute + minute / 3 * 2];
+    assert_eq!(times(&even), expected);
+    assert_eq!(keys(&even), [0, 1, 0, 1, 1, 1, 1]);
+    let poisson = replay(text, "");
+    assert_eq!(poisson.len(), 7);
+    assert_eq!(times(&poisson)[0], 0);
+    assert!(times(&poisson).is_sorted());
+    let bursts = times(&replay(text, "arrivals = { bursts_of = 3 }"));
+    assert_eq!(bursts[4], bursts[6]);
+}
+
+#[test]
+fn csv_takes_the_columns_that_it_is_told() {
+    let keys_ = "columns = { at = \"when\", key = \"who\", lifetime = \"used\" }\nunit = \"ms\"\nlifetimes = \"trace\"";
+    let all = replay("who,when,used\n\"x, y\",1.5,2\nz,1.5,\n\"x, y\",4,0\n", keys_);
+    assert_eq!(times(&all), [0, 0, 2_500_000]);
+    assert_eq!(keys(&all), [0, 1, 0]);
+    let lifetimes: Vec<u64> = all.iter().map(|arrival| arrival.request.lifetime.as_nanos()).collect();
+    assert_eq!(lifetimes, [2_000_000, 0, 1]);
+    assert_eq!(times(&replay("at,key\n5,a\n7,b\n", "")), [0, 2_000_000_000]);
+    let dates = "at\n2026-01-05T00:00:00Z\n2026-01-05T01:00:00.5+01:00\n";
+    assert_eq!(times(&replay(dates, "unit = \"rfc3339\"")), [0, 500_000_000]);
+}
+
+#[test]
+fn json_lines_and_journals_are_read() {
+    let journal = "{\"at\":1000,\"key\":\"a\",\"lifetime\":5}\n{\"at\":1001,\"key\":\"b\",\"lifetime\":6}\n";
+    let all = replay(journal, "lifetimes = \"trace\"");
+    assert_eq!((times(&all), keys(&all)), (vec![0, 1], vec![0, 1]));
+    assert_eq!(all[1].request.lifetime, Duration::from_nanos(6));
+    let other =
+        "{\"t\":1700000000.000000001,\"user\":{\"id\":3}}\n{\"t\":1700000000.000000003,\"user\":null}\n";
+    let columns = "columns = { at = \"t\", key = \"user\" }";
+    assert_eq!(times(&replay(other, columns)), [0, 2]);
+}
+
+#[test]
+fn a_path_in_a_file_counts_from_its_folder_and_one_on_the_command_line_from_here() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("trace.csv"), "at\n1\n").expect("written");
+    let file = dir.path().join("a.toml");
+    std::fs::write(&file, "[demand]\ntrace = \"trace.csv\"").expect("written");
+    let load = |overrides: &[String]| Scenario::load(&file, overrides);
+    assert_eq!(collect(&load(&[]).expect("it reads")).expect("a row").len(), 1);
+    // Tests run in the folder of this crate, where there is no such file, but a README.
+    let error = load(&["demand.trace=trace.csv".to_owned()]).expect_err("it is not here");
+    assert!(
+        error.to_string().starts_with("--set demand.trace=trace.csv: `demand.trace` names `/"),
+        "{error}"
+    );
+    load(&["demand.trace=README.md".to_owned()]).expect("it is here");
+}
+
+#[test]
+fn gzip_is_read_like_plain_text() {
+    let text = "at\n1\n2\n3\n";
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).expect("in memory");
+    let bytes = encoder.finish().expect("in memory");
+    assert_eq!(replay_bytes(&bytes, "").expect("it reads"), replay(text, ""));
+}
+
+#[test]
+fn broken_traces_say_where_and_what_to_do() {
+    assert_eq!(
+        error_of("at,key\n1,a\nsoon,b\n", ""),
+        "trace:3: `soon` is not a number of s (`at`)\n  mend the row, or check `unit` in [demand]"
+    );
+    assert_eq!(
+        error_of("at,key\n1,a\n2\n", ""),
+        "trace:3: the row has no `key`\n  complete the row, or remove it"
+    );
+    assert_eq!(
+        error_of("at\n5\n9\n7.5\n", ""),
+        "trace:4: this row arrives 2.5s after the first and the row above it 4s after the first: the trace is not in \
+         the order of time\n  have it sorted with `order = \"sort\"` in [demand]"
+    );
+    let empty = "trace: the trace is empty: it holds no request\n  name a trace with rows, or describe the demand \
+                 with [[demand]] stages";
+    assert_eq!(error_of("", ""), empty);
+    assert_eq!(error_of("\n\n", ""), empty);
+    assert_eq!(error_of("at,key\n", ""), empty);
+    assert_eq!(error_of("HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,t,0,0\n", ""), empty);
+    assert_eq!(
+        error_of("time,key\n1,a\n", "columns = { at = \"tmie\" }"),
+        "trace:1: the heading has no column `tmie`\n  did you mean `time`?"
+    );
+    assert!(
+        error_of("x,y\n1,2\n", "")
+            .starts_with("trace:1: the format cannot be told from the first line, `x,y`\n")
+    );
+    assert_eq!(
+        error_of("{\"at\":1}\n{\"at\":}\n", ""),
+        "trace:2: this is not a JSON object: expected value (column 7)\n  mend the line, or remove it"
+    );
+    assert_eq!(
+        error_of("app,func,end_timestamp,duration\na,f,1,-2\n", ""),
+        "trace:2: `-2` is not a length of time, zero or more (`duration`)\n  mend the row, or check `unit` in [demand]"
+    );
+    assert_eq!(
+        error_of("HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,t,1,x\n", ""),
+        "trace:2: minute 2 has `x`, which is not a count\n  give whole numbers, zero or more"
+    );
+}
+
+#[test]
+fn a_trace_out_of_order_is_sorted_where_asked() {
+    assert_eq!(
+        times(&replay("at\n5\n9\n7.5\n5\n", "order = \"sort\"")),
+        [0, 0, 2_500_000_000, 4_000_000_000]
+    );
+}
+
+#[test]
+fn speed_compresses_time_and_scale_multiplies_arrivals() {
+    let rows: Vec<String> = (0..2_000).map(|second| second.to_string()).collect();
+    let text = format!("at\n{}\n", rows.join("\n"));
+    assert_eq!(times(&replay(&text, "speed = 4.0"))[1_999], 1_999_000_000_000 / 4);
+    for (scale, expected) in [(0.25, 500.0), (1.5, 3_000.0), (3.0, 6_000.0)] {
+        let all = times(&replay(&text, &format!("scale = {scale}")));
+        assert!((all.len() as f64 - expected).abs() < 80.0, "{scale} {}", all.len());
+        assert!(all.is_sorted());
+        assert!(all.last() < Some(&2_000_000_000_000));
+        assert_eq!(all, times(&replay(&text, &format!("scale = {scale}"))));
+    }
+}
+
+#[test]
+fn a_trace_beyond_memory_is_the_same_as_one_within() {
+    // More rows than one sorted run holds, in no order at all.
+    let rows = 700_000u64;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    writeln!(encoder, "app,func,end_timestamp,duration").expect("in memory");
+    let mut expected: Vec<u64> = Vec::new();
+    for row in 0..rows {
+        let end = row * 7_919 % rows + 1_000;
+        let duration = row % 1_000;
+        expected.push(end - duration);
+        writeln!(encoder, "a{},f,{end},{duration}", row % 100).expect("in memory");
+    }
+    expected.sort_unstable();
+    let first = expected[0];
+    expected.iter_mut().for_each(|at| *at = (*at - first) * 1_000_000_000);
+    let all = replay_bytes(&encoder.finish().expect("in memory"), "").expect("it reads");
+    assert!(times(&all) == expected);
+}
+
+#[test]
+fn the_real_llm_trace_replays_in_whole() {
+    let Some(path) = shared("azure-llm-conv.csv") else { return };
+    let all = replay_file(&path, "");
+    assert_eq!(all.len(), 19_366);
+    let last = all.last().expect("rows").request.arrived;
+    assert!(
+        last > Time::from_nanos(58 * 60_000_000_000) && last < Time::from_nanos(60 * 60_000_000_000),
+        "{last}"
+    );
+}
+
+#[test]
+fn the_real_functions_of_2021_arrive_as_an_independent_reading_says() {
+    let Some(path) = shared("azure-functions-2021-sample.csv") else { return };
+    let all = replay_file(&path, "lifetimes = \"trace\"");
+    let text = std::fs::read_to_string(&path).expect("a text");
+    let mut expected: Vec<f64> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split(',').skip(2).map(|field| field.parse::<f64>().expect("a number"));
+            Some(fields.next()? - fields.next()?)
+        })
+        .collect();
+    expected.sort_by(f64::total_cmp);
+    assert_eq!(all.len(), 199);
+    assert_eq!(keys(&all).iter().max(), Some(&(distinct(&text) as u32 - 1)));
+    for (arrival, at) in all.iter().zip(&expected) {
+        assert!((arrival.request.arrived.as_secs_f64() - (at - expected[0])).abs() < 1e-8);
+    }
+}
+
+fn distinct(text: &str) -> usize {
+    let apps: std::collections::BTreeSet<&str> =
+        text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    apps.len()
+}
+
+#[test]
+fn the_real_functions_of_2019_keep_all_their_counts() {
+    let Some(path) = shared("azure-functions-2019-sample.csv") else { return };
+    let all = replay_file(&path, "");
+    let text = std::fs::read_to_string(&path).expect("a text");
+    let counts = text.lines().skip(1).flat_map(|line| line.split(',').skip(4));
+    let total: usize = counts.map(|count| count.trim().parse::<usize>().expect("a count")).sum();
+    assert_eq!(all.len(), total);
+    assert!(times(&all).is_sorted());
+}

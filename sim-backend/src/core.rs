@@ -1,0 +1,155 @@
+//! The simulated backend as the actors see it: what they send, arm, perform and observe comes here.
+
+use actors::policy::Begin;
+use actors::protocol::{Operation, Timer};
+use actors::random::Purpose;
+use actors::{
+    Actor, ActorId, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time, WorkerId,
+};
+use scenarios::{Sampler, Scenario};
+
+use crate::digest::Digest;
+use crate::error::SimulationError;
+use crate::hosts::Hosts;
+use crate::queue::{Envelope, Event, Queue};
+use crate::regions::Regions;
+use crate::timers::{Timers, on_grid};
+
+/// See the [module](self).
+pub(crate) struct Core<O> {
+    pub(crate) now: Time,
+    pub(crate) queue: Queue,
+    pub(crate) timers: Timers,
+    pub(crate) hosts: Hosts,
+    pub(crate) digest: Digest,
+    pub(crate) observer: O,
+    /// Actors that were hosted during the delivery under way.
+    pub(crate) spawned: Vec<Box<dyn Actor>>,
+    /// Pools are being filled before t = 0: boots take no time.
+    pub(crate) filling: bool,
+    /// Requests that have arrived.
+    pub(crate) requests: u64,
+    ended: u64,
+    seed: u64,
+    grid_ns: u64,
+    lag: Sampler,
+    lag_rng: Rng,
+    worker_of: Vec<WorkerId>,
+    rngs: Vec<Option<Box<Rng>>>,
+    regions: Regions,
+    full: Vec<bool>,
+}
+
+impl<O: Observer> Core<O> {
+    pub(crate) fn new(scenario: &Scenario, observer: O) -> Result<Self, SimulationError> {
+        let seed = scenario.seed;
+        let plans = scenario.workers();
+        Ok(Self {
+            now: Time::ZERO,
+            queue: Queue::default(),
+            timers: Timers::default(),
+            hosts: Hosts::new(scenario)?,
+            digest: Digest::default(),
+            observer,
+            spawned: Vec::new(),
+            filling: false,
+            requests: 0,
+            ended: 0,
+            seed,
+            grid_ns: scenario.timer.grid.as_nanos(),
+            lag: scenario.timer.lag.sampler(scenario.base())?,
+            lag_rng: Rng::stream(seed, Purpose::TimerLag, 0),
+            worker_of: (0..plans.len() as u32).map(WorkerId).collect(),
+            rngs: Vec::new(),
+            regions: Regions::new(scenario),
+            full: plans.iter().map(|plan| plan.pool.start == Begin::Full).collect(),
+        })
+    }
+
+    pub(crate) fn workers(&self) -> u32 {
+        self.full.len() as u32
+    }
+
+    /// Whether the pools of this worker are full at t = 0.
+    pub(crate) fn begins_full(&self, worker: u32) -> bool {
+        self.full[worker as usize]
+    }
+
+    pub(crate) fn unfinished(&self) -> u64 {
+        self.requests - self.ended
+    }
+
+    pub(crate) fn worker_of(&self, actor: ActorId) -> WorkerId {
+        self.worker_of[actor.index()]
+    }
+
+    /// The worker for a request.
+    pub(crate) fn place(&mut self, key: Key, region: u32) -> u32 {
+        self.regions.place(key, region)
+    }
+}
+
+impl<O: Observer> Host for Core<O> {
+    fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
+        self.queue.push_now(Envelope { to, from: me, message });
+    }
+
+    fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
+        let envelope = Envelope { to, from: me, message };
+        if after.is_zero() {
+            self.queue.push_now(envelope);
+        } else {
+            self.queue.push_message_at(self.now + after, envelope);
+        }
+    }
+
+    fn arm(&mut self, me: ActorId, timer: Timer, after: Duration) {
+        let due = on_grid(self.now + after, self.grid_ns) + self.lag.sample(&mut self.lag_rng);
+        self.timers.arm(&mut self.queue, me, timer, due);
+    }
+
+    fn disarm(&mut self, me: ActorId, timer: Timer) {
+        self.timers.disarm(me, timer);
+    }
+
+    fn perform(&mut self, me: ActorId, operation: Operation) {
+        let Operation { kind, generation, .. } = operation;
+        if kind == OperationKind::Detach {
+            return;
+        }
+        let (after, ok) = if self.filling { (Duration::ZERO, true) } else { self.hosts.perform(&operation) };
+        if after.is_zero() {
+            self.queue.push_now(Envelope {
+                to: me,
+                from: me,
+                message: Message::Done { generation, kind, ok },
+            });
+        } else {
+            self.queue.push_at(self.now + after, Event::Done { to: me, generation, kind, ok });
+        }
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        if let Observation::Ended { .. } = observation {
+            self.ended += 1;
+        }
+        self.regions.observe(&observation);
+        self.observer.observe(self.now, observation);
+    }
+
+    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId {
+        let id = ActorId(self.worker_of.len() as u32);
+        self.worker_of.push(self.worker_of(me));
+        self.spawned.push(actor);
+        id
+    }
+
+    fn rng(&mut self, me: ActorId) -> &mut Rng {
+        if self.rngs.len() <= me.index() {
+            self.rngs.resize_with(me.index() + 1, || None);
+        }
+        let seed = self.seed;
+        self.rngs[me.index()]
+            .get_or_insert_with(|| Box::new(Rng::stream(seed, Purpose::Actor, u64::from(me.0))))
+    }
+}

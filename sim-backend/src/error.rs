@@ -1,0 +1,24 @@
+//! Why a scenario cannot be simulated to its end.
+
+use scenarios::{DemandError, DistributionError};
+
+/// See the [module](self).
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The demand cannot be read to its end.
+    #[error(transparent)]
+    Demand(#[from] DemandError),
+    /// A recorded distribution cannot be read.
+    #[error(transparent)]
+    Distribution(#[from] DistributionError),
+}
+
+impl SimulationError {
+    /// Whether the machine is at fault (a disk that is full), not what the user wrote.
+    pub fn is_host_fault(&self) -> bool {
+        match self {
+            Self::Demand(error) => error.is_host_fault(),
+            Self::Distribution(_) => false,
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The virtual clock: takes arrivals, events and messages in their order, and hands them to the actors.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actors::{Actor, ActorId, Context, Duration, Message, Observer, Request, Time, Worker, WorkerId};
+use scenarios::{Arrival, Arrivals, Progress, Scenario};
+
+use crate::core::Core;
+use crate::digest::Checkpoint;
+use crate::error::SimulationError;
+use crate::faults::Faults;
+use crate::fleet::worker_configs;
+use crate::queue::{Envelope, Event};
+
+/// How long after the end of the demand requests may still end; those that have not by then have failed.
+const DRAIN: Duration = Duration::from_secs(600);
+
+/// How often progress is told, in events; a power of two.
+const PROGRESS_EVERY: u64 = 1 << 16;
+
+/// What one run is asked besides its scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// Where to tell how far the run is, in thousandths.
+    pub progress: Option<&'a AtomicU64>,
+    /// Which deliveries to record, counted from zero: to show where two runs part.
+    pub record: Range<u64>,
+}
+
+/// One message as it was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Deliveries before it.
+    pub index: u64,
+    /// When.
+    pub at: Time,
+    /// From whom.
+    pub from: ActorId,
+    /// To whom.
+    pub to: ActorId,
+    /// What.
+    pub message: Message,
+}
+
+/// What is left of a run when it is over. What happened in it, the observer has seen.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The digest of every delivery.
+    pub digest: u64,
+    /// The digest on the way.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Deliveries.
+    pub events: u64,
+    /// Requests.
+    pub requests: u64,
+    /// When the run was over.
+    pub ended: Time,
+    /// Requests that nobody had served when the time after the last arrival was over; they have failed.
+    pub unfinished: u64,
+    /// The deliveries that were to be recorded.
+    pub recorded: Vec<Delivery>,
+}
+
+/// Runs a scenario to its end, with the seed that it names.
+///
+/// # Errors
+/// When a file that the scenario names cannot be read to its end.
+pub fn simulate<O: Observer>(
+    scenario: &Scenario,
+    options: &Options<'_>,
+    observer: O,
+) -> Result<Run, SimulationError> {
+    let mut simulation = Simulation::new(scenario, options, observer)?;
+    simulation.fill_pools();
+    simulation.serve()?;
+    simulation.drain();
+    Ok(simulation.over())
+}
+
+struct Simulation<'a, O> {
+    actors: Vec<Box<dyn Actor>>,
+    core: Core<O>,
+    faults: Faults,
+    arrivals: Arrivals,
+    options: &'a Options<'a>,
+    planned: Option<Duration>,
+    recorded: Vec<Delivery>,
+    unfinished: u64,
+}
+
+impl<'a, O: Observer> Simulation<'a, O> {
+    fn new(scenario: &Scenario, options: &'a Options<'a>, observer: O) -> Result<Self, SimulationError> {
+        let arrivals = scenario.arrivals_with(&mut |file| tell(options.progress, of_file(file)))?;
+        let configs = worker_configs(scenario);
+        let core = Core::new(scenario, observer)?;
+        let actors =
+            configs.into_iter().map(|config| Box::new(Worker::new(config)) as Box<dyn Actor>).collect();
+        Ok(Self {
+            actors,
+            core,
+            faults: Faults::new(scenario),
+            arrivals,
+            options,
+            planned: scenario.demand.planned_length(),
+            recorded: Vec::new(),
+            unfinished: 0,
+        })
+    }
+
+    /// Lets every pool come to its depth before the first request, at no cost of time.
+    fn fill_pools(&mut self) {
+        self.core.filling = true;
+        for worker in 0..self.core.workers() {
+            let full = self.core.begins_full(worker);
+            self.deliver_now(ActorId(worker), Message::Begin { full });
+        }
+        self.core.filling = false;
+        self.core.observer.opened(Time::ZERO);
+        for (at, event) in self.faults.events() {
+            self.core.queue.push_at(at, event);
+        }
+    }
+
+    /// From the first arrival to the last.
+    fn serve(&mut self) -> Result<(), SimulationError> {
+        while let Some(arrival) = self.arrivals.next()? {
+            self.advance_to(arrival.request.arrived);
+            self.arrive(arrival);
+        }
+        Ok(())
+    }
+
+    /// After the last arrival: until the planned end and until every request has ended, or its time is over.
+    fn drain(&mut self) {
+        let last = self.core.now;
+        let end = self.planned.map_or(last, |planned| Time::ZERO + planned).max(last);
+        self.advance_to(end);
+        self.core.now = end;
+        let limit = end + DRAIN;
+        while self.core.unfinished() > 0 {
+            match self.core.queue.next_at() {
+                Some(at) if at <= limit => self.step(),
+                _ => break,
+            }
+        }
+        self.unfinished = self.core.unfinished();
+        if self.unfinished > 0 {
+            self.core.now = limit;
+            for worker in 0..self.core.workers() {
+                self.deliver_now(ActorId(worker), Message::Crash);
+            }
+            while self.core.unfinished() > 0 && self.core.queue.next_at().is_some() {
+                self.step();
+            }
+        }
+    }
+
+    fn over(self) -> Run {
+        let digest = self.core.digest;
+        Run {
+            digest: digest.value(),
+            events: digest.events(),
+            checkpoints: digest.checkpoints(),
+            requests: self.core.requests,
+            ended: self.core.now,
+            unfinished: self.unfinished,
+            recorded: self.recorded,
+        }
+    }
+
+    // The clock.
+
+    /// Lets everything happen that comes before, or at, this time.
+    fn advance_to(&mut self, time: Time) {
+        while self.core.queue.next_at().is_some_and(|at| at <= time) {
+            self.step();
+        }
+    }
+
+    fn arrive(&mut self, Arrival { request, region }: Arrival) {
+        self.core.now = request.arrived;
+        self.core.requests += 1;
+        let worker = self.core.place(request.key, region);
+        match self.faults.stalled_until(WorkerId(worker), self.core.now) {
+            None => self.deliver_now(ActorId(worker), Message::Request(request)),
+            Some(until) => self.put_off(ActorId(worker), request, until),
+        }
+    }
+
+    fn put_off(&mut self, to: ActorId, request: Request, until: Time) {
+        let envelope = Envelope { to, from: ActorId::OUTSIDE, message: Message::Request(request) };
+        self.core.queue.push_message_at(until, envelope);
+    }
+
+    /// Lets the next timed event happen, and all that follows from it at once.
+    fn step(&mut self) {
+        let Some((at, event)) = self.core.queue.pop_later() else { return };
+        self.core.now = at;
+        if let Some(until) = self.stalled_until(&event) {
+            self.core.queue.push_at(until, event);
+            return;
+        }
+        match event {
+            Event::Done { to, generation, kind, ok } => {
+                self.deliver(Envelope { to, from: to, message: Message::Done { generation, kind, ok } });
+            }
+            Event::Timer { to, timer } => {
+                let core = &mut self.core;
+                if core.timers.fires(&mut core.queue, to, timer, at) {
+                    self.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
+                }
+            }
+            Event::Message { index } => {
+                let envelope = self.core.queue.take_message(index);
+                self.deliver(envelope);
+            }
+            Event::Fault { index, begins } => {
+                for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
+                    self.deliver_now(ActorId(worker.0), message);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// When the worker of whom this event is answers again, if it is stalled.
+    fn stalled_until(&self, event: &Event) -> Option<Time> {
+        if !self.faults.any_stall() {
+            return None;
+        }
+        let to = match *event {
+            Event::Done { to, .. } | Event::Timer { to, .. } => to,
+            Event::Message { index } => self.core.queue.peek_message(index).to,
+            Event::Fault { .. } => return None,
+        };
+        self.faults.stalled_until(self.core.worker_of(to), self.core.now)
+    }
+
+    fn deliver_now(&mut self, to: ActorId, message: Message) {
+        self.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
+        self.settle();
+    }
+
+    /// Delivers the messages that were sent without delay, and those that they cause, until none is left.
+    fn settle(&mut self) {
+        while let Some(envelope) = self.core.queue.pop_now() {
+            self.deliver(envelope);
+        }
+    }
+
+    fn deliver(&mut self, Envelope { to, from, message }: Envelope) {
+        let core = &mut self.core;
+        core.digest.fold(core.now, to, &message);
+        let index = core.digest.events() - 1;
+        if index & (PROGRESS_EVERY - 1) == 0 {
+            self.tell_progress();
+        }
+        if self.options.record.contains(&index) {
+            let at = self.core.now;
+            self.recorded.push(Delivery { index, at, from, to, message });
+        }
+        let core = &mut self.core;
+        let now = core.now;
+        self.actors[to.index()].handle(&mut Context::new(core, now, to, from), message);
+        if !core.spawned.is_empty() {
+            self.actors.append(&mut core.spawned);
+        }
+    }
+
+    #[cold]
+    fn tell_progress(&self) {
+        let share = match self.planned {
+            Some(planned) if !planned.is_zero() => self.core.now.as_secs_f64() / planned.as_secs_f64(),
+            _ => self.arrivals.progress().map_or(0.0, of_file),
+        };
+        tell(self.options.progress, share);
+    }
+}
+
+fn tell(progress: Option<&AtomicU64>, share: f64) {
+    if let Some(progress) = progress {
+        progress.store((share * 1_000.0) as u64, Ordering::Relaxed);
+    }
+}
+
+fn of_file(file: Progress) -> f64 {
+    file.read as f64 / file.total.max(1) as f64
+}

@@ -1,0 +1,202 @@
+//! Observers for tests: one that counts, and one that knows every rule a run must keep.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::collections::BTreeMap;
+
+use actors::protocol::Goal;
+use actors::{ActorId, Observation, Observer, Outcome, State, Time};
+use scenarios::Scenario;
+use sim_backend::{Options, Run, simulate};
+
+/// Reads a scenario that a test wrote.
+pub(crate) fn scenario(text: &str) -> Scenario {
+    Scenario::parse(text, "test.toml", &[]).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// Runs a scenario under an observer.
+pub(crate) fn run<O: Observer>(scenario: &Scenario, observer: O) -> Run {
+    simulate(scenario, &Options::default(), observer).expect("a demand of stages is always there")
+}
+
+/// Counts outcomes and integrates ready Sprites over time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
+    pub(crate) longest_ns: u64,
+    pub(crate) ready_seconds: f64,
+    ready: i64,
+    since: Time,
+}
+
+impl Counts {
+    pub(crate) fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
+    pub(crate) fn misses(&self) -> u64 {
+        self.requests() - self.of(Outcome::Warm)
+    }
+
+    pub(crate) fn miss_ratio(&self) -> f64 {
+        self.misses() as f64 / self.requests() as f64
+    }
+}
+
+impl Observer for Counts {
+    fn opened(&mut self, at: Time) {
+        self.since = at;
+        self.ready_seconds = 0.0;
+    }
+
+    fn observe(&mut self, at: Time, observation: Observation) {
+        match observation {
+            Observation::Ended { request, outcome, .. } => {
+                *self.outcomes.entry(outcome).or_default() += 1;
+                self.longest_ns = self.longest_ns.max(at.since(request.arrived).as_nanos());
+            }
+            Observation::Sprite { was, is, .. } => {
+                self.ready_seconds += self.ready as f64 * at.since(self.since).as_secs_f64();
+                self.since = at;
+                self.ready += i64::from(is == State::Ready) - i64::from(was == State::Ready);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Checks every rule as the run goes; panics with what was broken and when.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    slots: Vec<u32>,
+    boots: Vec<u32>,
+    /// Creates take no boot slot and look like boots from outside.
+    creates: bool,
+    requests: BTreeMap<u64, Option<Outcome>>,
+    sprites: BTreeMap<ActorId, (State, u32)>,
+    held: Vec<u32>,
+    booting: Vec<u32>,
+    waiting: Vec<u32>,
+    served: u64,
+    started: u64,
+    begun: u64,
+    last: Time,
+}
+
+impl Rules {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let plans = scenario.workers();
+        let creates = plans.iter().any(|plan| {
+            plan.pool.exhausted.iter().any(|step| matches!(step, actors::policy::Step::Create(_)))
+        });
+        Self {
+            slots: plans.iter().map(|plan| plan.slots).collect(),
+            boots: plans.iter().map(|plan| plan.boots).collect(),
+            creates,
+            requests: BTreeMap::new(),
+            sprites: BTreeMap::new(),
+            held: vec![0; plans.len()],
+            booting: vec![0; plans.len()],
+            waiting: vec![0; plans.len()],
+            served: 0,
+            started: 0,
+            begun: 0,
+            last: Time::ZERO,
+        }
+    }
+
+    /// What must hold when the run is over.
+    pub(crate) fn over(&self, run: &Run) {
+        assert_eq!(self.requests.len() as u64, run.requests, "every request is observed");
+        let open: Vec<_> =
+            self.requests.iter().filter(|(_, outcome)| outcome.is_none()).map(|(id, _)| id).collect();
+        assert!(open.is_empty(), "these requests have not ended: {open:?}");
+        assert_eq!(self.served, self.started, "every start serves one request, and only starts do");
+        assert!(self.waiting.iter().all(|&waiting| waiting == 0), "nobody waits: {:?}", self.waiting);
+    }
+
+    fn sprite(&mut self, at: Time, worker: usize, sprite: ActorId, generation: u32, was: State, is: State) {
+        let known = self.sprites.entry(sprite).or_insert((State::Stopped, 0));
+        assert_eq!(known.0, was, "{sprite:?} at {at} leaves the state that it is in");
+        assert!(legal(was, is), "{sprite:?} at {at} goes from {was:?} to {is:?}");
+        if is == State::Booting {
+            assert!(generation > known.1 || generation == 0, "{sprite:?} at {at} has its VM twice");
+            self.begun += 1;
+        }
+        *known = (is, generation);
+        self.started += u64::from(was == State::Starting && matches!(is, State::Running | State::Stopped));
+        self.held[worker] += u32::from(is.holds_slot());
+        self.held[worker] -= u32::from(was.holds_slot());
+        self.booting[worker] += u32::from(is == State::Booting);
+        self.booting[worker] -= u32::from(was == State::Booting);
+        let (held, slots) = (self.held[worker], self.slots[worker]);
+        assert!(held <= slots, "worker {worker} at {at} holds {held} VMs in {slots} slots");
+        let (booting, boots) = (self.booting[worker], self.boots[worker]);
+        assert!(
+            self.creates || booting <= boots,
+            "worker {worker} at {at} runs {booting} boots, not {boots}"
+        );
+    }
+}
+
+/// The transitions that the life of a Sprite has, and no others.
+fn legal(was: State, is: State) -> bool {
+    use State::*;
+    match (was, is) {
+        (Stopped | Failed, other) => other == Booting,
+        (Booting, other) => matches!(other, Ready | Starting | Failed),
+        (Ready, other) => matches!(other, Starting | Stopping | Failed),
+        (Starting, other) => matches!(other, Running | Stopped | Failed),
+        (Running, other) => matches!(other, Ready | Idle | Stopping | Failed),
+        (Idle, other) => matches!(other, Starting | Asleep | Stopping | Failed),
+        (Asleep, other) => matches!(other, Waking | Stopped | Failed),
+        (Waking, other) => matches!(other, Starting | Failed),
+        (Stopping, other) => matches!(other, Stopped | Failed),
+    }
+}
+
+impl Observer for Rules {
+    fn observe(&mut self, at: Time, observation: Observation) {
+        assert!(at >= self.last, "time goes back from {} to {at}", self.last);
+        self.last = at;
+        match observation {
+            Observation::Arrived { request, .. } => {
+                assert_eq!(
+                    self.requests.insert(request.id, None),
+                    None,
+                    "request {} arrives twice",
+                    request.id
+                );
+                assert!(request.arrived <= at);
+            }
+            Observation::Ended { request, outcome, .. } => {
+                let before = self.requests.insert(request.id, Some(outcome));
+                assert_eq!(before, Some(None), "request {} ends at {at} as {outcome:?}", request.id);
+                self.served += u64::from(outcome.is_served());
+            }
+            Observation::Sprite { worker, sprite, generation, was, is } => {
+                self.sprite(at, worker.index(), sprite, generation, was, is);
+            }
+            Observation::Position { worker, position, depth, ordered } => {
+                assert!(
+                    ordered > 0 && position <= i64::from(depth),
+                    "{worker:?} at {at}: {position} above {depth}"
+                );
+            }
+            Observation::Goal { was, is, .. } => {
+                assert_ne!(was, is, "a goal is told when it changes");
+                assert!(is.low < is.high || is == Goal::default(), "{is:?} at {at}");
+            }
+            Observation::Waiting { worker, was, is } => {
+                // A worker may have several pools, each of which tells its own number.
+                let waiting = &mut self.waiting[worker.index()];
+                *waiting = *waiting + is - was;
+            }
+            Observation::BootsFailing { .. } | Observation::Host { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A real trace against an independent replay of it, to the request.
+
+mod common;
+
+use std::path::PathBuf;
+
+use actors::Outcome;
+use common::{Counts, run, scenario};
+
+/// The trace, where it lies beside the project.
+fn trace() -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/traces/azure-llm-conv.csv"));
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: the trace {} is not here", path.display());
+    None
+}
+
+fn replay(refill: &str, exhausted: &str) -> Option<Counts> {
+    let trace = trace()?;
+    let text = format!(
+        r#"
+        [fleet]
+        slots = 100000
+        boots = "unlimited"
+        [pool]
+        depth = {{ kind = "fixed", ready = 30 }}
+        refill = {refill}
+        exhausted = [ {exhausted} ]
+        [latency]
+        start = "0s"
+        boot = "2.5s"
+        [demand]
+        trace = "{}"
+        "#,
+        trace.display()
+    );
+    let mut counts = Counts::default();
+    run(&scenario(&text), &mut counts);
+    assert_eq!(counts.requests(), 19_366);
+    Some(counts)
+}
+
+#[test]
+fn misses_are_those_of_the_reference() {
+    for (refill, misses) in [
+        (r#"{ kind = "immediate" }"#, 20),
+        (r#"{ kind = "delay", hold = "1s" }"#, 7_487),
+        (r#"{ kind = "rate", per_second = 5.0, burst = 5 }"#, 2_772),
+        (r#"{ kind = "delay", hold = "1s", longest = "2s", low = 10 }"#, 708),
+    ] {
+        let Some(counts) = replay(refill, r#"{ kind = "boot" }"#) else { return };
+        assert_eq!(counts.misses(), misses, "{refill}");
+    }
+}
+
+#[test]
+fn waits_are_those_of_the_reference() {
+    let Some(counts) = replay(r#"{ kind = "immediate" }"#, r#"{ kind = "wait", queue = 100000 }"#) else {
+        return;
+    };
+    assert_eq!(counts.of(Outcome::Waited), 37);
+    assert_eq!(counts.misses(), 37);
+    assert_eq!(counts.longest_ns, 419_955_000);
+}
