@@ -32,7 +32,7 @@ fn the_example_reads_as_it_stands() {
     assert!(stages.iter().all(|stage| stage.arrivals == Some(Spread::Poisson)));
     assert_eq!(scenario.planned_length(), Some(Duration::from_secs(250)));
     assert_eq!(scenario.expected_requests(), Some(300.0 + 525.0 + 9_450.0));
-    assert_eq!(scenario.peak_end(), Some(Time::from_nanos(70_000_000_000)));
+    assert_eq!(scenario.spike(), Some(Time::from_nanos(60_000_000_000)..Time::from_nanos(70_000_000_000)));
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn try_scenario(rng: &mut Rng, counts: &mut [u64; 2]) {
             if scenario.fleet.workers < 1_000 {
                 assert_eq!(scenario.workers().len(), scenario.fleet.workers as usize);
             }
-            let _ = (scenario.faults(), scenario.peak_end(), scenario.expected_requests());
+            let _ = (scenario.faults(), scenario.spike(), scenario.expected_requests());
             if let Demand::Stages(_) = &scenario.demand
                 && scenario.tenants.count < 100_000
             {

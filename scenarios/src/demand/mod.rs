@@ -6,6 +6,8 @@ mod population;
 mod stages;
 mod trace;
 
+use std::ops::Range;
+
 use actors::random::Purpose;
 use actors::{Duration, Key, Request, Rng, Time};
 
@@ -137,9 +139,9 @@ impl Scenario {
         self.demand.expected_requests()
     }
 
-    /// When the spike is over: the end of the last stage that reaches the highest rate. `None` where the rate never
-    /// changes, and for a trace.
-    pub fn peak_end(&self) -> Option<Time> {
-        self.demand.peak_end()
+    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate never changes,
+    /// and for a trace.
+    pub fn spike(&self) -> Option<Range<Time>> {
+        self.demand.spike()
     }
 }

@@ -1,6 +1,7 @@
 //! `[[demand]]` stages, or `[demand] trace = "..."`: what is asked of the fleet.
 
 use std::fmt;
+use std::ops::Range;
 
 use actors::{Duration, Time};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -209,9 +210,9 @@ impl Demand {
         }
     }
 
-    /// When the spike is over: the end of the last stage that reaches the highest rate. `None` where the rate never
-    /// changes, and for a trace.
-    pub fn peak_end(&self) -> Option<Time> {
+    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate never changes,
+    /// and for a trace.
+    pub fn spike(&self) -> Option<Range<Time>> {
         let Self::Stages(stages) = self else {
             return None;
         };
@@ -222,17 +223,17 @@ impl Demand {
         }
         let mut end = Time::ZERO;
         let mut before = f64::NEG_INFINITY;
-        let mut peak_end = None;
+        let mut spike = None;
         for stage in stages {
             // A stage that falls from where the one before ended is the way back, not the spike.
             let way_back = before >= peak && stage.to_rate() < before;
             if stage.peak() >= peak && !way_back {
-                peak_end = Some(end + stage.length);
+                spike = Some(end..end + stage.length);
             }
             end = end + stage.length;
             before = stage.to_rate();
         }
-        peak_end
+        spike
     }
 }
 

@@ -1,0 +1,154 @@
+//! `warmpool compare`: pool policies on identical demand and boots.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use reports::compare::Variant;
+use reports::html::comparison_page;
+use reports::{Comparison, Report, folder};
+use scenarios::Scenario;
+
+use crate::exit::{self, Failure};
+use crate::jobs::{self, Threads};
+use crate::load::{Loaded, ScenarioArgs};
+use crate::{Ended, columns, json};
+
+/// Run several pool policies on identical demand and boots, and tell which is better in what
+///
+/// The first is the scenario's own. Each --pool file lays its keys over the scenario's [pool]; each --scenario is another
+/// whole scenario with the same demand. All meet the same requests and, where they boot alike, the same boots, seed by
+/// seed. So differences are paired: each comes with its 95 % confidence interval, and is claimed only where the
+/// interval excludes zero.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  warmpool compare scenarios/replenish-delay.toml --pool scenarios/pools/delay-cured.toml --seeds 20 --out out
+  warmpool compare scenarios/sprites.toml --scenario scenarios/per-tenant.toml")]
+#[command(group(clap::ArgGroup::new("others").required(true).multiple(true).args(["pools", "scenarios"])))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+
+    /// A file with a [pool] table (or the keys of one) to lay over the scenario's own. May be given several times
+    #[arg(long = "pool", value_name = "FILE")]
+    pools: Vec<PathBuf>,
+
+    /// Another scenario with the same demand. May be given several times
+    #[arg(long = "scenario", value_name = "FILE")]
+    scenarios: Vec<PathBuf>,
+
+    /// Over how many seeds, counted up from the scenario's
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=100_000))]
+    seeds: u64,
+
+    /// Write comparison.json and comparison.html into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print the comparison as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Runs the verb.
+pub(crate) fn compare(args: &Args) -> Ended {
+    if let Some(out) = &args.out {
+        folder::prepare(out)?;
+    }
+    let variants = variants(args)?;
+    let first = variants[0].1.scenario.seed;
+    let jobs: Vec<Loaded> = variants
+        .iter()
+        .flat_map(|(_, loaded)| (0..args.seeds).map(|index| loaded.with_seed(first.wrapping_add(index))))
+        .collect();
+    // Of each variant the first run is kept whole, for the page to lay over each other.
+    let mut kept = jobs::all(&jobs, &args.threads, |finished| {
+        let summary = finished.report.summary.clone();
+        (summary, (finished.report.summary.seed == first).then_some(finished.report))
+    })?
+    .into_iter();
+    let mut reports: Vec<Report> = Vec::new();
+    let variants: Vec<Variant> = variants
+        .into_iter()
+        .map(|(name, _)| {
+            let runs = kept.by_ref().take(args.seeds as usize).map(|(summary, report)| {
+                reports.extend(report);
+                summary
+            });
+            Variant { name, runs: runs.collect() }
+        })
+        .collect();
+    let comparison = Comparison::new(&variants)?;
+    if let Some(out) = &args.out {
+        let page = comparison_page(&comparison, &reports.iter().collect::<Vec<_>>());
+        folder::write_file(out, "comparison.json", json(&comparison)?.as_bytes())?;
+        folder::write_file(out, "comparison.html", page.as_bytes())?;
+    }
+    let text = if args.json { json(&comparison)? } else { comparison.render(columns()) };
+    anstream::stdout().write_all(text.as_bytes())?;
+    if let (Some(out), false) = (&args.out, args.json) {
+        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/comparison.html", out.display())?;
+    }
+    Ok(exit::HELD)
+}
+
+/// The scenario's own policy and those of the files, each under the name of its file.
+fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
+    let mut variants = vec![(stem(&args.scenario.file), args.scenario.load(None)?)];
+    for pool in &args.pools {
+        variants.push((stem(pool), args.scenario.load(Some(pool))?));
+    }
+    for file in &args.scenarios {
+        let other = args.scenario.load_other(file)?;
+        same_requests(&variants[0].1.scenario, &other.scenario)
+            .map_err(|what| Failure::Usage(differs(&args.scenario.file, file, what)))?;
+        variants.push((stem(file), other));
+    }
+    distinguish(&mut variants);
+    Ok(variants)
+}
+
+/// Names the table in which two scenarios differ, if their requests are not the same.
+fn same_requests(one: &Scenario, other: &Scenario) -> Result<(), &'static str> {
+    let tables = [
+        ("demand", one.demand == other.demand),
+        ("tenants", one.tenants == other.tenants),
+        ("sprite.lifetime", one.sprite.lifetime == other.sprite.lifetime),
+        (
+            "region",
+            one.regions()
+                .iter()
+                .map(|region| region.share)
+                .eq(other.regions().iter().map(|region| region.share)),
+        ),
+        ("warmup", one.warmup == other.warmup),
+    ];
+    tables.iter().find(|(_, same)| !same).map_or(Ok(()), |(table, _)| Err(table))
+}
+
+fn differs(one: &Path, other: &Path, table: &str) -> String {
+    format!(
+        "{} and {} differ in [{table}], so they do not meet the same requests\n  \
+         make them the same, or run each by itself",
+        one.display(),
+        other.display()
+    )
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(|| file.display().to_string(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Numbers names that are the same.
+fn distinguish(variants: &mut [(String, Loaded)]) {
+    for index in 1..variants.len() {
+        let name = variants[index].0.clone();
+        let same = variants[..index].iter().filter(|(other, _)| *other == name).count();
+        if same > 0 {
+            variants[index].0 = format!("{name} ({})", same + 1);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Exit codes: every one that the command can end with, and which error gives which. Scripts rely on them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use reports::FolderError;
+use scenarios::ScenarioError;
+use sim_backend::SimulationError;
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code(u8);
+
+/// The run ended and every gate holds (or there is none).
+pub(crate) const HELD: Code = Code(0);
+/// Anything that is not named here: a full disk, an unwritable folder, a wrong command line.
+pub(crate) const FAILED: Code = Code(1);
+/// The run ended, but a gate does not hold.
+pub(crate) const GATE_FAILED: Code = Code(99);
+/// Two runs that must be the same differ.
+pub(crate) const DIGESTS_DIFFER: Code = Code(100);
+/// The scenario, or a file that it names, is invalid.
+pub(crate) const INVALID: Code = Code(104);
+
+/// What `--help` says about them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+    0  every gate holds, or there is none
+   99  a gate does not hold
+  100  two runs that must be the same differ
+  104  the scenario, or a file that it names, is invalid
+    1  anything else";
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code.0)
+    }
+}
+
+/// Why a verb could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Scenario(#[from] ScenarioError),
+    #[error("{0}")]
+    Simulation(#[from] SimulationError),
+    #[error("{0}")]
+    Folder(#[from] FolderError),
+    #[error("{path}: cannot be read: {source}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("{0}")]
+    Comparison(#[from] reports::compare::CompareError),
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Scenario(error) if !error.host_fault => INVALID,
+            Self::Simulation(error) if !error.is_host_fault() => INVALID,
+            _ => FAILED,
+        }
+    }
+
+    /// A reader that has seen enough, as `head` has, is nothing to complain about.
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Tells the user what went wrong.
+pub(crate) fn explain(failure: &Failure) {
+    if failure.is_broken_pipe() {
+        return;
+    }
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}error{style:#}: {failure}");
+}

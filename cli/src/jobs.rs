@@ -1,0 +1,132 @@
+//! Several runs at once: parallel over runs, never inside one, so that threads cannot change a result.
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actors::{Observation, Observer, Time};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reports::{Recorder, Report};
+use sim_backend::{Options, Run, SimulationError, simulate};
+
+use crate::exit::Failure;
+use crate::load::Loaded;
+
+/// How much a bar counts for one run.
+const THOUSANDTHS: u64 = 1_000;
+
+/// The argument for how many threads run at once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Threads {
+    /// How many runs at once; as many as there are cores, if not given. It does not change any result
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Threads {
+    fn count(&self) -> usize {
+        let given = self.threads.or_else(|| std::thread::available_parallelism().ok());
+        given.map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// A run that is over, and its report.
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) run: Run,
+}
+
+/// Hands observations to the books.
+struct Books(Recorder);
+
+impl Observer for Books {
+    #[inline]
+    fn observe(&mut self, at: Time, observation: Observation) {
+        self.0.observe(at, observation);
+    }
+
+    fn opened(&mut self, at: Time) {
+        self.0.open(at);
+    }
+}
+
+/// Simulates one scenario and keeps its books.
+pub(crate) fn one(job: &Loaded, options: &Options<'_>) -> Result<Finished, SimulationError> {
+    let mut books = Books(Recorder::new(job.plan("simulated")));
+    let run = simulate(&job.scenario, options, &mut books)?;
+    let mut report = books.0.finish(run.ended);
+    report.summary.set_run(Some(run.digest), run.events);
+    Ok(Finished { report, run })
+}
+
+/// Simulates every job, shows how far they are, and gives what was kept of each, in their order. What is kept decides how
+/// much memory many runs take.
+pub(crate) fn all<T: Send>(
+    jobs: &[Loaded],
+    threads: &Threads,
+    keep: impl Fn(Finished) -> T + Sync,
+) -> Result<Vec<T>, Failure> {
+    let shares: Vec<AtomicU64> = jobs.iter().map(|_| AtomicU64::new(0)).collect();
+    let results: Vec<Mutex<Option<Result<T, SimulationError>>>> =
+        jobs.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let bar = scope.spawn(|| show(&shares, &over));
+        let workers: Vec<_> = (0..threads.count().min(jobs.len()))
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(job) = jobs.get(index) else { return };
+                        let options = Options { progress: Some(&shares[index]), ..Options::default() };
+                        let finished = one(job, &options).map(&keep);
+                        shares[index].store(THOUSANDTHS, Ordering::Relaxed);
+                        *results[index].lock().expect("nobody panics while holding it") = Some(finished);
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            // A panic of a run is passed on when the scope ends.
+            let _ = worker.join();
+        }
+        over.store(true, Ordering::Relaxed);
+        bar.thread().unpark();
+    });
+    let finished = results.into_iter().map(|result| {
+        let result = result.into_inner().expect("every thread has ended");
+        Ok(result.expect("every job was taken by a thread")?)
+    });
+    finished.collect()
+}
+
+/// A bar on the terminal, until the runs are over; short runs never show one.
+fn show(shares: &[AtomicU64], over: &AtomicBool) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    std::thread::park_timeout(Duration::from_millis(300));
+    if over.load(Ordering::Relaxed) {
+        return;
+    }
+    let style =
+        ProgressStyle::with_template("{prefix} [{bar:40}] {percent:>3}%  {elapsed} gone, {eta} to go")
+            .expect("the template is well formed")
+            .progress_chars("=> ");
+    let length = shares.len() as u64 * THOUSANDTHS;
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar.set_prefix(if shares.len() == 1 {
+        "simulating".to_owned()
+    } else {
+        format!("{} runs", shares.len())
+    });
+    while !over.load(Ordering::Relaxed) {
+        bar.set_position(shares.iter().map(|share| share.load(Ordering::Relaxed)).sum());
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    bar.finish_and_clear();
+}

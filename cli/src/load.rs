@@ -1,0 +1,112 @@
+//! A scenario file with its gates, and what a report is told about the run.
+
+use std::path::{Path, PathBuf};
+
+use actors::Time;
+use reports::{Gate, Mark, Plan, Prices};
+use scenarios::{Scenario, ScenarioError};
+
+use crate::exit::Failure;
+
+/// The arguments that name a scenario, which several verbs take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScenarioArgs {
+    /// The scenario file. `warmpool scenarios` lists those that are ready made.
+    pub(crate) file: PathBuf,
+
+    /// Seed of all random numbers, instead of the file's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Set a key of the file: `--set pool.depth.ready=40`, `--set 'demand.1.to=200'`. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+impl ScenarioArgs {
+    /// Reads the scenario, with another pool policy laid over its own where one is given.
+    pub(crate) fn load(&self, pool: Option<&Path>) -> Result<Loaded, Failure> {
+        self.ready(Scenario::load_with_pool(&self.file, pool, &self.overrides)?)
+    }
+
+    /// Reads another scenario with the same seed and overrides.
+    pub(crate) fn load_other(&self, file: &Path) -> Result<Loaded, Failure> {
+        self.ready(Scenario::load(file, &self.overrides)?)
+    }
+
+    fn ready(&self, mut scenario: Scenario) -> Result<Loaded, Failure> {
+        if let Some(seed) = self.seed {
+            scenario.seed = seed;
+        }
+        let gates = gates(&scenario)?;
+        Ok(Loaded { scenario, gates })
+    }
+}
+
+/// A scenario that is ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) scenario: Scenario,
+    gates: Vec<Gate>,
+}
+
+impl Loaded {
+    /// The same scenario with another seed.
+    pub(crate) fn with_seed(&self, seed: u64) -> Self {
+        let mut other = self.clone();
+        other.scenario.seed = seed;
+        other
+    }
+
+    /// The frame of this run's report.
+    pub(crate) fn plan(&self, backend: &str) -> Plan {
+        let scenario = &self.scenario;
+        Plan {
+            name: scenario.name.clone(),
+            backend: backend.to_owned(),
+            seed: scenario.seed,
+            workers: scenario.workers().iter().map(|plan| plan.region as usize).collect(),
+            regions: scenario.regions().into_iter().map(|region| region.name).collect(),
+            warmup: scenario.warmup,
+            planned: scenario.planned_length(),
+            spike_begin: scenario.spike().map(|spike| spike.start),
+            spike_end: scenario.spike().map(|spike| spike.end),
+            marks: marks(scenario),
+            prices: Prices {
+                idle_vm_second: scenario.cost.idle_vm_second,
+                miss: scenario.cost.miss,
+                boot: scenario.cost.boot,
+                rejected: scenario.cost.rejected,
+            },
+            gates: self.gates.clone(),
+        }
+    }
+}
+
+fn gates(scenario: &Scenario) -> Result<Vec<Gate>, ScenarioError> {
+    let gate = |(figure, bound): &(String, String)| {
+        Gate::parse(figure, bound)
+            .map_err(|error| scenario.error_at(&["gates", figure], &format!("cannot be: {error}"), ""))
+    };
+    scenario.gates.0.iter().map(gate).collect()
+}
+
+/// The faults, for plots to point out.
+fn marks(scenario: &Scenario) -> Vec<Mark> {
+    let entries = scenario.fault.iter();
+    entries
+        .map(|fault| {
+            let place = match (fault.worker, &fault.region) {
+                (Some(worker), _) => format!("worker {worker}"),
+                (None, Some(region)) => region.clone(),
+                (None, None) => "all workers".to_owned(),
+            };
+            let begin = Time::ZERO + fault.at;
+            Mark {
+                from_s: begin.as_secs_f64(),
+                to_s: fault.length.map(|length| (begin + length).as_secs_f64()),
+                label: format!("{} {place}", fault.kind.name()),
+            }
+        })
+        .collect()
+}

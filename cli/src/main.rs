@@ -1,0 +1,87 @@
+//! The command `warmpool`. One file for each verb; what several verbs share lies beside them.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `completions.rs` | the verbs |
+//! | `exit.rs` | exit codes, and which error gives which |
+//! | `load.rs` | a scenario file with its gates, and what a report is told about it |
+//! | `jobs.rs` | several runs at once, with a progress bar |
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod compare;
+mod completions;
+mod exit;
+mod jobs;
+mod load;
+mod report;
+mod run;
+mod scenarios;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Failure;
+
+/// Warm pools of microVMs: try a pool's depth, refill and exhaustion policy before you deploy it.
+///
+/// A scenario file says what is asked of a fleet, what its pools do about it, and what must hold. `warmpool run`
+/// simulates it on a deterministic clock and prints a verdict.
+#[derive(Debug, Parser)]
+#[command(name = "warmpool", version, propagate_version = true, after_help = exit::HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Args),
+    Compare(compare::Args),
+    Check(check::Args),
+    Report(report::Args),
+    Scenarios(scenarios::Args),
+    Completions(completions::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version are answers, not errors.
+            let failed = usage.use_stderr();
+            let _ = usage.print();
+            return if failed { exit::FAILED.into() } else { exit::HELD.into() };
+        }
+    };
+    let ended = match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Compare(args) => compare::compare(&args),
+        Verb::Check(args) => check::check(&args),
+        Verb::Report(args) => report::report(&args),
+        Verb::Scenarios(args) => scenarios::scenarios(&args),
+        Verb::Completions(args) => completions::completions(&args),
+    };
+    match ended {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            exit::explain(&failure);
+            failure.code().into()
+        }
+    }
+}
+
+/// What a verb comes to: its exit code, or why it could not be done.
+type Ended = Result<exit::Code, Failure>;
+
+/// The columns of the terminal, for text that is laid out.
+pub(crate) fn columns() -> usize {
+    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0))
+}
+
+/// What a program reads.
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}

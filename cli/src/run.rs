@@ -1,0 +1,108 @@
+//! `warmpool run`: a scenario, its verdict, and what it came to.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use reports::{Report, Spread, Summary, Verdict, folder, terminal};
+
+use crate::exit::{self, Failure};
+use crate::jobs::{self, Finished, Threads};
+use crate::load::{Loaded, ScenarioArgs};
+use crate::{Ended, columns, exit::Code, json};
+
+/// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  warmpool run scenarios/spike.toml
+  warmpool run scenarios/spike.toml --out out              five files, among them out/report.html
+  warmpool run scenarios/spike.toml --set pool.depth.ready=40 --seeds 20
+  warmpool run scenarios/trace-replay.toml --set demand.trace=/data/trace.csv.gz")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+
+    /// Write summary.json, report.html, latency.hlog, latency.hgrm and timeline.csv into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print summary.json instead of the summary for people
+    #[arg(long)]
+    json: bool,
+
+    /// Run with so many seeds, counted up from the scenario's, and print the spread of each figure. Files in --out are
+    /// those of the first seed
+    #[arg(long, value_name = "N", conflicts_with = "explain", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    seeds: Option<u64>,
+
+    /// Print the scenario with every default in force, and run nothing
+    #[arg(long)]
+    explain: bool,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Ended {
+    let loaded = args.scenario.load(None)?;
+    if args.explain {
+        anstream::stdout().write_all(loaded.scenario.explain()?.as_bytes())?;
+        return Ok(exit::HELD);
+    }
+    if let Some(out) = &args.out {
+        // What cannot be written is better known before a long run than after it.
+        folder::prepare(out)?;
+    }
+    match args.seeds {
+        Some(seeds) if seeds > 1 => spread(args, &loaded, seeds),
+        _ => single(args, loaded),
+    }
+}
+
+fn single(args: &Args, loaded: Loaded) -> Ended {
+    let reports = jobs::all(&[loaded], &args.threads, |finished| finished.report)?;
+    let report = &reports[0];
+    write_folder(args, report)?;
+    let text = if args.json { report.summary.to_json() } else { terminal::render(report, columns()) };
+    anstream::stdout().write_all(text.as_bytes())?;
+    told_folder(args)?;
+    Ok(code(report.summary.verdict))
+}
+
+fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
+    let first = loaded.scenario.seed;
+    let jobs: Vec<Loaded> = (0..seeds).map(|index| loaded.with_seed(first.wrapping_add(index))).collect();
+    let mut kept = jobs::all(&jobs, &args.threads, |Finished { report, .. }| {
+        let summary = report.summary.clone();
+        (summary, (report.summary.seed == first).then_some(report))
+    })?;
+    if let Some(report) = &kept[0].1.take() {
+        write_folder(args, report)?;
+    }
+    let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
+    let spread = Spread::new(&summaries);
+    let text = if args.json { json(&spread)? } else { spread.render() };
+    anstream::stdout().write_all(text.as_bytes())?;
+    told_folder(args)?;
+    Ok(code(spread.verdict))
+}
+
+fn write_folder(args: &Args, report: &Report) -> Result<(), Failure> {
+    match &args.out {
+        Some(out) => Ok(folder::write(out, report)?),
+        None => Ok(()),
+    }
+}
+
+/// Says where the files are, after the summary, unless a program reads it.
+fn told_folder(args: &Args) -> Result<(), Failure> {
+    if let (Some(out), false) = (&args.out, args.json) {
+        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/report.html", out.display())?;
+    }
+    Ok(())
+}
+
+fn code(verdict: Verdict) -> Code {
+    if verdict == Verdict::Failed { exit::GATE_FAILED } else { exit::HELD }
+}

@@ -1,0 +1,301 @@
+//! Variants of a policy side by side, over the same seeds: for each figure the paired difference to the first variant
+//! with its 95 % confidence interval, and which of them nobody beats in both misses and idle VM-seconds.
+//!
+//! Runs of one seed meet the same arrivals and the same boots, so differences are taken seed by seed: what the seeds
+//! have in common drops out.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Color, Style};
+use serde::{Deserialize, Serialize};
+
+use crate::figure::{COMPARED, Figure, Unit};
+use crate::format;
+use crate::stats::estimate;
+use crate::summary::Summary;
+
+/// One variant: its name and its run for each seed, in the same order for all variants.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// What it is called.
+    pub name: String,
+    /// One run per seed.
+    pub runs: Vec<Summary>,
+}
+
+/// Why runs cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// There are not two variants.
+    #[error("there is nothing to compare: give at least two variants")]
+    TooFew,
+    /// A variant was run with other seeds, so that its runs have no partners.
+    #[error(
+        "variant `{0}` was run with the seeds {1:?}, the first one with {2:?}: run all with the same seeds"
+    )]
+    Seeds(String, Vec<u64>, Vec<u64>),
+}
+
+/// Variants side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Comparison {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seeds that every variant was run with.
+    pub seeds: Vec<u64>,
+    /// The variants' names. The first is what the others are compared to.
+    pub variants: Vec<String>,
+    /// A row for each figure that is not zero everywhere.
+    pub figures: Vec<Row>,
+    /// Where each variant stands between misses and idle VM-seconds.
+    pub pareto: Vec<Point>,
+}
+
+/// One figure of all variants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Row {
+    /// The figure's name.
+    pub figure: String,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// Whether less of it is better; null where neither is.
+    pub less_is_better: Option<bool>,
+    /// One cell per variant.
+    pub cells: Vec<Cell>,
+}
+
+/// One figure of one variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Cell {
+    /// The mean over the seeds that have a value.
+    pub mean: Option<f64>,
+    /// How many seeds have none, such as runs that did not recover.
+    pub without: u64,
+    /// The difference to the first variant; null for the first itself.
+    pub difference: Option<Difference>,
+}
+
+/// A paired difference over seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Difference {
+    /// Its mean: this variant less the first.
+    pub mean: f64,
+    /// The ends of its 95 % confidence interval; null for fewer than two seeds.
+    pub interval: Option<(f64, f64)>,
+    /// What it shows.
+    pub shows: Shown,
+}
+
+/// What a difference shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shown {
+    /// The interval lies on the good side of zero.
+    Better,
+    /// The interval lies on the bad side of zero.
+    Worse,
+    /// The interval does not hold zero, and neither side is better.
+    Differs,
+    /// The interval holds zero, or there is only one seed.
+    NoDifference,
+}
+
+impl Shown {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Differs => "differs",
+            Self::NoDifference => "no difference shown",
+        }
+    }
+}
+
+/// One variant between misses and idle VM-seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Point {
+    /// The variant's name.
+    pub variant: String,
+    /// The mean share of requests that were misses.
+    pub miss_ratio: f64,
+    /// The mean of idle VM-seconds.
+    pub idle_vm_seconds: f64,
+    /// Whether no other variant is at least as good in both and better in one.
+    pub on_front: bool,
+}
+
+impl Comparison {
+    /// Compares the variants to the first.
+    ///
+    /// # Errors
+    /// Where there are not two variants, or their seeds differ.
+    pub fn new(variants: &[Variant]) -> Result<Self, CompareError> {
+        let [first, others @ ..] = variants else { return Err(CompareError::TooFew) };
+        if others.is_empty() {
+            return Err(CompareError::TooFew);
+        }
+        let seeds = |variant: &Variant| variant.runs.iter().map(|run| run.seed).collect::<Vec<_>>();
+        for other in others {
+            if seeds(other) != seeds(first) {
+                return Err(CompareError::Seeds(other.name.clone(), seeds(other), seeds(first)));
+            }
+        }
+        let figures = COMPARED.into_iter().map(|figure| row(figure, variants));
+        let something = |row: &Row| {
+            row.cells.iter().any(|cell| cell.without > 0 || cell.mean.is_some_and(|mean| mean != 0.0))
+        };
+        Ok(Self {
+            scenario: first.runs.first().map_or_else(String::new, |run| run.name.clone()),
+            seeds: seeds(first),
+            variants: variants.iter().map(|variant| variant.name.clone()).collect(),
+            figures: figures
+                .filter(|row| row.figure == Figure::Misses.to_string() || something(row))
+                .collect(),
+            pareto: pareto(variants),
+        })
+    }
+
+    /// The comparison for a terminal, with colours as escape codes.
+    pub fn render(&self, columns: usize) -> String {
+        let bold = Style::new().bold();
+        let mut text = format!(
+            "{bold}COMPARED{bold:#}   {bold}{}{bold:#}: {} over {}\n           differences are to A, seed by seed, with their 95 % confidence interval\n\n",
+            self.scenario,
+            format::counted(self.variants.len() as u64, "variant", "variants"),
+            format::counted(self.seeds.len() as u64, "seed", "seeds"),
+        );
+        let names = self.names(columns);
+        for row in &self.figures {
+            render_row(&mut text, row, &names);
+        }
+        let _ = writeln!(text, "\n{bold}misses against idle VM-seconds{bold:#}");
+        for (point, name) in self.pareto.iter().zip(&names) {
+            let front = if point.on_front { "on the front" } else { "beaten in both" };
+            let idle = format::number(point.idle_vm_seconds);
+            let _ =
+                writeln!(text, "           {name}{:>10}{idle:>14}  {front}", format::share(point.miss_ratio));
+        }
+        text
+    }
+
+    /// The variants' letters and names, cut to one width.
+    fn names(&self, columns: usize) -> Vec<String> {
+        let longest = self.variants.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let width = longest.min(columns.saturating_sub(68).max(12));
+        let cut = |name: &String| name.chars().take(width).collect::<String>();
+        self.variants
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("{} {:width$} ", letter(n), cut(name)))
+            .collect()
+    }
+}
+
+/// The letter of the n-th variant: A, B, ... Z, then numbers.
+pub fn letter(index: usize) -> String {
+    match u8::try_from(index) {
+        Ok(small) if small < 26 => char::from(b'A' + small).to_string(),
+        _ => (index + 1).to_string(),
+    }
+}
+
+fn render_row(text: &mut String, row: &Row, names: &[String]) {
+    let (bold, soft) = (Style::new().bold(), Style::new().dimmed());
+    for (index, (cell, name)) in row.cells.iter().zip(names).enumerate() {
+        let figure = if index == 0 { row.figure.trim_start_matches("latency ") } else { "" };
+        let mean = cell.mean.map_or_else(|| "none".to_owned(), |mean| row.unit.show(mean));
+        let _ = write!(text, "{bold}{figure:11}{bold:#}{name}{mean:>10}");
+        if let Some(difference) = &cell.difference {
+            let style = shown_style(difference.shows);
+            let mean = row.unit.show_difference(difference.mean);
+            let interval = difference.interval.map_or_else(
+                || "one seed".to_owned(),
+                |(low, high)| {
+                    format!("[{}, {}]", row.unit.show_difference(low), row.unit.show_difference(high))
+                },
+            );
+            let shows = difference.shows.text();
+            let _ = write!(text, " {mean:>11} {soft}{interval:22}{soft:#} {style}{shows}{style:#}");
+        }
+        if cell.without > 0 {
+            let _ = write!(text, " ({} without)", format::counted(cell.without, "seed", "seeds"));
+        }
+        text.push('\n');
+    }
+}
+
+fn shown_style(shown: Shown) -> Style {
+    match shown {
+        Shown::Better => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Green))),
+        Shown::Worse => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red))),
+        Shown::Differs => Style::new().bold(),
+        Shown::NoDifference => Style::new().dimmed(),
+    }
+}
+
+fn row(figure: Figure, variants: &[Variant]) -> Row {
+    let values = |variant: &Variant| -> Vec<Option<f64>> {
+        variant.runs.iter().map(|run| figure.comparable(run).1).collect()
+    };
+    let base = variants.first().map(values).unwrap_or_default();
+    let unit = variants
+        .iter()
+        .flat_map(|variant| &variant.runs)
+        .map(|run| figure.comparable(run).0)
+        .next()
+        .unwrap_or_else(|| figure.unit());
+    let cells = variants.iter().enumerate().map(|(index, variant)| {
+        let own = values(variant);
+        let present: Vec<f64> = own.iter().flatten().copied().collect();
+        let pairs: Vec<f64> =
+            own.iter().zip(&base).filter_map(|(own, base)| Some((*own)? - (*base)?)).collect();
+        Cell {
+            mean: estimate(&present).map(|estimate| estimate.mean),
+            without: (own.len() - present.len()) as u64,
+            difference: if index == 0 { None } else { difference(figure, &pairs) },
+        }
+    });
+    Row { figure: figure.to_string(), unit, less_is_better: figure.less_is_better(), cells: cells.collect() }
+}
+
+fn difference(figure: Figure, pairs: &[f64]) -> Option<Difference> {
+    let estimate = estimate(pairs)?;
+    let side = match estimate.interval {
+        Some((low, _)) if low > 0.0 => 1,
+        Some((_, high)) if high < 0.0 => -1,
+        _ => 0,
+    };
+    let shows = match (side, figure.less_is_better()) {
+        (0, _) => Shown::NoDifference,
+        (_, None) => Shown::Differs,
+        (side, Some(less)) if (side < 0) == less => Shown::Better,
+        _ => Shown::Worse,
+    };
+    Some(Difference { mean: estimate.mean, interval: estimate.interval, shows })
+}
+
+fn pareto(variants: &[Variant]) -> Vec<Point> {
+    let mean = |variant: &Variant, of: fn(&Summary) -> f64| {
+        variant.runs.iter().map(of).sum::<f64>() / (variant.runs.len().max(1)) as f64
+    };
+    let places: Vec<(f64, f64)> = variants
+        .iter()
+        .map(|variant| (mean(variant, |run| run.miss_ratio), mean(variant, |run| run.pool.idle_vm_seconds)))
+        .collect();
+    let beaten = |own: &(f64, f64)| {
+        places
+            .iter()
+            .any(|other| other.0 <= own.0 && other.1 <= own.1 && (other.0 < own.0 || other.1 < own.1))
+    };
+    variants
+        .iter()
+        .zip(&places)
+        .map(|(variant, place)| Point {
+            variant: variant.name.clone(),
+            miss_ratio: place.0,
+            idle_vm_seconds: place.1,
+            on_front: !beaten(place),
+        })
+        .collect()
+}

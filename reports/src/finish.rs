@@ -1,0 +1,310 @@
+//! From the books of a run that is over to its report.
+
+use crate::cost::Quantities;
+use crate::latency::{Exact, Latencies};
+use crate::outcomes::PerOutcome;
+use crate::plan::Mark;
+use crate::recorder::{Class, Recorder, Report};
+use crate::summary::{self, Boots, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Verdict, Worker};
+use crate::timeline::{Row, Timeline};
+
+/// The report of the run, which ended at `end`, in nanoseconds since its opening.
+pub(crate) fn report(mut books: Recorder, end: u64) -> Report {
+    let from = books.counted_from.min(end);
+    if end <= books.counted_from {
+        // The warm-up never ended: what was seen of it is forgotten.
+        books.workers.iter_mut().for_each(|worker| worker.begin(end, false));
+    }
+    books.workers.iter_mut().for_each(|worker| worker.end(end));
+    let timeline = timeline(&books, end);
+    let workers = workers(&books, end, seconds(end - from));
+    let recorder = std::mem::replace(&mut books.latency, crate::latency::LatencyRecorder::new(None));
+    let (latencies, exact) = recorder.finish(end);
+    let mut summary = figures(&books, from, end, &latencies, &exact);
+    summary.regions = regions(&books, &workers);
+    summary.workers = workers;
+    summary.notes = notes(&summary, end);
+    summary.gates = books.plan.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
+    summary.verdict = summary::verdict(&summary.gates);
+    Report { summary, timeline, latencies }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// A figure that files show with three decimals.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// A share, with six decimals.
+fn rounded_share(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// The mean of a level over so long a time; zero over no time.
+fn mean(integral: f64, ns: u64) -> f64 {
+    if ns == 0 { 0.0 } else { rounded(integral / ns as f64) }
+}
+
+fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: &[Exact; 8]) -> Summary {
+    let outcomes = PerOutcome::from_fn(|outcome| exact[outcome as usize].count);
+    let requests = outcomes.total();
+    let misses = outcomes.misses();
+    let pool = levels(books, end - from);
+    let boots = Boots {
+        begun: books.counts.boots,
+        failed: books.counts.boots_failed,
+        creates: outcomes.created,
+        wakes: books.counts.wakes,
+        lost: books.counts.lost,
+        longest_failing_streak: books.counts.streak,
+        hosts_down: books.counts.hosts_down,
+    };
+    let cost = books.plan.prices.bill(&Quantities {
+        idle_vm_seconds: pool.idle_vm_seconds,
+        misses,
+        boots: boots.begun,
+        rejected: outcomes.rejected,
+    });
+    Summary {
+        schema: SCHEMA,
+        name: books.plan.name.clone(),
+        backend: books.plan.backend.clone(),
+        seed: books.plan.seed,
+        digest: None,
+        events: 0,
+        duration_s: seconds(end - from),
+        warmup_s: books.plan.warmup.as_secs_f64(),
+        verdict: Verdict::NoGates,
+        gates: Vec::new(),
+        requests,
+        unfinished: books.counts.arrived.saturating_sub(requests),
+        misses,
+        miss_ratio: if requests == 0 { 0.0 } else { misses as f64 / requests as f64 },
+        outcomes,
+        latency_ns: latency(latencies, exact),
+        pool,
+        recovery: recovery(books, end),
+        boots,
+        prices: books.plan.prices,
+        cost,
+        regions: Vec::new(),
+        strip_width_s: seconds(books.strips.width),
+        workers: Vec::new(),
+        marks: marks(books),
+        notes: Vec::new(),
+    }
+}
+
+fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
+    let served = actors::Outcome::ALL
+        .into_iter()
+        .filter(|outcome| outcome.is_served())
+        .fold(Exact::default(), |sum, outcome| sum.merged(exact[outcome as usize]));
+    LatencyNs {
+        served: served.figures(&latencies.served()),
+        by_outcome: PerOutcome::from_fn(|outcome| {
+            let exact = exact[outcome as usize];
+            (exact.count > 0).then(|| exact.figures(latencies.totals.get(outcome)))
+        }),
+    }
+}
+
+fn levels(books: &Recorder, ns: u64) -> Levels {
+    let totals = &books.totals;
+    let empty: u128 = books.workers.iter().map(|worker| u128::from(worker.counted.empty)).sum();
+    let vm_seconds = |integral: u128| rounded(integral as f64 / 1e9);
+    let whole = ns as f64 * books.workers.len() as f64;
+    Levels {
+        ready_mean: mean(totals.ready as f64, ns),
+        ready_least: books.counts.ready_least,
+        ready_least_worker: books
+            .workers
+            .iter()
+            .map(|worker| u64::from(worker.ready_least))
+            .min()
+            .unwrap_or(0),
+        target_mean: mean(totals.target as f64, ns),
+        empty_seconds: vm_seconds(empty),
+        empty_share: if whole == 0.0 { 0.0 } else { rounded_share(empty as f64 / whole) },
+        empty_longest_s: seconds(books.workers.iter().map(|worker| worker.empty_longest).max().unwrap_or(0)),
+        booting_mean: mean(totals.booting as f64, ns),
+        in_use_mean: mean(totals.in_use as f64, ns),
+        in_use_most: books.counts.in_use_most,
+        asleep_mean: mean(totals.asleep as f64, ns),
+        slots_mean: mean((totals.ready + totals.booting + totals.in_use + totals.stopping) as f64, ns),
+        waiting_most: books.counts.waiting_most,
+        idle_vm_seconds: vm_seconds(totals.ready),
+        running_vm_seconds: vm_seconds(totals.in_use),
+    }
+}
+
+/// The slowest worker decides; one that has not recovered is slower than all.
+fn recovery(books: &Recorder, end: u64) -> Recovery {
+    let after_spike = books.plan.spike_end.is_some();
+    let mut slowest = Recovery { seconds: Some(0.0), after_spike, worker: None };
+    if books.plan.spike_end.is_some_and(|spike_end| spike_end.as_nanos() > end) {
+        return Recovery { seconds: None, ..slowest };
+    }
+    for (index, worker) in books.workers.iter().enumerate() {
+        match worker.longest_recovery(end) {
+            None => return Recovery { seconds: None, after_spike, worker: Some(index as u32) },
+            Some(ns) if slowest.seconds.is_some_and(|known| seconds(ns) > known) => {
+                slowest = Recovery { seconds: Some(seconds(ns)), after_spike, worker: Some(index as u32) };
+            }
+            Some(_) => {}
+        }
+    }
+    slowest
+}
+
+fn workers(books: &Recorder, end: u64, counted_s: f64) -> Vec<Worker> {
+    let per_second = |integral: u64| {
+        if counted_s == 0.0 { 0.0 } else { rounded(integral as f64 / 1e9 / counted_s) }
+    };
+    let rows = books.workers.iter().zip(&books.plan.workers).enumerate();
+    rows.map(|(index, (worker, region))| {
+        let (level_strip, empty_strip) = books.strips.texts(index, end);
+        Worker {
+            region: *region,
+            requests: worker.requests,
+            misses: worker.misses,
+            boots: u64::from(worker.boots),
+            ready_mean: per_second(worker.counted.ready),
+            ready_least: u64::from(worker.ready_least),
+            target_mean: per_second(worker.counted.target),
+            empty_seconds: rounded(seconds(worker.counted.empty)),
+            recovery_s: worker.longest_recovery(end).map(seconds),
+            level_strip,
+            empty_strip,
+        }
+    })
+    .collect()
+}
+
+fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
+    let known = books.plan.regions.len();
+    let most = books.plan.workers.iter().map(|region| region + 1).max().unwrap_or(0).max(known);
+    let mut regions: Vec<Region> = (0..most)
+        .map(|index| Region {
+            name: books.plan.regions.get(index).cloned().unwrap_or_else(|| format!("region {index}")),
+            ..Region::default()
+        })
+        .collect();
+    for worker in workers {
+        let region = &mut regions[worker.region];
+        region.workers += 1;
+        region.requests += worker.requests;
+        region.misses += worker.misses;
+        region.ready_mean = rounded(region.ready_mean + worker.ready_mean);
+        region.target_mean = rounded(region.target_mean + worker.target_mean);
+        region.empty_seconds = rounded(region.empty_seconds + worker.empty_seconds);
+    }
+    regions
+}
+
+/// The plan's marks, the end of the spike and the outages that were seen, in the order of time.
+fn marks(books: &Recorder) -> Vec<Mark> {
+    let mut marks = books.plan.marks.clone();
+    if let Some(spike_end) = books.plan.spike_end {
+        marks.push(Mark { from_s: spike_end.as_secs_f64(), to_s: None, label: "spike ends".to_owned() });
+    }
+    marks.extend(books.outages.iter().cloned());
+    marks.sort_by(|a, b| a.from_s.total_cmp(&b.from_s).then_with(|| a.label.cmp(&b.label)));
+    marks
+}
+
+fn notes(summary: &Summary, end: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if summary.duration_s == 0.0 && end > 0 {
+        notes.push("the run ended within its warm-up: nothing was counted".to_owned());
+    }
+    let mut note = |count: u64, one: &str, many: &str| match count {
+        0 => {}
+        1 => notes.push(format!("1 {one}")),
+        count => notes.push(format!("{count} {many}")),
+    };
+    note(
+        summary.unfinished,
+        "request had not ended when the run did; it is in no figure",
+        "requests had not ended when the run did; they are in no figure",
+    );
+    note(summary.boots.hosts_down, "outage of a host", "outages of hosts");
+    note(summary.boots.lost, "Sprite lost its VM", "Sprites lost their VM");
+    match summary.boots.longest_failing_streak {
+        0 | 1 => {}
+        streak => notes.push(format!("boots of one pool failed {streak} times in a row")),
+    }
+    notes
+}
+
+fn timeline(books: &Recorder, end: u64) -> Timeline {
+    let width = books.series.width;
+    let row = |(index, bin): (usize, &crate::series::Bin)| {
+        let from = index as u64 * width;
+        let to = (from + width).min(end);
+        let level = |integral: u64| mean(integral as f64, to.saturating_sub(from));
+        let [warm, waited, booted, created, spilled, woken, rejected, failed] = bin.outcomes;
+        Row {
+            from_s: seconds(from),
+            to_s: seconds(to),
+            arrivals: bin.arrivals,
+            warm,
+            waited,
+            booted,
+            created,
+            spilled,
+            woken,
+            rejected,
+            failed,
+            misses: bin.outcomes[1..].iter().sum(),
+            ready_mean: level(bin.levels.ready),
+            ready_least: bin.ready_least,
+            target: level(bin.levels.target),
+            booting: level(bin.levels.booting),
+            in_use: level(bin.levels.in_use),
+            waiting: level(bin.levels.waiting),
+            waiting_most: bin.waiting_most,
+            latency_p99_ns: books.series.p99(index),
+            latency_max_ns: bin.latency_most,
+        }
+    };
+    let mut rows: Vec<Row> = books.series.bins.iter().enumerate().map(row).collect();
+    // A run that ends with a bin has opened one more, in which nothing can have happened but its last moment.
+    if let [.., before, last] = rows.as_mut_slice()
+        && last.to_s <= last.from_s
+    {
+        let moment = last.clone();
+        absorb(before, &moment);
+        rows.pop();
+    }
+    Timeline { rows }
+}
+
+/// Adds the run's last moment to its last bin.
+fn absorb(row: &mut Row, moment: &Row) {
+    row.arrivals += moment.arrivals;
+    row.warm += moment.warm;
+    row.waited += moment.waited;
+    row.booted += moment.booted;
+    row.created += moment.created;
+    row.spilled += moment.spilled;
+    row.woken += moment.woken;
+    row.rejected += moment.rejected;
+    row.failed += moment.failed;
+    row.misses += moment.misses;
+    row.ready_least = row.ready_least.min(moment.ready_least);
+    row.waiting_most = row.waiting_most.max(moment.waiting_most);
+    row.latency_max_ns = row.latency_max_ns.max(moment.latency_max_ns);
+    row.latency_p99_ns = row.latency_p99_ns.max(moment.latency_p99_ns);
+}
+
+// Kept here, beside its only use outside the recorder.
+impl Recorder {
+    /// Ready Sprites in the fleet now: for progress bars and tests.
+    pub fn ready(&self) -> u64 {
+        self.fleet.class(Class::Ready).count()
+    }
+}

@@ -1,0 +1,255 @@
+//! One self-contained page: no network, no script needed to read it, the same bytes for the same report.
+//!
+//! Plots are SVG made here; [`SCRIPT`] adds a crosshair with values where scripts run.
+
+mod comparison;
+mod over_time;
+mod percentiles;
+mod plot;
+mod strips;
+mod text;
+
+use crate::figure::Figure;
+use crate::format;
+use crate::recorder::Report;
+use crate::summary::{Summary, Verdict};
+use text::{escape, section, table};
+
+pub use comparison::comparison_page;
+pub(crate) use over_time::workers_text;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page of one run.
+pub fn page(report: &Report) -> String {
+    let summary = &report.summary;
+    let body = [
+        banner(summary),
+        cards(summary),
+        over_time::demand(report),
+        over_time::pool(report),
+        percentiles::latency(report),
+        strips::workers(summary),
+        cost(summary),
+        run(summary),
+    ]
+    .concat();
+    document(&summary.name, &body)
+}
+
+/// A whole document around a body.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
+         <title>{} - warmpool</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        escape(title)
+    )
+}
+
+/// How many gates hold, in words.
+pub(crate) fn verdict_says(summary: &Summary) -> String {
+    let (all, broken) = (summary.gates.len(), summary.gates.iter().filter(|gate| !gate.holds).count());
+    match (summary.verdict, all, broken) {
+        (Verdict::NoGates, ..) => "there are no gates to judge by".to_owned(),
+        (Verdict::Held, 1, _) => "its gate holds".to_owned(),
+        (Verdict::Held, all, _) => format!("all {all} gates hold"),
+        (Verdict::Failed, 1, _) => "its gate does not hold".to_owned(),
+        (Verdict::Failed, all, 1) => format!("1 of {all} gates does not hold"),
+        (Verdict::Failed, all, broken) => format!("{broken} of {all} gates do not hold"),
+    }
+}
+
+/// The verdict in a word.
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Held => "HELD",
+        Verdict::Failed => "FAILED",
+        Verdict::NoGates => "NO GATES",
+    }
+}
+
+fn banner(summary: &Summary) -> String {
+    let class = match summary.verdict {
+        Verdict::Held => "held",
+        Verdict::Failed => "failed",
+        Verdict::NoGates => "none",
+    };
+    let gates: String = summary
+        .gates
+        .iter()
+        .map(|gate| {
+            let (class, sign) = if gate.holds { ("ok", "\u{2713}") } else { ("broken", "\u{2717}") };
+            format!(
+                "<li class=\"{class}\"><b>{sign}</b><span>{}</span><em>{}</em></li>",
+                escape(&gate.gate),
+                escape(&gate.shown())
+            )
+        })
+        .collect();
+    let gates = if gates.is_empty() { gates } else { format!("<ul class=\"gates\">{gates}</ul>") };
+    let mut about =
+        format!("{} run, {} counted", escape(&summary.backend), format::seconds(summary.duration_s));
+    if summary.warmup_s > 0.0 {
+        about += &format!(" after {} of warm-up", format::seconds(summary.warmup_s));
+    }
+    about += &format!(
+        ", {}, seed {}",
+        format::counted(summary.workers.len() as u64, "worker", "workers"),
+        summary.seed
+    );
+    format!(
+        "<header class=\"banner {class}\"><div><p class=\"word\">{}</p><h1>{}</h1><p>{}</p><p class=\"about\">{about}</p></div>{gates}</header>\n",
+        verdict_word(summary.verdict),
+        escape(&summary.name),
+        capitalised(&verdict_says(summary)),
+    )
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// The key figures.
+fn cards(summary: &Summary) -> String {
+    let pool = &summary.pool;
+    let latency = percentiles::headline(&summary.gates);
+    let latency_value =
+        latency.value(summary).map_or_else(|why| why.to_owned(), |value| latency.unit().show(value));
+    let recovery = summary.recovery.seconds.map_or_else(|| "not recovered".to_owned(), format::seconds);
+    let since = match (summary.recovery.after_spike, summary.recovery.worker) {
+        (true, _) => "from the end of the spike until every pool is back".to_owned(),
+        (false, None) => "no pool had to recover".to_owned(),
+        (false, Some(worker)) => format!("from empty to the goal again, worker {worker}"),
+    };
+    let unserved = summary.outcomes.unserved();
+    let mut cards = vec![
+        card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &{
+            let rate =
+                if summary.duration_s > 0.0 { summary.requests as f64 / summary.duration_s } else { 0.0 };
+            format!("{} per second; {} not served", format::number(rate), format::count(unserved))
+        }),
+        card(
+            summary,
+            &[Figure::Misses],
+            "Misses",
+            &format::share(summary.miss_ratio),
+            &format!(
+                "{} of {} were not warm",
+                format::count(summary.misses),
+                format::count(summary.requests)
+            ),
+        ),
+        card(
+            summary,
+            &[latency],
+            &capitalised(&latency.to_string()),
+            &latency_value,
+            &format!("the worst took {}", format::nanos(summary.latency_ns.served.max as f64)),
+        ),
+        card(
+            summary,
+            &[Figure::Empty],
+            "Pool empty",
+            &match pool.empty_seconds {
+                0.0 => "never".to_owned(),
+                _ => format::share(pool.empty_share),
+            },
+            &match pool.empty_seconds {
+                0.0 => "a Sprite was always ready on every worker".to_owned(),
+                sum => format!(
+                    "of the time; longest {}, {} over all workers",
+                    format::seconds(pool.empty_longest_s),
+                    format::seconds(sum)
+                ),
+            },
+        ),
+        card(summary, &[Figure::Recovery], "Recovery", &recovery, &since),
+    ];
+    if !summary.cost.items.is_empty() {
+        let cost = format::number(summary.cost.total);
+        let idle = format!("{} idle VM-seconds", format::number(pool.idle_vm_seconds));
+        cards.push(card(summary, &[Figure::Cost, Figure::Idle], "Cost", &cost, &idle));
+    } else {
+        let running = format!("VM-seconds ready; {} in use", format::number(pool.running_vm_seconds));
+        cards.push(card(summary, &[Figure::Idle], "Idle", &format::number(pool.idle_vm_seconds), &running));
+    }
+    format!("<div class=\"cards\">{}</div>\n", cards.concat())
+}
+
+/// One card. It is marked where a gate on one of its figures does not hold.
+fn card(summary: &Summary, figures: &[Figure], title: &str, value: &str, about: &str) -> String {
+    let judged = |holds: bool| {
+        summary
+            .gates
+            .iter()
+            .any(|gate| gate.holds == holds && figures.iter().any(|f| f.to_string() == gate.figure))
+    };
+    let class = match (judged(false), judged(true)) {
+        (true, _) => "card broken",
+        (false, true) => "card ok",
+        (false, false) => "card",
+    };
+    format!(
+        "<div class=\"{class}\"><h2>{}</h2><p class=\"value\">{}</p><p>{}</p></div>",
+        escape(title),
+        escape(value),
+        escape(about)
+    )
+}
+
+fn cost(summary: &Summary) -> String {
+    if summary.cost.items.is_empty() {
+        return String::new();
+    }
+    let mut rows: Vec<Vec<String>> = summary
+        .cost
+        .items
+        .iter()
+        .map(|item| {
+            let share = if summary.cost.total > 0.0 { item.amount / summary.cost.total } else { 0.0 };
+            let bar = format!("<span class=\"bar\" style=\"--w:{:.1}%\"></span>", share * 100.0);
+            vec![
+                escape(&item.what.replace('_', " ")),
+                format::number(item.quantity),
+                format::significant(item.price),
+                format::number(item.amount),
+                bar,
+            ]
+        })
+        .collect();
+    let total = format!("<strong>{}</strong>", format::number(summary.cost.total));
+    rows.push(vec!["<strong>total</strong>".to_owned(), String::new(), String::new(), total, String::new()]);
+    section("What it cost", "", &table(&["what", "quantity", "price", "amount", "share"], &rows))
+}
+
+/// How VMs came to be, what besides, and how to run it again.
+fn run(summary: &Summary) -> String {
+    let boots = &summary.boots;
+    let facts = [
+        ("boots begun", format::count(boots.begun)),
+        ("boots failed", format::count(boots.failed)),
+        ("creates", format::count(boots.creates)),
+        ("wakes", format::count(boots.wakes)),
+        ("VMs lost", format::count(boots.lost)),
+        ("outages of hosts", format::count(boots.hosts_down)),
+        ("ready VM-seconds", format::number(summary.pool.idle_vm_seconds)),
+        ("VM-seconds in use", format::number(summary.pool.running_vm_seconds)),
+        ("most in use at once", format::count(summary.pool.in_use_most)),
+        ("most waiting at once", format::count(summary.pool.waiting_most)),
+        ("seed", summary.seed.to_string()),
+        ("events", format::count(summary.events)),
+        ("digest", summary.digest.clone().unwrap_or_else(|| "none".to_owned())),
+    ];
+    let facts: String = facts
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value)))
+        .collect();
+    let notes: String = summary.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+    let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
+    section("VMs and the run itself", "", &format!("<dl class=\"facts\">{facts}</dl>{notes}"))
+}

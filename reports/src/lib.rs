@@ -1,0 +1,52 @@
+//! What a run of a warm pool came to: from observations to histograms, timelines, cost, gates and a verdict, and from
+//! those to the terminal, to HTML and to files that other tools read.
+//!
+//! ```text
+//!   Observation ──▶ Recorder ──▶ Report { Summary, Timeline, Latencies } ──▶ terminal, html, folder (five files)
+//!                                            │
+//!                                Summaries of several runs ──▶ Comparison, Spread
+//! ```
+//!
+//! This crate knows no backend and no scenario: a simulated run and a real one are recorded by the same code, so that
+//! they can be laid side by side. Nothing here reads a clock: equal observations give equal bytes in every output.
+
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod cost;
+pub mod figure;
+pub mod folder;
+pub mod format;
+pub mod gate;
+pub mod hgrm;
+pub mod hlog;
+pub mod html;
+pub mod latency;
+pub mod outcomes;
+pub mod plan;
+pub mod recorder;
+pub mod spread;
+pub mod summary;
+pub mod terminal;
+pub mod timeline;
+
+mod finish;
+mod integral;
+mod ladder;
+mod moments;
+mod series;
+mod stats;
+mod strip;
+mod workers;
+
+pub use compare::{Comparison, Variant};
+pub use cost::{Cost, Prices};
+pub use folder::FolderError;
+pub use gate::{Gate, GateError, GateResult};
+pub use latency::Latencies;
+pub use outcomes::PerOutcome;
+pub use plan::{Mark, Plan};
+pub use recorder::{Recorder, Report};
+pub use spread::Spread;
+pub use summary::{Summary, Verdict};
+pub use timeline::Timeline;

@@ -1,0 +1,63 @@
+//! What a recorder is told before a run: the fleet's shape, where counting begins, what is paid and what must hold.
+
+use actors::{Duration, Time};
+
+use crate::cost::Prices;
+use crate::gate::Gate;
+
+/// The frame of a run's report. All times are counted from the opening of the run ([`crate::Recorder::open`]).
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// Which backend ran it: `simulated` or `kvm`.
+    pub backend: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The region of each worker, as an index into `regions`; its length is the number of workers.
+    pub workers: Vec<usize>,
+    /// The names of the regions. One nameless region may be left out.
+    pub regions: Vec<String>,
+    /// What happens before this long after the opening is not counted.
+    pub warmup: Duration,
+    /// How long the run will take, warm-up included, where that is known. It decides how wide bins are; a run that takes
+    /// longer is still reported whole, in wider bins.
+    pub planned: Option<Duration>,
+    /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have recovered;
+    /// without it only the goal counts.
+    pub spike_begin: Option<Time>,
+    /// When the spike ends and recovery begins.
+    pub spike_end: Option<Time>,
+    /// Moments that plots point out: faults, stages of demand.
+    pub marks: Vec<Mark>,
+    /// What is paid for what.
+    pub prices: Prices,
+    /// What must hold.
+    pub gates: Vec<Gate>,
+}
+
+impl Plan {
+    /// A plan for so many workers in one region, without warm-up, prices and gates.
+    pub fn new(name: &str, workers: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            backend: "simulated".to_owned(),
+            workers: vec![0; workers],
+            regions: vec!["fleet".to_owned()],
+            ..Self::default()
+        }
+    }
+}
+
+/// A moment or a while that plots point out.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// When it begins, in seconds since the opening.
+    pub from_s: f64,
+    /// When it ends; nothing for a moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_s: Option<f64>,
+    /// What it is, in few words: `slow-boots worker 2`.
+    pub label: String,
+}

@@ -1,0 +1,427 @@
+//! Keeps the books of a run: an observer of the actors whose memory and time per observation do not grow with the run.
+//!
+//! Per request there are about eight observations, and runs have 100 million requests: so an observation adds to a few
+//! fixed tables and nothing else. Levels are integrated over time without a look back (see [`crate::integral`]), and
+//! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
+
+use actors::protocol::Goal;
+use actors::{Observation, Observer, Outcome, Request, State, Time};
+
+use crate::integral::Integral;
+use crate::latency::{Latencies, LatencyRecorder};
+use crate::plan::{Mark, Plan};
+use crate::series::{LevelSums, Series};
+use crate::strip::Strips;
+use crate::summary::Summary;
+use crate::timeline::Timeline;
+use crate::workers::{NEVER, Worker};
+
+/// Everything that a run came to: what the five files of `--out` are made from.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The figures.
+    pub summary: Summary,
+    /// The fleet over time.
+    pub timeline: Timeline,
+    /// Every latency, to three digits.
+    pub latencies: Latencies,
+}
+
+/// At most so many outages of hosts are marked in plots; all are counted.
+const OUTAGES: usize = 40;
+
+/// Keeps the books of a run. Call [`Self::open`] when the pools are filled, [`Self::finish`] when the run is over.
+pub struct Recorder {
+    pub(crate) plan: Plan,
+    /// Absolute time of t = 0; before the opening [`NEVER`], so that every time before it is t = 0.
+    origin: u64,
+    now: u64,
+    /// When the books next need more than an addition.
+    due: u64,
+    pub(crate) counted_from: u64,
+    pub(crate) fleet: Fleet,
+    pub(crate) workers: Vec<Worker>,
+    pub(crate) series: Series,
+    pub(crate) strips: Strips,
+    pub(crate) latency: LatencyRecorder,
+    pub(crate) counts: Counts,
+    pub(crate) totals: Totals,
+    pub(crate) outages: Vec<Mark>,
+    spike_begin: u64,
+    spike_end: u64,
+    watch_empty: bool,
+}
+
+/// The fleet's levels.
+pub(crate) struct Fleet {
+    pub(crate) classes: [Integral; Class::COUNT],
+    target: Integral,
+    pub(crate) waiting: Integral,
+}
+
+/// Events since the end of the warm-up.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) arrived: u64,
+    pub(crate) boots: u64,
+    pub(crate) boots_failed: u64,
+    pub(crate) wakes: u64,
+    pub(crate) lost: u64,
+    pub(crate) streak: u32,
+    pub(crate) hosts_down: u64,
+    pub(crate) ready_least: u64,
+    pub(crate) in_use_most: u64,
+    pub(crate) waiting_most: u64,
+}
+
+/// Integrals of the fleet's levels since the end of the warm-up, in level times nanoseconds.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) ready: u128,
+    pub(crate) target: u128,
+    pub(crate) booting: u128,
+    pub(crate) in_use: u128,
+    pub(crate) asleep: u128,
+    pub(crate) stopping: u128,
+}
+
+/// What the states of a Sprite's life are to the books.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Class {
+    Gone,
+    Booting,
+    Ready,
+    InUse,
+    Asleep,
+    Stopping,
+}
+
+impl Class {
+    const COUNT: usize = 6;
+
+    #[inline]
+    const fn of(state: State) -> Self {
+        match state {
+            State::Stopped | State::Failed => Self::Gone,
+            State::Booting => Self::Booting,
+            State::Ready => Self::Ready,
+            State::Starting | State::Running | State::Idle | State::Waking => Self::InUse,
+            State::Asleep => Self::Asleep,
+            State::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl Fleet {
+    #[inline]
+    pub(crate) fn class(&self, class: Class) -> &Integral {
+        &self.classes[class as usize]
+    }
+
+    fn settle(&mut self, t: u64) -> LevelSums {
+        let mut class = |class: Class| self.classes[class as usize].settle(t);
+        LevelSums {
+            ready: class(Class::Ready),
+            booting: class(Class::Booting),
+            in_use: class(Class::InUse),
+            asleep: class(Class::Asleep),
+            stopping: class(Class::Stopping),
+            target: self.target.settle(t),
+            waiting: self.waiting.settle(t),
+        }
+    }
+}
+
+impl Recorder {
+    /// The books of a run that has not begun.
+    pub fn new(plan: Plan) -> Self {
+        let planned = plan.planned.map(|planned| planned.as_nanos());
+        let workers = plan.workers.len();
+        Self {
+            origin: NEVER,
+            now: 0,
+            due: NEVER,
+            counted_from: NEVER,
+            fleet: Fleet {
+                classes: [Integral::default(); Class::COUNT],
+                target: Integral::default(),
+                waiting: Integral::default(),
+            },
+            workers: vec![Worker::new(); workers],
+            series: Series::new(planned),
+            strips: Strips::new(workers, planned),
+            latency: LatencyRecorder::new(planned),
+            counts: Counts::default(),
+            totals: Totals::default(),
+            outages: Vec::with_capacity(OUTAGES),
+            spike_begin: plan.spike_begin.map_or(NEVER, Time::as_nanos),
+            spike_end: plan.spike_end.map_or(NEVER, Time::as_nanos),
+            watch_empty: plan.spike_end.is_none(),
+            plan,
+        }
+    }
+
+    /// The run opens: this moment is t = 0 of every report. Before it pools are filled, and only levels are followed.
+    pub fn open(&mut self, at: Time) {
+        self.origin = at.as_nanos();
+        self.counted_from = self.plan.warmup.as_nanos();
+        self.series.open(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
+        if self.counted_from == 0 {
+            self.begin_counting(0);
+        }
+        self.set_due();
+    }
+
+    /// The run is over: what it came to.
+    pub fn finish(mut self, at: Time) -> Report {
+        if self.origin == NEVER {
+            self.open(at);
+        }
+        let end = self.tick(at);
+        self.settle_fleet(end);
+        self.settle_workers(end);
+        crate::finish::report(self, end)
+    }
+
+    /// The time since the opening. It never goes back, even where a host's threads report out of order.
+    #[inline]
+    fn tick(&mut self, at: Time) -> u64 {
+        let t = at.as_nanos().saturating_sub(self.origin).max(self.now);
+        if t >= self.due {
+            self.turn(t);
+        }
+        self.now = t;
+        t
+    }
+
+    /// Whether what happens at `t` is counted.
+    #[inline]
+    fn counts_at(&self, t: u64) -> bool {
+        t >= self.counted_from
+    }
+
+    /// Does what has fallen due up to `t`, in order.
+    #[cold]
+    #[inline(never)]
+    fn turn(&mut self, t: u64) {
+        self.series.fit(t);
+        self.strips.fit(t);
+        self.latency.fit(t);
+        self.set_due();
+        while self.due <= t {
+            let due = self.due;
+            self.settle_fleet(due);
+            if due == self.strips.due() {
+                self.settle_workers(due);
+                self.strips.close();
+            }
+            if due == self.counted_from {
+                self.settle_workers(due);
+                self.begin_counting(due);
+            }
+            if due == self.spike_begin {
+                self.settle_workers(due);
+            }
+            if due == self.spike_end {
+                self.workers.iter_mut().for_each(|worker| worker.recover_from(due));
+            }
+            if due == self.series.due() {
+                self.series.close(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
+            }
+            if due == self.latency.due() {
+                self.latency.close(due);
+            }
+            self.set_due_after(due);
+        }
+    }
+
+    fn set_due(&mut self) {
+        self.set_due_after(self.now);
+        if self.spike_end == 0 && self.now == 0 {
+            self.due = 0;
+        }
+    }
+
+    fn set_due_after(&mut self, now: u64) {
+        let fixed =
+            [self.counted_from, self.spike_begin, self.spike_end].into_iter().filter(|time| *time > now);
+        let moving = [self.series.due(), self.strips.due(), self.latency.due()];
+        self.due = fixed.chain(moving).min().unwrap_or(NEVER);
+    }
+
+    fn begin_counting(&mut self, t: u64) {
+        self.counts.ready_least = self.fleet.class(Class::Ready).count();
+        self.counts.in_use_most = self.fleet.class(Class::InUse).count();
+        self.counts.waiting_most = self.fleet.waiting.count();
+        let watch = self.watch_empty;
+        for worker in &mut self.workers {
+            worker.settle(t);
+            worker.begin(t, watch);
+        }
+    }
+
+    fn settle_fleet(&mut self, t: u64) {
+        let sums = self.fleet.settle(t);
+        self.series.open_bin().levels.add(&sums);
+        if t > self.counted_from {
+            self.totals.ready += u128::from(sums.ready);
+            self.totals.target += u128::from(sums.target);
+            self.totals.booting += u128::from(sums.booting);
+            self.totals.in_use += u128::from(sums.in_use);
+            self.totals.asleep += u128::from(sums.asleep);
+            self.totals.stopping += u128::from(sums.stopping);
+        }
+    }
+
+    fn settle_workers(&mut self, t: u64) {
+        let counted = t > self.counted_from;
+        // Where there is no spike, whatever was before a pool ran empty is usual.
+        let usual = if self.watch_empty { true } else { self.spike_begin != NEVER && t <= self.spike_begin };
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            let stretch = worker.settle(t);
+            self.strips.add(index, stretch);
+            if counted {
+                worker.counted.add(stretch);
+                if usual {
+                    worker.is_usual(t - self.counted_from);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn arrived(&mut self, request: &Request) {
+        if self.origin == NEVER {
+            return;
+        }
+        let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
+        self.series.arrived(arrived);
+        self.counts.arrived += u64::from(self.counts_at(arrived));
+    }
+
+    #[inline]
+    fn ended(&mut self, t: u64, worker: usize, request: &Request, outcome: Outcome) {
+        if self.origin == NEVER {
+            return;
+        }
+        let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
+        let latency = t.saturating_sub(arrived);
+        self.series.ended(arrived, outcome, latency);
+        if self.counts_at(arrived) {
+            self.latency.record(outcome, latency);
+            if let Some(worker) = self.workers.get_mut(worker) {
+                worker.requests += 1;
+                worker.misses += u64::from(outcome != Outcome::Warm);
+            }
+        }
+    }
+
+    #[inline]
+    fn sprite(&mut self, t: u64, worker: usize, was: State, is: State) {
+        let (from, to) = (Class::of(was), Class::of(is));
+        if is == State::Waking || is == State::Failed {
+            self.sprite_is_rare(t, was, is);
+        }
+        if from == to {
+            return;
+        }
+        self.fleet.classes[from as usize].fall(t);
+        self.fleet.classes[to as usize].rise(t);
+        let counted = self.counts_at(t);
+        match to {
+            Class::Ready => {
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.gains(t);
+                }
+            }
+            Class::Booting if counted => {
+                self.counts.boots += 1;
+                if let Some(worker) = self.workers.get_mut(worker) {
+                    worker.boots += 1;
+                }
+            }
+            Class::InUse => {
+                self.counts.in_use_most = self.counts.in_use_most.max(self.fleet.class(Class::InUse).count());
+            }
+            _ => {}
+        }
+        if from == Class::Ready {
+            self.ready_falls(t, worker, self.watch_empty && counted);
+        }
+    }
+
+    /// A Sprite is woken or fails.
+    fn sprite_is_rare(&mut self, t: u64, was: State, is: State) {
+        if self.counts_at(t) {
+            self.counts.wakes += u64::from(is == State::Waking);
+            self.counts.boots_failed += u64::from(is == State::Failed && was == State::Booting);
+            self.counts.lost += u64::from(is == State::Failed && Class::of(was) > Class::Booting);
+        }
+    }
+
+    #[inline]
+    fn ready_falls(&mut self, t: u64, worker: usize, watch: bool) {
+        let ready = self.fleet.class(Class::Ready).count();
+        let bin = self.series.open_bin();
+        bin.ready_least = bin.ready_least.min(ready);
+        self.counts.ready_least = self.counts.ready_least.min(ready);
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.loses(t, watch);
+        }
+    }
+
+    fn goal(&mut self, t: u64, worker: usize, was: Goal, is: Goal) {
+        self.fleet.target.change(t, i64::from(is.high) - i64::from(was.high));
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.aims(t, was, is);
+        }
+    }
+
+    fn waiting(&mut self, t: u64, was: u32, is: u32) {
+        self.fleet.waiting.change(t, i64::from(is) - i64::from(was));
+        let waiting = self.fleet.waiting.count();
+        let bin = self.series.open_bin();
+        bin.waiting_most = bin.waiting_most.max(waiting);
+        self.counts.waiting_most = self.counts.waiting_most.max(waiting);
+    }
+
+    fn host(&mut self, t: u64, worker: u32, up: bool) {
+        let label = format!("worker {worker} down");
+        let seconds = t as f64 / 1e9;
+        if up {
+            let open = self.outages.iter_mut().rev().find(|mark| mark.to_s.is_none() && mark.label == label);
+            if let Some(mark) = open {
+                mark.to_s = Some(seconds);
+            }
+            return;
+        }
+        self.counts.hosts_down += u64::from(self.counts_at(t));
+        if self.outages.len() < OUTAGES {
+            self.outages.push(Mark { from_s: seconds, to_s: None, label });
+        }
+    }
+}
+
+impl Observer for Recorder {
+    #[inline]
+    fn observe(&mut self, at: Time, observation: Observation) {
+        let t = self.tick(at);
+        match observation {
+            Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
+            Observation::Arrived { request, .. } => self.arrived(&request),
+            Observation::Ended { worker, request, outcome } => {
+                self.ended(t, worker.index(), &request, outcome)
+            }
+            Observation::Goal { worker, was, is } => self.goal(t, worker.index(), was, is),
+            Observation::Waiting { was, is, .. } => self.waiting(t, was, is),
+            Observation::BootsFailing { streak, .. } => {
+                if self.counts_at(t) {
+                    self.counts.streak = self.counts.streak.max(streak);
+                }
+            }
+            Observation::Host { worker, up } => self.host(t, worker.0, up),
+            Observation::Position { .. } => {}
+        }
+    }
+}

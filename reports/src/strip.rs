@@ -1,0 +1,122 @@
+//! Every worker's pool over time, in at most 120 bins each: the heat map's data.
+
+use crate::ladder;
+use crate::workers::Stretch;
+
+/// At most so many bins per worker.
+pub(crate) const MOST: usize = 120;
+
+/// The strips of all workers. Memory is fixed: workers times 120 cells.
+pub(crate) struct Strips {
+    pub(crate) width: u64,
+    /// How many bins have begun; the last is open.
+    pub(crate) bins: usize,
+    cells: Vec<Stretch>,
+}
+
+impl Strips {
+    pub(crate) fn new(workers: usize, planned_ns: Option<u64>) -> Self {
+        let width = ladder::first_width(planned_ns, MOST);
+        Self { width, bins: 1, cells: vec![Stretch::default(); workers * MOST] }
+    }
+
+    /// When the open bin ends.
+    pub(crate) fn due(&self) -> u64 {
+        self.bins as u64 * self.width
+    }
+
+    /// Adds to the open bin of this worker.
+    pub(crate) fn add(&mut self, worker: usize, stretch: Stretch) {
+        self.cells[worker * MOST + self.bins - 1].add(stretch);
+    }
+
+    /// The open bin ends, and the next begins. There is room: [`Self::fit`] has seen to it.
+    pub(crate) fn close(&mut self) {
+        self.bins += 1;
+    }
+
+    /// Makes the bins wide enough for time `t`.
+    pub(crate) fn fit(&mut self, t: u64) {
+        while t / self.width >= MOST as u64 {
+            self.coarsen();
+        }
+    }
+
+    fn coarsen(&mut self) {
+        let wider = ladder::wider(self.width);
+        let factor = (wider / self.width) as usize;
+        for row in self.cells.chunks_mut(MOST) {
+            for bin in 0..MOST {
+                let mut sum = Stretch::default();
+                for cell in row.iter().skip(bin * factor).take(factor) {
+                    sum.add(*cell);
+                }
+                row[bin] = sum;
+            }
+        }
+        self.bins = self.bins.div_ceil(factor);
+        self.width = wider;
+    }
+
+    /// The two strips of a worker as text, one character per bin: level as a share of the goal, and emptiness.
+    pub(crate) fn texts(&self, worker: usize, end: u64) -> (String, String) {
+        let row = &self.cells[worker * MOST..worker * MOST + self.bins];
+        let length = |bin: usize| (end.saturating_sub(bin as u64 * self.width)).min(self.width);
+        let lengths = (0..self.bins).map(length);
+        row.iter()
+            .zip(lengths)
+            .filter(|(_, length)| *length > 0)
+            .map(|(cell, length)| (level_character(cell), empty_character(cell, length)))
+            .unzip()
+    }
+}
+
+/// The level as a share of the goal, in tenths; a pool without a goal meets it.
+fn level_character(cell: &Stretch) -> char {
+    if cell.target == 0 {
+        return '+';
+    }
+    let share = cell.ready as f64 / cell.target as f64;
+    if share >= 0.95 { '+' } else { tenth((share * 10.0) as u32) }
+}
+
+/// The share of the bin in which the pool was empty, in tenths, rounded up so that no emptiness is hidden.
+fn empty_character(cell: &Stretch, length: u64) -> char {
+    let tenths = (cell.empty as f64 / length as f64 * 10.0).ceil() as u32;
+    if tenths >= 10 { '+' } else { tenth(tenths) }
+}
+
+fn tenth(digit: u32) -> char {
+    char::from_digit(digit.min(9), 10).unwrap_or('9')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_show_level_and_every_emptiness() {
+        let mut strips = Strips::new(2, Some(30_000_000));
+        strips.add(1, Stretch { ready: 40_000_000, target: 40_000_000, empty: 0 });
+        strips.close();
+        strips.add(1, Stretch { ready: 22_000_000, target: 40_000_000, empty: 1 });
+        strips.close();
+        strips.add(1, Stretch { ready: 0, target: 20_000_000, empty: 5_000_000 });
+        assert_eq!(strips.texts(1, 25_000_000), ("+50".to_owned(), "01+".to_owned()));
+    }
+
+    #[test]
+    fn merging_adds_cells_up() {
+        let mut strips = Strips::new(1, None);
+        for n in 1..=1_000_u64 {
+            strips.add(0, Stretch { ready: 1, target: 2, empty: 3 });
+            strips.fit(n * 10_000_000);
+            while strips.due() <= n * 10_000_000 {
+                strips.close();
+            }
+        }
+        assert!(strips.bins <= MOST);
+        let sum: u64 = strips.cells.iter().map(|cell| cell.ready).sum();
+        assert_eq!(sum, 1_000);
+    }
+}

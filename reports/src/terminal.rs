@@ -1,0 +1,334 @@
+//! The summary for people at a terminal: the verdict first, then gates, demand, outcomes, latencies, pool, cost, notes.
+//!
+//! The text carries colours as escape codes; print it through `anstream`, which drops them where they are not wanted.
+//! Nothing is said by colour alone.
+
+use std::fmt::Write as _;
+
+use actors::Outcome;
+use anstyle::{AnsiColor, Color, Style};
+
+use crate::figure::{Figure, Statistic};
+use crate::format;
+use crate::html::{verdict_says, verdict_word, workers_text};
+use crate::moments;
+use crate::recorder::Report;
+use crate::summary::{LatencyFigures, Summary, Verdict};
+
+const BOLD: Style = Style::new().bold();
+const SOFT: Style = Style::new().dimmed();
+const GOOD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Green)));
+const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)));
+const READY: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
+
+/// The narrowest and the widest text that is made. A narrower terminal wraps tables.
+const WIDTHS: std::ops::RangeInclusive<usize> = 76..=120;
+
+/// The column in which what is said begins.
+const INDENT: usize = 11;
+
+/// Text in a style.
+fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The summary of a run, for a terminal of so many columns.
+pub fn render(report: &Report, columns: usize) -> String {
+    let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let summary = &report.summary;
+    let mut page = Page { text: String::new(), columns };
+    verdict(&mut page, summary);
+    gates(&mut page, summary);
+    demand(&mut page, report);
+    outcomes(&mut page, summary);
+    latencies(&mut page, summary);
+    pool(&mut page, report);
+    cost(&mut page, summary);
+    for (index, note) in summary.notes.iter().enumerate() {
+        page.entry(if index == 0 { "notes" } else { "" }, note);
+    }
+    page.text
+}
+
+/// The same without colours.
+pub fn plain(report: &Report, columns: usize) -> String {
+    anstream::adapter::strip_str(&render(report, columns)).to_string()
+}
+
+/// Text that is being laid out.
+struct Page {
+    text: String,
+    columns: usize,
+}
+
+impl Page {
+    /// A blank line before the next part.
+    fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A name in the left column and what is said about it, broken at spaces.
+    fn entry(&mut self, name: &str, says: &str) {
+        self.entry_in(Style::new(), name, says);
+    }
+
+    /// The same, in a style.
+    fn entry_in(&mut self, style: Style, name: &str, says: &str) {
+        let room = self.columns - INDENT;
+        let mut lines = vec![String::new()];
+        for word in says.split(' ') {
+            let line = lines.len() - 1;
+            let length = lines[line].chars().count();
+            if length == 0 {
+                lines[line].push_str(word);
+            } else if length + 1 + word.chars().count() <= room {
+                lines[line].push(' ');
+                lines[line].push_str(word);
+            } else {
+                lines.push(word.to_owned());
+            }
+        }
+        for (index, line) in lines.iter().enumerate() {
+            self.line(if index == 0 { name } else { "" }, &styled(style, line));
+        }
+    }
+
+    /// A name in the left column and one line beside it.
+    fn line(&mut self, name: &str, line: &str) {
+        let name = format!("{name:INDENT$}");
+        let _ = writeln!(self.text, "{}{}", styled(BOLD, name), line.trim_end());
+    }
+}
+
+fn verdict(page: &mut Page, summary: &Summary) {
+    let style = match summary.verdict {
+        Verdict::Held => GOOD,
+        Verdict::Failed => BAD,
+        Verdict::NoGates => BOLD,
+    };
+    let word = format!("{:INDENT$}", verdict_word(summary.verdict));
+    let _ = writeln!(
+        page.text,
+        "{}{}: {}",
+        styled(style, word),
+        styled(BOLD, &summary.name),
+        verdict_says(summary)
+    );
+    let mut about = format!("{} run, {} counted", summary.backend, format::seconds(summary.duration_s));
+    if summary.warmup_s > 0.0 {
+        let _ = write!(about, " after {} of warm-up", format::seconds(summary.warmup_s));
+    }
+    let workers = format::counted(summary.workers.len() as u64, "worker", "workers");
+    let _ = write!(about, ", {workers}, seed {}", summary.seed);
+    page.entry_in(SOFT, "", &about);
+    page.gap();
+}
+
+fn gates(page: &mut Page, summary: &Summary) {
+    if summary.gates.is_empty() {
+        return;
+    }
+    let width = summary.gates.iter().map(|gate| gate.gate.chars().count()).max().unwrap_or(0);
+    for (index, gate) in summary.gates.iter().enumerate() {
+        let (style, sign) = if gate.holds { (GOOD, "\u{2713} holds ") } else { (BAD, "\u{2717} broken") };
+        let name = if index == 0 { "gates" } else { "" };
+        page.line(
+            name,
+            &format!("{}  {:width$}  {}", styled(style, sign), gate.gate, styled(style, gate.shown())),
+        );
+    }
+    page.gap();
+}
+
+fn demand(page: &mut Page, report: &Report) {
+    let summary = &report.summary;
+    let rate = if summary.duration_s > 0.0 { summary.requests as f64 / summary.duration_s } else { 0.0 };
+    let mut says = format!(
+        "{}, {} per second",
+        format::counted(summary.requests, "request", "requests"),
+        format::number(rate)
+    );
+    let rates = report.timeline.rows.iter().filter(|row| row.seconds() > 0.0);
+    let rates = rates.map(|row| (row.arrivals as f64 / row.seconds(), row.from_s));
+    if let Some((peak, at)) = rates.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        let _ = write!(says, " on average, {} at most (at {})", format::number(peak), format::seconds(at));
+    }
+    page.entry("demand", &says);
+    let (rejected, failed) = (summary.outcomes.rejected, summary.outcomes.failed);
+    match summary.outcomes.unserved() {
+        0 => page.line("", "all were served"),
+        unserved => {
+            let share = unserved as f64 / summary.requests as f64;
+            let says = format!("{} not served ({})", format::count(unserved), format::share(share));
+            let detail = format!(": {} rejected, {} failed", format::count(rejected), format::count(failed));
+            page.line("", &(styled(BAD, says) + &detail));
+        }
+    }
+    page.gap();
+}
+
+fn outcomes(page: &mut Page, summary: &Summary) {
+    let room = page.columns.saturating_sub(INDENT + 36).min(40);
+    let mut name = "outcomes";
+    for (outcome, count) in summary.outcomes.iter().filter(|(_, count)| **count > 0) {
+        let share = *count as f64 / summary.requests as f64;
+        let style = match outcome {
+            Outcome::Warm => READY,
+            outcome if outcome.is_served() => Style::new(),
+            _ => BAD,
+        };
+        let bar = styled(style, bar(share, room));
+        page.line(
+            name,
+            &format!("{:9}{:>13}  {:>9}  {bar}", outcome.name(), format::count(*count), format::share(share)),
+        );
+        name = "";
+    }
+    if summary.requests > 0 {
+        let misses = format!(
+            "{:9}{:>13}  {:>9}",
+            "misses",
+            format::count(summary.misses),
+            format::share(summary.miss_ratio)
+        );
+        page.line(name, &styled(BOLD, misses));
+        page.gap();
+    }
+}
+
+/// A bar of eighths of a column. What is not nothing shows.
+fn bar(share: f64, columns: usize) -> String {
+    let eighths = ((share * columns as f64 * 8.0).round() as usize).max(1);
+    let part = ["", "\u{258f}", "\u{258e}", "\u{258d}", "\u{258c}", "\u{258b}", "\u{258a}", "\u{2589}"];
+    "\u{2588}".repeat(eighths / 8) + part[eighths % 8]
+}
+
+fn latencies(page: &mut Page, summary: &Summary) {
+    let latency = &summary.latency_ns;
+    if latency.served.count == 0 {
+        return;
+    }
+    let heads = [Statistic::P50, Statistic::P90, Statistic::P99, Statistic::P999, Statistic::Max];
+    let heads: String = heads.iter().map(|head| format!("{:>10}", head.name())).collect();
+    page.line("latency", &styled(SOFT, format!("{:9}{heads}", "")));
+    let row = |name: &str, figures: &LatencyFigures| {
+        let values = [figures.p50, figures.p90, figures.p99, figures.p999, figures.max];
+        let values: String =
+            values.iter().map(|value| format!("{:>10}", format::nanos(*value as f64))).collect();
+        format!("{name:9}{values}")
+    };
+    page.line("", &styled(BOLD, row("served", &latency.served)));
+    for (outcome, figures) in latency.by_outcome.iter() {
+        if let Some(figures) = figures.as_ref().filter(|_| outcome.is_served()) {
+            page.line("", &row(outcome.name(), figures));
+        }
+    }
+    page.gap();
+}
+
+fn pool(page: &mut Page, report: &Report) {
+    let summary = &report.summary;
+    let level = sparkline(report, page.columns - INDENT);
+    page.line("pool", &styled(READY, level));
+    let end = format::seconds(summary.warmup_s + summary.duration_s);
+    let room = page.columns - INDENT;
+    let scale = format!(
+        "0s{:^1$}{end}",
+        "level as a share of its target",
+        room.saturating_sub(2 + end.chars().count())
+    );
+    page.line("", &styled(SOFT, scale));
+    let pool = &summary.pool;
+    page.entry(
+        "ready",
+        &format!(
+            "{} on average of {} aimed for, {} at the least",
+            format::number(pool.ready_mean),
+            format::number(pool.target_mean),
+            format::count(pool.ready_least)
+        ),
+    );
+    page.entry("empty", &empty_says(summary));
+    let recovery = match (Figure::Recovery.value(summary), summary.recovery.worker) {
+        (Err(why), Some(worker)) => format!("{why}: worker {worker}"),
+        (Err(why), None) => why.to_owned(),
+        (Ok(_), None) => "no pool had to recover".to_owned(),
+        (Ok(seconds), Some(worker)) => {
+            let since = if summary.recovery.after_spike {
+                "after the end of the spike"
+            } else {
+                "from empty to its goal"
+            };
+            format!("{} {since} (worker {worker})", format::seconds(seconds))
+        }
+    };
+    page.entry("recovery", &recovery);
+    let boots = &summary.boots;
+    let mut says = format!("{} begun, {} failed", format::count(boots.begun), format::count(boots.failed));
+    for (count, name) in [(boots.creates, "creates"), (boots.wakes, "wakes")] {
+        if count > 0 {
+            let _ = write!(says, ", {} {name}", format::count(count));
+        }
+    }
+    page.entry("boots", &says);
+    page.gap();
+}
+
+/// When pools were empty, in words.
+fn empty_says(summary: &Summary) -> String {
+    let pool = &summary.pool;
+    let periods = moments::periods(summary);
+    if periods.is_empty() {
+        return "never".to_owned();
+    }
+    let mut says = format!(
+        "{} over all workers ({} of the time), longest {};",
+        format::seconds(pool.empty_seconds),
+        format::share(pool.empty_share),
+        format::seconds(pool.empty_longest_s)
+    );
+    for (index, period) in periods.iter().take(3).enumerate() {
+        let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
+        let comma = if index > 0 { "," } else { "" };
+        let _ =
+            write!(says, "{comma} {from} to {to} on {}", workers_text(period.workers, summary.workers.len()));
+    }
+    if periods.len() > 3 {
+        let _ = write!(says, " and {} more times", periods.len() - 3);
+    }
+    says
+}
+
+/// The mean level as a share of its target, one character per stretch of time; a blank is empty.
+fn sparkline(report: &Report, columns: usize) -> String {
+    const LEVELS: [char; 9] =
+        [' ', '\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}', '\u{2588}'];
+    let rows = &report.timeline.rows;
+    let end = rows.last().map_or(0.0, |row| row.to_s);
+    let columns = columns.min(rows.len().max(1));
+    let mut sums = vec![(0.0, 0.0); columns];
+    for row in rows {
+        let middle = (row.from_s + row.to_s) / 2.0;
+        let column = if end > 0.0 { (middle / end * columns as f64) as usize } else { 0 };
+        let sum = &mut sums[column.min(columns - 1)];
+        sum.0 += row.ready_mean * row.seconds();
+        sum.1 += row.target * row.seconds();
+    }
+    let share = |(ready, target): (f64, f64)| if target > 0.0 { (ready / target).min(1.0) } else { 1.0 };
+    sums.into_iter().map(|sum| LEVELS[(share(sum) * 8.0).ceil() as usize]).collect()
+}
+
+fn cost(page: &mut Page, summary: &Summary) {
+    if summary.cost.items.is_empty() {
+        return;
+    }
+    let mut name = "cost";
+    for item in &summary.cost.items {
+        let what = item.what.replace('_', " ");
+        let quantity = format!("{:>13} x {}", format::number(item.quantity), format::significant(item.price));
+        page.line(name, &format!("{what:15}{quantity:28}{:>12}", format::number(item.amount)));
+        name = "";
+    }
+    page.line("", &styled(BOLD, format!("{:43}{:>12}", "total", format::number(summary.cost.total))));
+    page.gap();
+}

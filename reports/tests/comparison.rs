@@ -1,0 +1,96 @@
+//! Several runs: variants side by side, and one scenario over several seeds.
+
+mod toy;
+
+use reports::compare::{CompareError, Shown};
+use reports::{Comparison, Spread, Summary, Variant, Verdict};
+use toy::Toy;
+
+fn runs(depth: u32, seeds: std::ops::RangeInclusive<u64>) -> Vec<Summary> {
+    let toy = |seed| Toy {
+        seed,
+        depth,
+        demand: vec![(20, 10.0), (10, 40.0), (30, 10.0)],
+        crash: None,
+        ..Toy::default()
+    };
+    seeds.map(|seed| toy(seed).report().summary).collect()
+}
+
+fn variant(name: &str, runs: Vec<Summary>) -> Variant {
+    Variant { name: name.to_owned(), runs }
+}
+
+#[test]
+fn a_deeper_pool_misses_less_and_idles_more() {
+    let variants = [variant("shallow", runs(2, 1..=4)), variant("deep", runs(40, 1..=4))];
+    let comparison = Comparison::new(&variants).unwrap();
+    let shows = |figure: &str| {
+        let row = comparison.figures.iter().find(|row| row.figure == figure).unwrap();
+        row.cells[1].difference.as_ref().unwrap().shows
+    };
+    assert_eq!((shows("misses"), shows("idle")), (Shown::Better, Shown::Worse));
+    assert!(comparison.pareto.iter().all(|point| point.on_front));
+    let text = anstream::adapter::strip_str(&comparison.render(80)).to_string();
+    assert!(text.starts_with("COMPARED   launch-day: 2 variants over 4 seeds"), "{text}");
+}
+
+#[test]
+fn equal_variants_show_no_difference() {
+    let variants = [variant("one", runs(8, 1..=3)), variant("other", runs(8, 1..=3))];
+    let comparison = Comparison::new(&variants).unwrap();
+    for row in &comparison.figures {
+        let difference = row.cells[1].difference.as_ref().unwrap();
+        assert_eq!((difference.mean, difference.shows), (0.0, Shown::NoDifference), "{}", row.figure);
+    }
+    assert!(comparison.pareto.iter().all(|point| point.on_front), "equals do not beat each other");
+}
+
+#[test]
+fn one_seed_shows_no_difference_and_a_costlier_equal_is_beaten() {
+    let (mut costly, fair) = (runs(8, 1..=1), runs(8, 1..=1));
+    costly[0].pool.idle_vm_seconds += 1.0;
+    let comparison = Comparison::new(&[variant("fair", fair), variant("costly", costly)]).unwrap();
+    let row = comparison.figures.iter().find(|row| row.figure == "idle").unwrap();
+    let difference = row.cells[1].difference.as_ref().unwrap();
+    assert_eq!((difference.interval, difference.shows), (None, Shown::NoDifference));
+    assert_eq!(comparison.pareto.iter().map(|point| point.on_front).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn runs_without_partners_cannot_be_compared() {
+    let error = Comparison::new(&[variant("a", runs(4, 1..=2)), variant("b", runs(4, 2..=3))]).unwrap_err();
+    assert_eq!(error, CompareError::Seeds("b".into(), vec![2, 3], vec![1, 2]));
+    assert_eq!(Comparison::new(&[variant("a", runs(4, 1..=1))]).unwrap_err(), CompareError::TooFew);
+}
+
+#[test]
+fn a_comparison_survives_its_file() {
+    let comparison = Comparison::new(&[variant("a", runs(4, 1..=2)), variant("b", runs(9, 1..=2))]).unwrap();
+    let text = serde_json::to_string(&comparison).unwrap();
+    assert_eq!(serde_json::from_str::<Comparison>(&text).unwrap(), comparison);
+    let page = reports::html::comparison_page(&comparison, &[]);
+    assert!(page.contains("<h2>Figures side by side</h2>"));
+}
+
+#[test]
+fn a_spread_holds_only_where_every_seed_does() {
+    let mut summaries = runs(8, 1..=3);
+    for (index, summary) in summaries.iter_mut().enumerate() {
+        summary.requests = 100;
+        summary.misses = index as u64;
+        summary.gates.truncate(1);
+        summary.gates[0].holds = index != 1;
+        summary.verdict = if index == 1 { Verdict::Failed } else { Verdict::Held };
+    }
+    let spread = Spread::new(&summaries);
+    assert_eq!(
+        (spread.verdict, spread.gates[0].holds, &spread.gates[0].broken_by[..]),
+        (Verdict::Failed, 2, &[2][..])
+    );
+    let misses = &spread.figures[0];
+    assert_eq!((misses.min, misses.median, misses.mean, misses.max), (0.0, 0.01, 0.01, 0.02));
+    let text = anstream::adapter::strip_str(&spread.render()).to_string();
+    assert!(text.contains("holds for 2 of 3 seeds; not for 2"), "{text}");
+    assert_eq!(Spread::new(&[]).verdict, Verdict::NoGates);
+}

@@ -1,0 +1,102 @@
+//! The folder of a run: all five files or none, and a page that can be made again to the byte.
+
+mod toy;
+
+use std::fs;
+
+use reports::{FolderError, Summary, folder};
+use toy::Toy;
+
+#[test]
+fn a_page_made_again_from_the_files_is_the_same_to_the_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let report = Toy { name: "<odd> & \"named\"", ..Toy::default() }.report();
+    folder::write(place.path(), &report).unwrap();
+    let before = fs::read(place.path().join(folder::PAGE)).unwrap();
+    fs::remove_file(place.path().join(folder::PAGE)).unwrap();
+    folder::write_page_again(place.path()).unwrap();
+    assert!(before == fs::read(place.path().join(folder::PAGE)).unwrap(), "the page differs");
+    assert_eq!(folder::read(place.path()).unwrap().summary, report.summary);
+}
+
+#[test]
+fn the_folder_holds_the_five_files_and_nothing_else() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("a/new/folder");
+    folder::write(&folder, &Toy::default().report()).unwrap();
+    folder::write(&folder, &Toy { seed: 7, ..Toy::default() }.report()).unwrap();
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["latency.hgrm", "latency.hlog", "report.html", "summary.json", "timeline.csv"]);
+    assert_eq!(folder::read(&folder).unwrap().summary.seed, 7);
+}
+
+#[test]
+fn the_page_needs_no_network_and_escapes_every_name() {
+    let place = tempfile::tempdir().unwrap();
+    let report = Toy { name: "</script><img src=x>", ..Toy::default() }.report();
+    folder::write(place.path(), &report).unwrap();
+    let page = fs::read_to_string(place.path().join(folder::PAGE)).unwrap();
+    assert!(!page.contains("<img"), "a name became an element");
+    for scheme in ["http:", "https:", "url(", "@import", "<link rel=\"stylesheet"] {
+        assert!(!page.contains(scheme), "the page mentions {scheme}");
+    }
+}
+
+#[test]
+fn a_file_in_the_way_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("out");
+    fs::write(&file, "mine").unwrap();
+    let error = folder::write(&file, &Toy::default().report()).unwrap_err();
+    assert!(matches!(error, FolderError::NotAFolder(_)));
+    assert!(error.to_string().contains("is a file, not a folder: remove it"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    let below = folder::write(&file.join("deeper"), &Toy::default().report()).unwrap_err();
+    assert!(below.to_string().contains("cannot make the folder"), "{below}");
+}
+
+/// `/dev/full` cannot stand in for a folder, but a folder in `/proc` cannot be written to, by root either.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unwritable_folder_is_an_error_with_a_remedy() {
+    let error = folder::write(std::path::Path::new("/proc/sys"), &Toy::default().report()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("/proc/sys/summary.json") && text.contains("choose"), "{text}");
+}
+
+#[test]
+fn a_damaged_folder_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let missing = folder::read(place.path()).unwrap_err().to_string();
+    assert!(missing.contains("summary.json") && missing.contains("--out"), "{missing}");
+    folder::write(place.path(), &Toy::default().report()).unwrap();
+    fs::write(place.path().join(folder::TIMELINE), "from_s,to_s\n1,2\n").unwrap();
+    let damaged = folder::read(place.path()).unwrap_err().to_string();
+    assert!(damaged.contains("timeline.csv is damaged"), "{damaged}");
+}
+
+#[test]
+fn the_schema_file_is_current_and_a_real_summary_follows_it() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/summary.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(path, Summary::schema()).unwrap();
+    }
+    let kept = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == Summary::schema(),
+        "summary.schema.json is out of date: run this test with UPDATE_SCHEMA=1"
+    );
+    let schema: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for toy in [Toy::default(), Toy { depth: 0, demand: vec![(3, 1.0)], warmup_s: 0, ..Toy::default() }] {
+        let mut summary: serde_json::Value = serde_json::from_str(&toy.report().summary.to_json()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&summary).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        summary["outcomes"]["lukewarm"] = 1.into();
+        assert!(!validator.is_valid(&summary), "an unknown outcome must not pass");
+    }
+}

@@ -1,0 +1,201 @@
+//! What a recorder must hold for every run: every request is counted once, everywhere; what time it takes to tell does
+//! not change what is told.
+
+mod toy;
+
+use actors::protocol::Goal;
+use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
+use proptest::prelude::*;
+use reports::{Gate, Plan, Recorder, Summary, Verdict};
+use toy::Toy;
+
+fn request(id: u64, arrived: u64) -> Request {
+    Request { id, arrived: Time::from_nanos(arrived), lifetime: Duration::ZERO, key: Key(0), tries: 0 }
+}
+
+const WORKER: WorkerId = WorkerId(0);
+
+fn sprite(was: State, is: State) -> Observation {
+    Observation::Sprite { worker: WORKER, sprite: ActorId(0), generation: 0, was, is }
+}
+
+fn at(ms: u64) -> Time {
+    Time::from_nanos(ms * 1_000_000)
+}
+
+/// A pool of two: filled before the opening at 1 s, emptied at 3 s and 4 s, full again at 9 s; the run ends at 11 s.
+fn by_hand(plan: Plan) -> reports::Report {
+    let mut books = Recorder::new(plan);
+    books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
+    for ms in [100, 200] {
+        books.observe(at(ms), sprite(State::Stopped, State::Booting));
+        books.observe(at(ms + 50), sprite(State::Booting, State::Ready));
+    }
+    books.open(at(1_000));
+    for (id, ms) in [(0, 3_000), (1, 4_000)] {
+        books.observe(at(ms), Observation::Arrived { worker: WORKER, request: request(id, ms * 1_000_000) });
+        books.observe(at(ms), sprite(State::Ready, State::Starting));
+        let done = Time::from_nanos(ms * 1_000_000 + 60_000);
+        books.observe(
+            done,
+            Observation::Ended {
+                worker: WORKER,
+                request: request(id, ms * 1_000_000),
+                outcome: Outcome::Warm,
+            },
+        );
+        books.observe(done, sprite(State::Starting, State::Stopped));
+        books.observe(done, sprite(State::Stopped, State::Booting));
+    }
+    books.observe(at(7_000), sprite(State::Booting, State::Ready));
+    books.observe(at(9_000), sprite(State::Booting, State::Ready));
+    books.finish(at(11_000))
+}
+
+#[test]
+fn levels_are_what_one_computes_by_hand() {
+    let summary = by_hand(Plan::new("by hand", 1)).summary;
+    assert_eq!((summary.duration_s, summary.requests, summary.misses), (10.0, 2, 0));
+    assert_eq!(summary.pool.idle_vm_seconds, 2.0 * 2.0 + 1.0 + 0.0 + 2.0 + 2.0 * 2.0);
+    assert_eq!((summary.pool.ready_mean, summary.pool.ready_least, summary.pool.target_mean), (1.1, 0, 2.0));
+    assert_eq!(
+        (summary.pool.empty_seconds, summary.pool.empty_share, summary.pool.empty_longest_s),
+        (3.0, 0.3, 3.0)
+    );
+    assert_eq!((summary.boots.begun, summary.boots.failed), (2, 0), "boots of the filling are not counted");
+    assert_eq!((summary.latency_ns.served.min, summary.latency_ns.served.max), (60_000, 60_000));
+    assert_eq!((summary.latency_ns.served.p99, summary.latency_ns.served.mean), (60_000, 60_000.0));
+}
+
+#[test]
+fn recovery_is_counted_from_the_spikes_end_or_else_from_empty() {
+    let summary = by_hand(Plan::new("by hand", 1)).summary;
+    assert_eq!((summary.recovery.seconds, summary.recovery.worker), (Some(5.0), Some(0)));
+    let spike_end = Some(Time::from_nanos(4_500_000_000));
+    let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
+    assert_eq!(summary.recovery.seconds, Some(3.5));
+    let spike_end = Some(Time::from_nanos(9_000_000_000));
+    let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
+    assert_eq!((summary.recovery.seconds, summary.recovery.worker), (Some(0.0), None));
+}
+
+#[test]
+fn what_did_not_recover_does_not_hold_and_says_so() {
+    let gates = vec![Gate::parse("recovery", "< 1h").unwrap()];
+    let plan = Plan { gates, spike_end: Some(Time::from_nanos(3_500_000_000)), ..Plan::new("by hand", 1) };
+    let mut books = Recorder::new(plan);
+    books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
+    books.open(at(0));
+    let summary = books.finish(at(9_000)).summary;
+    assert_eq!((summary.recovery.seconds, summary.verdict), (None, Verdict::Failed));
+    assert_eq!(summary.gates[0].shown(), "not recovered");
+}
+
+#[test]
+fn requests_of_the_warmup_are_in_no_figure() {
+    let warmup = Duration::from_millis(2_500);
+    let summary = by_hand(Plan { warmup, ..Plan::new("by hand", 1) }).summary;
+    assert_eq!((summary.requests, summary.duration_s, summary.warmup_s), (1, 7.5, 2.5));
+    assert_eq!(summary.pool.idle_vm_seconds, 0.5 + 2.0 + 4.0);
+    let summary = by_hand(Plan { warmup: Duration::from_secs(60), ..Plan::new("by hand", 1) }).summary;
+    assert_eq!((summary.requests, summary.duration_s, summary.pool.empty_longest_s), (0, 0.0, 0.0));
+    assert_eq!(summary.notes, ["the run ended within its warm-up: nothing was counted"]);
+}
+
+#[test]
+fn a_fleet_without_workers_and_a_worker_out_of_range_harm_nothing() {
+    let mut books = Recorder::new(Plan::new("nobody", 0));
+    books.open(at(0));
+    books.observe(at(5), sprite(State::Booting, State::Ready));
+    let report = books.finish(at(10));
+    assert!(reports::html::page(&report).contains("NO GATES"));
+    assert!(reports::terminal::plain(&report, 80).starts_with("NO GATES   nobody"));
+}
+
+fn toys() -> impl Strategy<Value = Toy> {
+    let stages = prop::collection::vec((1_u64..20, 1.0_f64..60.0), 1..4);
+    (any::<u64>(), 1_usize..5, 0_u32..12, 1_u32..5, 1_u64..900, stages, 0_u64..10, any::<bool>()).prop_map(
+        |(seed, workers, depth, boots, boot_ms, demand, warmup_s, crash)| Toy {
+            seed: seed >> 1,
+            workers,
+            depth,
+            boots,
+            boot_ms,
+            demand,
+            warmup_s,
+            crash: crash.then_some((3, 0)),
+            lifetime_s: 2.0,
+            ..Toy::default()
+        },
+    )
+}
+
+/// Counts what a recorder should, the simple way.
+#[derive(Default)]
+struct Simple {
+    warmup_ns: u64,
+    outcomes: [u64; 8],
+    arrivals: u64,
+}
+
+impl Observer for Simple {
+    fn observe(&mut self, _: Time, observation: Observation) {
+        match observation {
+            Observation::Arrived { .. } => self.arrivals += 1,
+            Observation::Ended { request, outcome, .. } if request.arrived.as_nanos() >= self.warmup_ns => {
+                self.outcomes[outcome as usize] += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_request_is_counted_once_everywhere(toy in toys(), planned in any::<bool>()) {
+        let mut plan = toy.plan();
+        if !planned {
+            plan.planned = None;
+        }
+        let mut recorder = Recorder::new(plan);
+        let end = toy.play(&mut recorder, |recorder| recorder.open(Time::ZERO));
+        let report = recorder.finish(end);
+        let mut simple = Simple { warmup_ns: toy.warmup_s * 1_000_000_000, ..Simple::default() };
+        toy.play(&mut simple, |_| {});
+        let summary = &report.summary;
+        let counts: Vec<u64> = summary.outcomes.iter().map(|(_, count)| *count).collect();
+        prop_assert_eq!(&counts[..], &simple.outcomes[..]);
+        prop_assert_eq!(summary.requests, counts.iter().sum::<u64>());
+        prop_assert_eq!(summary.misses, summary.requests - summary.outcomes.warm);
+        prop_assert_eq!(summary.unfinished, 0);
+        let in_logs: u64 = report.latencies.totals.iter().map(|(_, part)| part.len()).sum();
+        prop_assert_eq!(in_logs, summary.requests);
+        prop_assert_eq!(summary.workers.iter().map(|worker| worker.requests).sum::<u64>(), summary.requests);
+        let rows = &report.timeline.rows;
+        prop_assert_eq!(rows.iter().map(|row| row.arrivals).sum::<u64>(), simple.arrivals);
+        for row in rows {
+            prop_assert_eq!(row.arrivals, row.outcomes().iter().sum::<u64>());
+            prop_assert_eq!(row.misses, row.arrivals - row.warm);
+            prop_assert!(row.ready_least as f64 <= row.ready_mean + 0.001, "{row:?}");
+            prop_assert!(row.to_s > row.from_s && row.to_s - row.from_s <= rows[0].to_s - rows[0].from_s + 1e-6);
+        }
+        prop_assert!(rows.len() <= 600);
+    }
+
+    #[test]
+    fn workers_add_up_to_the_fleet(toy in toys()) {
+        let summary = toy.report().summary;
+        let sum = |of: fn(&reports::summary::Worker) -> f64| summary.workers.iter().map(of).sum::<f64>();
+        prop_assert!((sum(|worker| worker.ready_mean) - summary.pool.ready_mean).abs() < 0.01);
+        prop_assert!((sum(|worker| worker.target_mean) - summary.pool.target_mean).abs() < 0.01);
+        prop_assert!((sum(|worker| worker.empty_seconds) - summary.pool.empty_seconds).abs() < 0.01);
+        prop_assert_eq!(summary.workers.iter().map(|worker| worker.boots).sum::<u64>(), summary.boots.begun);
+        prop_assert!(summary.pool.empty_share <= 1.0);
+        prop_assert!(summary.pool.empty_longest_s <= summary.duration_s);
+        let latency = &summary.latency_ns.served;
+        prop_assert!(latency.min <= latency.p50 && latency.p50 <= latency.p99 && latency.p99 <= latency.max);
+        prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);
+    }
+}
