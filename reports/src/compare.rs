@@ -141,7 +141,9 @@ impl Comparison {
                 return Err(CompareError::Seeds(other.name.clone(), seeds(other), seeds(first)));
             }
         }
-        let figures = COMPARED.into_iter().map(|figure| row(figure, variants));
+        let common =
+            |figure: &Figure| variants.iter().flat_map(|one| &one.runs).all(|run| figure.is_common_to(run));
+        let figures = COMPARED.into_iter().filter(common).map(|figure| row(figure, variants));
         let something = |row: &Row| {
             row.cells.iter().any(|cell| cell.without > 0 || cell.mean.is_some_and(|mean| mean != 0.0))
         };
@@ -160,10 +162,16 @@ impl Comparison {
     pub fn render(&self, columns: usize) -> String {
         let bold = Style::new().bold();
         let mut text = format!(
-            "{bold}COMPARED{bold:#}   {bold}{}{bold:#}: {} over {}\n           differences are to A, seed by seed, with their 95 % confidence interval\n\n",
+            "{bold}COMPARED{bold:#}   {bold}{}{bold:#}: {} over {}\n",
             self.scenario,
             format::counted(self.variants.len() as u64, "variant", "variants"),
             format::counted(self.seeds.len() as u64, "seed", "seeds"),
+        );
+        for variant in 1..self.variants.len() {
+            let _ = writeln!(text, "           {}", self.verdict(variant));
+        }
+        text.push_str(
+            "\n           differences are to A, seed by seed, with their 95 % confidence interval\n\n",
         );
         let names = self.names(columns);
         for row in &self.figures {
@@ -177,6 +185,27 @@ impl Comparison {
                 writeln!(text, "           {name}{:>10}{idle:>14}  {front}", format::share(point.miss_ratio));
         }
         text
+    }
+
+    /// In what one variant is better than the first, and in what worse, on one line.
+    pub fn verdict(&self, variant: usize) -> String {
+        let shown = |shown: Shown| {
+            let rows = self.figures.iter().filter(|row| {
+                row.cells
+                    .get(variant)
+                    .and_then(|cell| cell.difference.as_ref())
+                    .is_some_and(|it| it.shows == shown)
+            });
+            rows.map(|row| row.figure.trim_start_matches("latency ")).collect::<Vec<_>>().join(", ")
+        };
+        let (better, worse) = (shown(Shown::Better), shown(Shown::Worse));
+        let says = match (better.is_empty(), worse.is_empty()) {
+            (true, true) => "no difference shown".to_owned(),
+            (false, true) => format!("better in {better}"),
+            (true, false) => format!("worse in {worse}"),
+            (false, false) => format!("better in {better}; worse in {worse}"),
+        };
+        format!("{} {}: {says}", letter(variant), self.variants[variant])
     }
 
     /// The variants' letters and names, cut to one width.

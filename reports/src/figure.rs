@@ -250,6 +250,11 @@ impl Figure {
         }
     }
 
+    /// Whether runs like this one can be compared by it: without a spike, recoveries have no common beginning.
+    pub fn is_common_to(self, summary: &Summary) -> bool {
+        self != Self::Recovery || summary.recovery.after_spike
+    }
+
     /// Whether less of it is better; nothing where neither is.
     pub fn less_is_better(self) -> Option<bool> {
         match self {

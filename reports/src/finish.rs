@@ -208,8 +208,9 @@ fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
 /// The plan's marks, the end of the spike and the outages that were seen, in the order of time.
 fn marks(books: &Recorder) -> Vec<Mark> {
     let mut marks = books.plan.marks.clone();
-    if let Some(spike_end) = books.plan.spike_end {
-        marks.push(Mark { from_s: spike_end.as_secs_f64(), to_s: None, label: "spike ends".to_owned() });
+    for (moment, label) in [(books.plan.spike_begin, "spike begins"), (books.plan.spike_end, "spike ends")] {
+        let Some(moment) = moment else { continue };
+        marks.push(Mark { from_s: moment.as_secs_f64(), to_s: None, label: label.to_owned() });
     }
     marks.extend(books.outages.iter().cloned());
     marks.sort_by(|a, b| a.from_s.total_cmp(&b.from_s).then_with(|| a.label.cmp(&b.label)));

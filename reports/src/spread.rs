@@ -60,7 +60,8 @@ pub struct Row {
 impl Spread {
     /// The spread over these runs.
     pub fn new(runs: &[Summary]) -> Self {
-        let rows = COMPARED.into_iter().filter_map(|figure| row(figure, runs));
+        let common = |figure: &Figure| runs.iter().all(|run| figure.is_common_to(run));
+        let rows = COMPARED.into_iter().filter(common).filter_map(|figure| row(figure, runs));
         let verdicts = || runs.iter().map(|run| run.verdict);
         let verdict = match () {
             () if verdicts().any(|verdict| verdict == Verdict::Failed) => Verdict::Failed,
