@@ -168,7 +168,7 @@ mod tests {
         for worker in 0..4 {
             choice.set_load(worker, i64::from(worker));
         }
-        let mut count = [0; 4];
+        let mut count = [0_i32; 4];
         for worker in choices(&mut choice, 1_600) {
             count[worker as usize] += 1;
         }
