@@ -19,6 +19,8 @@ pub(crate) const FAILED: Code = Code(1);
 pub(crate) const GATE_FAILED: Code = Code(99);
 /// Two runs that must be the same differ.
 pub(crate) const DIGESTS_DIFFER: Code = Code(100);
+/// This machine cannot do what was asked; `warmpool doctor` says why.
+pub(crate) const UNABLE: Code = Code(103);
 /// The scenario, or a file that it names, is invalid.
 pub(crate) const INVALID: Code = Code(104);
 
@@ -28,6 +30,7 @@ Exit codes:
     0  every gate holds, or there is none
    99  a gate does not hold
   100  two runs that must be the same differ
+  103  this machine cannot do what was asked: see `warmpool doctor`
   104  the scenario, or a file that it names, is invalid
     1  anything else";
 

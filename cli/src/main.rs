@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `completions.rs` | the verbs |
+//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `jobs.rs` | several runs at once, with a progress bar |
@@ -12,6 +12,8 @@
 mod check;
 mod compare;
 mod completions;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod doctor;
 mod exit;
 mod jobs;
 mod load;
@@ -43,6 +45,8 @@ enum Verb {
     Check(check::Args),
     Report(report::Args),
     Scenarios(scenarios::Args),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Doctor(doctor::Args),
     Completions(completions::Args),
 }
 
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::check(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Scenarios(args) => scenarios::scenarios(&args),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Completions(args) => completions::completions(&args),
     };
     match ended {

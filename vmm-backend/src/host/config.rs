@@ -1,0 +1,81 @@
+//! What a fleet is to be, and what its VMs are called. Plain data.
+
+use crate::shard::wire::VMS_PER_SHARD_MAX;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Names one VM of a fleet; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VmId(pub u64);
+
+impl fmt::Display for VmId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vm-{}", self.0)
+    }
+}
+
+/// How deep a VM sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Everything is kept, nothing runs. Wakes in microseconds and keeps its place in its shard.
+    Kept,
+    /// What it wrote is in a file, the VM is gone. Wakes in milliseconds, in any shard.
+    Saved,
+}
+
+/// What a fleet is to be.
+#[derive(Clone, Debug)]
+pub struct FleetConfig {
+    /// VMs that may be alive at once; saved sleepers do not count.
+    pub vms_max: usize,
+    /// VMs per shard process, 32 at most.
+    pub vms_per_shard: usize,
+    /// Threads per shard that let guests run; so many hung guests at once it takes to stop a shard until their limits end.
+    pub runners_per_shard: usize,
+    /// How long a caller turns while it waits for a guest, before it sleeps. Covers a warm start; costs a core meanwhile.
+    pub spin: Duration,
+    /// Where the nameless files of saved sleepers are made. Memory file systems work, but save no memory.
+    pub sleep_directory: PathBuf,
+    /// The program to start as shards: its `main` must call [`crate::shard::main_if_shard`] first. None: this program.
+    pub program: Option<PathBuf>,
+}
+
+impl FleetConfig {
+    /// Room for this many VMs, everything else as usual.
+    pub fn new(vms_max: usize) -> Self {
+        Self {
+            vms_max,
+            vms_per_shard: VMS_PER_SHARD_MAX,
+            runners_per_shard: 4,
+            spin: Duration::from_micros(200),
+            sleep_directory: std::env::temp_dir(),
+            program: None,
+        }
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.vms_max.div_ceil(self.vms_per_shard)
+    }
+
+    /// VMs in this shard: as evenly spread as possible, and `vms_max` in all.
+    pub(super) fn vms_of(&self, number: usize) -> usize {
+        let shards = self.shards();
+        self.vms_max / shards + usize::from(number < self.vms_max % shards)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_hold_exactly_as_many_vms_as_may_live() {
+        for (vms_max, vms_per_shard) in [(1, 32), (32, 32), (33, 32), (1000, 32), (7, 2), (100, 1)] {
+            let config = FleetConfig { vms_per_shard, ..FleetConfig::new(vms_max) };
+            let shares: Vec<_> = (0..config.shards()).map(|number| config.vms_of(number)).collect();
+            assert_eq!(shares.iter().sum::<usize>(), vms_max);
+            assert!(shares.iter().all(|share| (1..=vms_per_shard).contains(share)), "{shares:?}");
+        }
+    }
+}

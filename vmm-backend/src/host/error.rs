@@ -1,0 +1,123 @@
+//! Why an operation on a fleet did not succeed, and whether its VM survived it.
+
+use super::VmId;
+use crate::template::TemplateError;
+use std::io;
+use std::path::PathBuf;
+
+/// An operation on the fleet did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// Numbers that make no fleet.
+    #[error("{what} is {value}, must be from 1 to {max}")]
+    Config {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: usize,
+        /// The greatest possible.
+        max: usize,
+    },
+    /// The template cannot be handed to shards.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// `/dev/kvm` cannot be opened.
+    #[error("cannot open /dev/kvm: {0}")]
+    Device(#[source] io::Error),
+    /// A shard process cannot be started.
+    #[error("cannot start a shard process: {0}")]
+    Spawn(#[source] io::Error),
+    /// A shard process could not set itself up.
+    #[error("shard {shard} could not be set up: {text}")]
+    Setup {
+        /// Which.
+        shard: usize,
+        /// What it said.
+        text: String,
+    },
+    /// As many VMs live as may.
+    #[error("no room: {vms_max} VMs may live at once in this fleet")]
+    Full {
+        /// The bound.
+        vms_max: usize,
+    },
+    /// Stopped, lost, failed, or never there.
+    #[error("{0} does not exist (any more)")]
+    Unknown(VmId),
+    /// The guest did not answer in time. The VM is gone.
+    #[error("{vm}: {text}; it was dropped")]
+    TimedOut {
+        /// Which.
+        vm: VmId,
+        /// In words.
+        text: String,
+    },
+    /// The guest refused the request; the VM goes on.
+    #[error("{vm}: {text}")]
+    Guest {
+        /// Which.
+        vm: VmId,
+        /// In words.
+        text: String,
+    },
+    /// Not possible for this VM now, or not for this key; the VM goes on.
+    #[error("{vm}: {text}")]
+    Refused {
+        /// Which.
+        vm: VmId,
+        /// In words.
+        text: String,
+    },
+    /// Something else failed. The VM is gone.
+    #[error("{vm}: {text}; it was dropped")]
+    Failed {
+        /// Which.
+        vm: VmId,
+        /// In words, naming the ioctl or system call.
+        text: String,
+    },
+    /// No runner of the shard began within the limit; the VM is as it was.
+    #[error("{vm}: every runner of shard {shard} is held up by other guests; nothing was done")]
+    Busy {
+        /// Which VM.
+        vm: VmId,
+        /// Which shard.
+        shard: usize,
+    },
+    /// The shard ended meanwhile, and its VMs with it.
+    #[error("{vm}: shard {shard} ended, and its VMs with it")]
+    ShardLost {
+        /// Which VM.
+        vm: VmId,
+        /// Which shard.
+        shard: usize,
+    },
+    /// The shard did not answer and was killed.
+    #[error("{vm}: shard {shard} did not answer and was killed, and its VMs with it")]
+    ShardStuck {
+        /// Which VM.
+        vm: VmId,
+        /// Which shard.
+        shard: usize,
+    },
+    /// The file for a saved sleeper cannot be made; the VM is as it was.
+    #[error("cannot make a file for a sleeping VM in {directory}: {source}")]
+    SleepFile {
+        /// Where.
+        directory: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl FleetError {
+    /// Whether the VM that was asked is gone.
+    pub fn ends_vm(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::TimedOut { .. } | Self::Failed { .. }) || self.ends_shard()
+    }
+
+    /// Whether its shard went with it.
+    pub(super) fn ends_shard(&self) -> bool {
+        matches!(self, Self::ShardLost { .. } | Self::ShardStuck { .. })
+    }
+}

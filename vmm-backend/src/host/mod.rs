@@ -1,0 +1,467 @@
+//! The fleet: what the parent process calls. Every call blocks, has a limit, and may come from any thread; calls for different VMs do
+//! not wait for each other. VMs live in shard processes; this side holds only names, files of sleepers and the template.
+
+mod config;
+mod error;
+mod shard;
+mod supervisor;
+
+pub use config::{FleetConfig, Stage, VmId};
+pub use error::FleetError;
+
+use crate::bind::{Ack, Bind, Generation, Key, Request};
+use crate::shard::isolate::Isolation;
+use crate::shard::spawn::Ended;
+use crate::shard::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
+use crate::sys::check;
+use crate::template::Template;
+use shard::{NoAnswer, Shard};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use supervisor::Recipe;
+
+/// A shard ended by itself, and these VMs with it. A new shard takes its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Its number.
+    pub shard: usize,
+    /// Its process id.
+    pub pid: i32,
+    /// How it ended.
+    pub ended: Ended,
+    /// Whom it took along.
+    pub vms: Vec<VmId>,
+}
+
+/// One shard as seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardStatus {
+    /// Its number.
+    pub number: usize,
+    /// Its process id.
+    pub pid: i32,
+    /// VMs in it.
+    pub vms: usize,
+    /// What isolates it.
+    pub isolation: Isolation,
+}
+
+/// Where a VM is. Locked while something is done with it.
+enum Place {
+    Live { shard: Arc<Shard>, slot: usize },
+    Saved { file: File, digest: [u64; 2] },
+    Gone,
+}
+
+pub(crate) struct Inner {
+    config: FleetConfig,
+    shards: RwLock<Vec<Arc<Shard>>>,
+    vms: Mutex<HashMap<VmId, Arc<Mutex<Place>>>>,
+    next_vm: AtomicU64,
+    next_generation: AtomicU64,
+    closing: AtomicBool,
+}
+
+fn whole<T>(locked: Result<T, PoisonError<T>>) -> T {
+    // Nothing here leaves a half-made change behind when it panics.
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    pub(crate) fn shards(&self) -> RwLockReadGuard<'_, Vec<Arc<Shard>>> {
+        whole(self.shards.read())
+    }
+
+    pub(crate) fn shards_mut(&self) -> RwLockWriteGuard<'_, Vec<Arc<Shard>>> {
+        whole(self.shards.write())
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn forget(&self, vms: &[VmId]) {
+        let mut known = whole(self.vms.lock());
+        for vm in vms {
+            known.remove(vm);
+        }
+    }
+
+    /// A cell in the shard that has the least to do.
+    fn reserve(&self) -> Result<(Arc<Shard>, usize), FleetError> {
+        let shards = self.shards().clone();
+        loop {
+            let best =
+                shards.iter().filter_map(|shard| Some((shard.load()?, shard))).min_by_key(|(load, _)| *load);
+            let Some((_, shard)) = best else {
+                return Err(FleetError::Full { vms_max: self.config.vms_max });
+            };
+            // Another thread may have taken the last cell since; then look again.
+            if let Some(slot) = shard.reserve() {
+                return Ok((shard.clone(), slot));
+            }
+        }
+    }
+}
+
+/// All shards of one template. Dropping it ends every shard and every VM.
+pub struct Fleet {
+    inner: Arc<Inner>,
+    wakeup: OwnedFd,
+    supervisor: Option<JoinHandle<()>>,
+}
+
+/// Longest that an operation of a shard's control thread may take, its queue included.
+const CONTROL_LIMIT: Duration = Duration::from_secs(30);
+/// A first stage of sleep runs nothing.
+const SLEEP_LIMIT: Duration = Duration::from_secs(1);
+
+impl Fleet {
+    /// Start the shards and wait until all are ready. Shards that end later, and their VMs, are told on the channel.
+    ///
+    /// # Errors
+    /// Where no shard can be started or set up.
+    pub fn launch(
+        config: FleetConfig,
+        template: &Arc<Template>,
+    ) -> Result<(Self, Receiver<Lost>), FleetError> {
+        let bounded = |what, value: usize, max| {
+            if (1..=max).contains(&value) { Ok(()) } else { Err(FleetError::Config { what, value, max }) }
+        };
+        bounded("vms_per_shard", config.vms_per_shard, VMS_PER_SHARD_MAX)?;
+        bounded("runners_per_shard", config.runners_per_shard, VMS_PER_SHARD_MAX)?;
+        bounded("vms_max", config.vms_max, 1 << 20)?;
+        let count = config.shards();
+        let run_ahead = changes_threads_cheaply(&template.manifest().host.kernel);
+        let recipe = Recipe::new(template, config.runners_per_shard, run_ahead)?;
+        // SAFETY: takes no pointer.
+        let wakeup = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }).map_err(FleetError::Spawn)?;
+        // SAFETY: the call just made this descriptor and nobody else knows it.
+        let wakeup = unsafe { OwnedFd::from_raw_fd(wakeup) };
+        let theirs = wakeup.try_clone().map_err(FleetError::Spawn)?;
+        let inner = Arc::new(Inner {
+            config,
+            shards: RwLock::default(),
+            vms: Mutex::default(),
+            next_vm: AtomicU64::new(1),
+            next_generation: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+        });
+        let (to_receiver, lost) = mpsc::channel();
+        let (to_launch, launched) = mpsc::channel();
+        let weak = Arc::downgrade(&inner);
+        let starting = inner.clone();
+        let supervisor = std::thread::Builder::new().name("warmpool-shards".into()).spawn(move || {
+            let outcome = supervisor::start_all(&recipe, &starting, count);
+            drop(starting);
+            let started = outcome.is_ok();
+            let _ = to_launch.send(outcome);
+            if started {
+                supervisor::supervise(&recipe, &weak, &theirs, &to_receiver);
+            }
+        });
+        let supervisor = Some(supervisor.map_err(FleetError::Spawn)?);
+        let fleet = Self { inner, wakeup, supervisor };
+        match launched.recv() {
+            Ok(outcome) => outcome.map(|()| (fleet, lost)),
+            Err(_) => Err(FleetError::Spawn(io::Error::other("the thread that starts shards panicked"))),
+        }
+    }
+
+    /// Boot: fork the template. The VM is ready and waits for its start.
+    ///
+    /// # Errors
+    /// [`FleetError::Full`] where there is no room.
+    pub fn boot(&self) -> Result<VmId, FleetError> {
+        let vm = VmId(self.inner.next_vm.fetch_add(1, Ordering::Relaxed));
+        let (shard, slot) = self.inner.reserve()?;
+        self.control(vm, &shard, slot, &Command::new(op::BOOT, CONTROL_LIMIT), None)
+            .inspect_err(|_| shard.release(slot))?;
+        self.settle(vm, shard, slot, |place| {
+            whole(self.inner.vms.lock()).insert(vm, Arc::new(Mutex::new(place)))
+        })?;
+        Ok(vm)
+    }
+
+    /// Start: bind the user's data with fresh entropy and a new generation, and let the VM run until it acknowledges.
+    ///
+    /// # Errors
+    /// [`FleetError::TimedOut`] and [`FleetError::Failed`] where the guest does not acknowledge correctly within `limit`; the VM is
+    /// gone then.
+    pub fn start(&self, vm: VmId, bind: &Bind, limit: Duration) -> Result<Ack, FleetError> {
+        self.with(vm, |place| {
+            let command = Command::new(op::START, limit).with_bind(bind);
+            self.run_for_ack(vm, place, command)
+        })
+    }
+
+    /// Let the guest do one request.
+    ///
+    /// # Errors
+    /// [`FleetError::Guest`] where it refuses.
+    pub fn request(&self, vm: VmId, request: Request, limit: Duration) -> Result<[u64; 4], FleetError> {
+        self.with(vm, |place| {
+            let mut command = Command::new(op::REQUEST, limit);
+            (command.kind, command.args) = request.encode();
+            self.run(vm, place, &command).map(|answer| answer.values)
+        })
+    }
+
+    /// Put a started VM to sleep. A VM in the first stage can go on to the second.
+    ///
+    /// # Errors
+    /// Where it is not started, or its file cannot be made or written; it is as it was, or asleep in the first stage.
+    pub fn sleep(&self, vm: VmId, stage: Stage) -> Result<(), FleetError> {
+        self.with(vm, |place| match stage {
+            Stage::Kept => self.run(vm, place, &Command::new(op::SLEEP, SLEEP_LIMIT)).map(drop),
+            Stage::Saved => self.save(vm, place),
+        })
+    }
+
+    /// Wake a VM from either stage. Its memory is as it was; generation, entropy and wall clock are new.
+    ///
+    /// # Errors
+    /// As [`Fleet::start`]; [`FleetError::Full`] where a saved sleeper finds no room, and it stays saved then.
+    pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, FleetError> {
+        self.with(vm, |place| {
+            if let Place::Saved { file, digest } = place {
+                let (shard, slot) = self.inner.reserve()?;
+                let command = Command { digest: *digest, ..Command::new(op::LOAD, CONTROL_LIMIT) };
+                self.control(vm, &shard, slot, &command, Some(file))
+                    .inspect_err(|_| shard.release(slot))
+                    .inspect_err(|error| self.end_if_gone(vm, error))?;
+                self.settle(vm, shard, slot, |live| *place = live)?;
+            }
+            self.run_for_ack(vm, place, Command::new(op::WAKE, limit))
+        })
+    }
+
+    /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that key.
+    ///
+    /// # Errors
+    /// [`FleetError::Refused`] for any other key.
+    pub fn recycle(&self, vm: VmId, key: &Key) -> Result<(), FleetError> {
+        self.with(vm, |place| match place {
+            Place::Live { shard, slot } => {
+                let command = Command::new(op::RECYCLE, CONTROL_LIMIT).with_key(key);
+                let outcome = self.control(vm, shard, *slot, &command, None);
+                self.tidy(vm, place, outcome).map(drop)
+            }
+            Place::Saved { .. } => {
+                Err(FleetError::Refused { vm, text: "saved to a file: wake it first".into() })
+            }
+            Place::Gone => Err(FleetError::Unknown(vm)),
+        })
+    }
+
+    /// End a VM, after what is being done with it, if anything, has come to its end or limit. Its memory is back when this returns.
+    ///
+    /// # Errors
+    /// [`FleetError::Unknown`] where it has ended already.
+    pub fn stop(&self, vm: VmId) -> Result<(), FleetError> {
+        self.with(vm, |place| {
+            whole(self.inner.vms.lock()).remove(&vm);
+            match std::mem::replace(place, Place::Gone) {
+                Place::Live { shard, slot } => {
+                    let outcome =
+                        self.control(vm, &shard, slot, &Command::new(op::STOP, CONTROL_LIMIT), None);
+                    shard.release(slot);
+                    outcome.map(drop)
+                }
+                Place::Saved { .. } => Ok(()),
+                Place::Gone => Err(FleetError::Unknown(vm)),
+            }
+        })
+    }
+
+    /// Every shard that lives.
+    pub fn shards(&self) -> Vec<ShardStatus> {
+        let status = |shard: &Arc<Shard>| ShardStatus {
+            number: shard.number,
+            pid: shard.child().pid(),
+            vms: shard.vms(),
+            isolation: shard.isolation(),
+        };
+        self.inner.shards().iter().map(status).collect()
+    }
+
+    fn with<T>(
+        &self,
+        vm: VmId,
+        act: impl FnOnce(&mut Place) -> Result<T, FleetError>,
+    ) -> Result<T, FleetError> {
+        let place = whole(self.inner.vms.lock()).get(&vm).cloned().ok_or(FleetError::Unknown(vm))?;
+        let mut place: MutexGuard<'_, Place> = whole(place.lock());
+        act(&mut place)
+    }
+
+    /// Have a runner do it; a VM that did not survive it is forgotten.
+    fn run(&self, vm: VmId, place: &mut Place, command: &Command) -> Result<Answer, FleetError> {
+        match place {
+            Place::Live { shard, slot } => {
+                let outcome = judge(vm, shard, shard.run(*slot, command));
+                self.tidy(vm, place, outcome)
+            }
+            Place::Saved { .. } => {
+                Err(FleetError::Refused { vm, text: "saved to a file: wake it first".into() })
+            }
+            Place::Gone => Err(FleetError::Unknown(vm)),
+        }
+    }
+
+    fn run_for_ack(&self, vm: VmId, place: &mut Place, mut command: Command) -> Result<Ack, FleetError> {
+        let generation = self.inner.next_generation.fetch_add(1, Ordering::Relaxed);
+        command.generation = generation;
+        let [proof, ..] = self.run(vm, place, &command)?.values;
+        Ok(Ack { generation: Generation(generation), proof })
+    }
+
+    fn save(&self, vm: VmId, place: &mut Place) -> Result<(), FleetError> {
+        let (shard, slot) = match place {
+            Place::Live { shard, slot } => (shard.clone(), *slot),
+            Place::Saved { .. } => {
+                return Err(FleetError::Refused { vm, text: "saved to a file already".into() });
+            }
+            Place::Gone => return Err(FleetError::Unknown(vm)),
+        };
+        let directory = &self.inner.config.sleep_directory;
+        let file = crate::saved::nameless_file(directory)
+            .map_err(|source| FleetError::SleepFile { directory: directory.clone(), source })?;
+        let outcome = self.control(vm, &shard, slot, &Command::new(op::SAVE, CONTROL_LIMIT), Some(&file));
+        let [low, high, ..] = self.tidy(vm, place, outcome)?.values;
+        shard.release(slot);
+        *place = Place::Saved { file, digest: [low, high] };
+        Ok(())
+    }
+
+    fn control(
+        &self,
+        vm: VmId,
+        shard: &Arc<Shard>,
+        slot: usize,
+        command: &Command,
+        file: Option<&File>,
+    ) -> Result<Answer, FleetError> {
+        judge(vm, shard, shard.control(slot, command, file.map(AsFd::as_fd)))
+    }
+
+    /// Write down where a new VM lives, unless its shard ended meanwhile.
+    fn settle<T>(
+        &self,
+        vm: VmId,
+        shard: Arc<Shard>,
+        slot: usize,
+        keep: impl FnOnce(Place) -> T,
+    ) -> Result<(), FleetError> {
+        let (lost, number) = (shard.clone(), shard.number);
+        keep(Place::Live { shard, slot });
+        if lost.occupy(slot, vm) {
+            return Ok(());
+        }
+        self.inner.forget(&[vm]);
+        Err(FleetError::ShardLost { vm, shard: number })
+    }
+
+    /// Forget a VM that did not survive what was done with it.
+    fn tidy(
+        &self,
+        vm: VmId,
+        place: &mut Place,
+        outcome: Result<Answer, FleetError>,
+    ) -> Result<Answer, FleetError> {
+        if let Err(error) = &outcome
+            && error.ends_vm()
+        {
+            let place = std::mem::replace(place, Place::Gone);
+            // A shard that ends keeps its cells taken, so that its report names every VM that goes with it.
+            if let Place::Live { shard, slot } = place
+                && !error.ends_shard()
+            {
+                shard.release(slot);
+            }
+            self.inner.forget(&[vm]);
+        }
+        outcome
+    }
+
+    fn end_if_gone(&self, vm: VmId, error: &FleetError) {
+        // A shard that ends while it loads takes nothing along: the file is still here.
+        if matches!(error, FleetError::Failed { .. } | FleetError::TimedOut { .. }) {
+            self.inner.forget(&[vm]);
+        }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.inner.closing.store(true, Ordering::Release);
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: eight bytes that live through the call. It cannot fail for a counter that nobody else writes.
+        unsafe { libc::write(self.wakeup.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        if let Some(supervisor) = self.supervisor.take() {
+            let _ = supervisor.join();
+        }
+        // All at once, then one by one: they tear their VMs down side by side.
+        let shards = std::mem::take(&mut *self.inner.shards_mut());
+        for shard in &shards {
+            shard.child().kill();
+        }
+        for shard in &shards {
+            shard.child().reap();
+            shard.lose();
+        }
+    }
+}
+
+/// An answer, or what its absence means.
+fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<Answer, FleetError> {
+    let shard = shard.number;
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(NoAnswer::NotBegun) => return Err(FleetError::Busy { vm, shard }),
+        Err(NoAnswer::Lost) => return Err(FleetError::ShardLost { vm, shard }),
+        Err(NoAnswer::Stuck) => return Err(FleetError::ShardStuck { vm, shard }),
+    };
+    let text = answer.read_text();
+    match answer.code {
+        code::OK => Ok(answer),
+        code::TIMED_OUT => Err(FleetError::TimedOut { vm, text }),
+        code::GUEST => Err(FleetError::Guest { vm, text }),
+        code::REFUSED => Err(FleetError::Refused { vm, text }),
+        _ => Err(FleetError::Failed { vm, text }),
+    }
+}
+
+/// Whether a vCPU may run on one thread and then on another at no cost. Linux before 6.13 waits for an RCU grace period then, which
+/// takes milliseconds; there a fork does not run ahead on the thread that made it.
+pub(crate) fn changes_threads_cheaply(kernel: &str) -> bool {
+    let mut numbers = kernel.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (6, 13)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_told_apart() {
+        for (kernel, cheap) in [
+            ("6.18.44-fc", true),
+            ("6.13", true),
+            ("7.0.1", true),
+            ("6.12.9", false),
+            ("5.15.0-91", false),
+            ("", false),
+        ] {
+            assert_eq!(changes_threads_cheaply(kernel), cheap, "{kernel}");
+        }
+    }
+}

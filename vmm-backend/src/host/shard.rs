@@ -1,0 +1,242 @@
+//! The parent's handle on one shard: which cells are taken, posting to them, waiting for answers. Decides nothing about VMs.
+
+use super::VmId;
+use crate::shard::isolate::{Isolation, Measure};
+use crate::shard::spawn::Child;
+use crate::shard::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, op, ready};
+use crate::sys::futex;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A shard keeps a guest's limit by itself. Where its answer is this much later still, the shard hangs and is killed.
+const GRACE: Duration = Duration::from_secs(2);
+const SETUP_LIMIT: Duration = Duration::from_secs(20);
+
+/// No answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// No runner has begun, and none will.
+    NotBegun,
+    /// The process ended.
+    Lost,
+    /// The process hangs; it has been killed.
+    Stuck,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Free,
+    Reserved,
+    Vm(VmId),
+}
+
+pub(crate) struct Shard {
+    pub(crate) number: usize,
+    child: Child,
+    board: Board,
+    socket: OwnedFd,
+    gone: AtomicBool,
+    cells: Mutex<Vec<Cell>>,
+    slow_operations: AtomicUsize,
+    spin: Duration,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        number: usize,
+        child: Child,
+        board: Board,
+        socket: OwnedFd,
+        vms_max: usize,
+        spin: Duration,
+    ) -> Self {
+        let cells = Mutex::new(vec![Cell::Free; vms_max.min(VMS_PER_SHARD_MAX)]);
+        let (gone, slow_operations) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { number, child, board, socket, gone, cells, slow_operations, spin }
+    }
+
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Wait until the shard has set itself up; what it could not do otherwise.
+    pub(crate) fn wait_ready(&self) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            let state = self.board.ready().load(Ordering::Acquire);
+            if state == ready::YES {
+                return Ok(());
+            }
+            let text = self.board.setup_text();
+            if state != ready::NOT_YET && !text.is_empty() {
+                return Err(text);
+            }
+            if let Some(ended) = self.ended() {
+                return Err(format!("the process {ended} before it was ready"));
+            }
+            if start.elapsed() > SETUP_LIMIT {
+                return Err(format!("not ready within {SETUP_LIMIT:?}"));
+            }
+            futex::wait(self.board.ready(), state, Some(Duration::from_millis(20)));
+        }
+    }
+
+    /// How the process ended, where it has.
+    fn ended(&self) -> Option<crate::shard::spawn::Ended> {
+        let mut poll = libc::pollfd { fd: self.child.handle().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one structure that lives through the call.
+        let ready = unsafe { libc::poll(&mut poll, 1, 0) };
+        (ready == 1).then(|| self.child.reap())
+    }
+
+    pub(crate) fn isolation(&self) -> Isolation {
+        let [applied, missed] = self.board.isolation().map(|word| word.load(Ordering::Relaxed));
+        let all = Measure::ALL.iter().fold(0, |bits, measure| bits | measure.bit());
+        Isolation { applied: applied & all, missed: missed & all }
+    }
+
+    fn cells(&self) -> MutexGuard<'_, Vec<Cell>> {
+        // Nothing panics while it is held.
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many cells are taken, and how many slow operations it is at; `None` where no cell is free.
+    pub(crate) fn load(&self) -> Option<(usize, usize)> {
+        let cells = self.cells();
+        let taken = cells.iter().filter(|cell| **cell != Cell::Free).count();
+        (taken < cells.len() && !self.is_gone())
+            .then(|| (self.slow_operations.load(Ordering::Relaxed), taken))
+    }
+
+    pub(crate) fn vms(&self) -> usize {
+        self.cells().iter().filter(|cell| matches!(cell, Cell::Vm(_))).count()
+    }
+
+    pub(crate) fn reserve(&self) -> Option<usize> {
+        let mut cells = self.cells();
+        if self.is_gone() {
+            return None;
+        }
+        let slot = cells.iter().position(|cell| *cell == Cell::Free)?;
+        cells[slot] = Cell::Reserved;
+        Some(slot)
+    }
+
+    /// Write down whose cell it is; false where the shard went meanwhile.
+    pub(crate) fn occupy(&self, slot: usize, vm: VmId) -> bool {
+        let mut cells = self.cells();
+        cells[slot] = Cell::Vm(vm);
+        !self.is_gone()
+    }
+
+    pub(crate) fn release(&self, slot: usize) {
+        self.cells()[slot] = Cell::Free;
+    }
+
+    /// The process ended: no cell is free any more, who waits is woken, and these VMs are lost.
+    pub(crate) fn lose(&self) -> Vec<VmId> {
+        let mut cells = self.cells();
+        self.gone.store(true, Ordering::Release);
+        self.board.lose_all();
+        let lost =
+            cells.iter().filter_map(|cell| if let Cell::Vm(vm) = cell { Some(*vm) } else { None }).collect();
+        cells.fill(Cell::Free);
+        lost
+    }
+
+    /// Have a runner do it.
+    pub(crate) fn run(&self, slot: usize, command: &Command) -> Result<Answer, NoAnswer> {
+        if self.is_gone() {
+            return Err(NoAnswer::Lost);
+        }
+        self.board.post(slot, command, true);
+        let gone = || self.is_gone();
+        if let Some(answer) = self.board.wait(slot, self.spin, command.limit(), &gone) {
+            return Ok(answer);
+        }
+        if !self.is_gone() && self.board.withdraw(slot) {
+            // Either its runners are held up by other guests, or the whole process hangs: then its control thread is silent too.
+            return self
+                .control(slot, &Command::new(op::PING, Duration::ZERO), None)
+                .and(Err(NoAnswer::NotBegun));
+        }
+        // It may have begun late, and the guest has its whole limit from then on.
+        self.wait(slot, command.limit() + GRACE)
+    }
+
+    /// Have the control thread do it.
+    pub(crate) fn control(
+        &self,
+        slot: usize,
+        command: &Command,
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<Answer, NoAnswer> {
+        if self.is_gone() {
+            return Err(NoAnswer::Lost);
+        }
+        self.slow_operations.fetch_add(1, Ordering::Relaxed);
+        self.board.post(slot, command, false);
+        let outcome = match send(&self.socket, slot as u8, file) {
+            Ok(()) => self.wait(slot, command.limit() + GRACE),
+            Err(_) => Err(NoAnswer::Lost),
+        };
+        self.slow_operations.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+
+    fn wait(&self, slot: usize, limit: Duration) -> Result<Answer, NoAnswer> {
+        let gone = || self.is_gone();
+        match self.board.wait(slot, Duration::ZERO, limit, &gone) {
+            Some(answer) => Ok(answer),
+            None if self.is_gone() => Err(NoAnswer::Lost),
+            None => {
+                self.child.kill();
+                Err(NoAnswer::Stuck)
+            }
+        }
+    }
+}
+
+/// One byte, and a file where there is one.
+fn send(socket: &OwnedFd, slot: u8, file: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    #[repr(align(8))]
+    struct Ancillary([u8; 64]);
+    let mut ancillary = Ancillary([0; 64]);
+    let slot = [slot];
+    let mut part = libc::iovec { iov_base: slot.as_ptr().cast_mut().cast(), iov_len: 1 };
+    // SAFETY: all zero is a valid `msghdr`.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &mut part;
+    message.msg_iovlen = 1;
+    if let Some(file) = file {
+        message.msg_control = ancillary.0.as_mut_ptr().cast();
+        let bytes = size_of::<i32>() as u32;
+        // SAFETY: the buffer is aligned for a header and longer than CMSG_SPACE of one descriptor (24 bytes).
+        unsafe {
+            message.msg_controllen = libc::CMSG_SPACE(bytes) as usize;
+            let header = libc::CMSG_FIRSTHDR(&message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(bytes) as usize;
+            libc::CMSG_DATA(header).cast::<i32>().write_unaligned(file.as_raw_fd());
+        }
+    }
+    loop {
+        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
+        if sent >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}

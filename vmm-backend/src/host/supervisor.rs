@@ -1,0 +1,151 @@
+//! The thread that starts shards, sees them end, tells which VMs went with them, and starts new ones in their place. It lives as long
+//! as the fleet, because the kernel ties a shard's life to the thread that started it.
+
+use super::shard::Shard;
+use super::{FleetError, Inner, Lost};
+use crate::shard::spawn::{Ended, spawn};
+use crate::shard::wire::{BOARD_BYTES, Board};
+use crate::shard::{Setup, encode_setup};
+use crate::sys::check;
+use crate::sys::memory::{SEALS, memory_file, seal};
+use crate::template::Template;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// Shards restarted within [`RESTART_WINDOW`] before the supervisor waits: a shard that cannot live must not keep the host busy.
+const RESTARTS_MAX: usize = 64;
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What every shard is given, prepared once.
+pub(crate) struct Recipe {
+    template: Arc<Template>,
+    device: File,
+    setup: [OwnedFd; 2],
+}
+
+impl Recipe {
+    pub(crate) fn new(template: &Arc<Template>, runners: usize, run_ahead: bool) -> Result<Self, FleetError> {
+        let device = File::options().read(true).write(true).open("/dev/kvm").map_err(FleetError::Device)?;
+        let description = template.description()?;
+        let file = |own_pid_namespace| {
+            let setup = Setup {
+                runners,
+                run_ahead,
+                own_pid_namespace,
+                memory_bytes: template.manifest().memory_bytes,
+                template: description.clone(),
+            };
+            let encoded = encode_setup(&setup).map_err(crate::template::TemplateError::from)?;
+            let sealed = || {
+                let file = File::from(memory_file(c"warmpool-setup", encoded.len() as u64)?);
+                file.write_all_at(&encoded, 0)?;
+                seal(&file, SEALS)?;
+                Ok(OwnedFd::from(file))
+            };
+            sealed().map_err(FleetError::Spawn)
+        };
+        Ok(Self { template: template.clone(), device, setup: [file(false)?, file(true)?] })
+    }
+
+    fn start(&self, number: usize, inner: &Inner) -> io::Result<Arc<Shard>> {
+        let board_file = memory_file(c"warmpool-board", BOARD_BYTES)?;
+        seal(&board_file, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL)?;
+        let board = Board::new(&board_file)?;
+        let (ours, theirs) = socket_pair()?;
+        let config = &inner.config;
+        let start = |own_pid_namespace: bool| {
+            let setup = &self.setup[usize::from(own_pid_namespace)];
+            let descriptors = [
+                theirs.as_fd(),
+                board_file.as_fd(),
+                self.template.file(),
+                setup.as_fd(),
+                self.device.as_fd(),
+            ];
+            spawn(config.program.as_deref(), &descriptors, own_pid_namespace)
+        };
+        let child = start(true).or_else(|_| start(false))?;
+        Ok(Arc::new(Shard::new(number, child, board, ours, config.vms_of(number), config.spin)))
+    }
+}
+
+fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: the array holds the two descriptors that the call writes.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) })?;
+    // SAFETY: the call just made both descriptors and nobody else knows them.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+/// Start this many shards and wait until each is ready.
+pub(crate) fn start_all(recipe: &Recipe, inner: &Inner, shards: usize) -> Result<(), FleetError> {
+    // All first, then wait, so that they set themselves up side by side.
+    let started: Vec<_> = (0..shards)
+        .map(|number| recipe.start(number, inner))
+        .collect::<io::Result<_>>()
+        .map_err(FleetError::Spawn)?;
+    for shard in &started {
+        shard.wait_ready().map_err(|text| FleetError::Setup { shard: shard.number, text })?;
+    }
+    *inner.shards_mut() = started;
+    Ok(())
+}
+
+/// See to the shards until the fleet closes.
+pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Inner>, wakeup: &OwnedFd, lost: &Sender<Lost>) {
+    let mut restarts: Vec<Instant> = Vec::new();
+    let mut missing: Vec<usize> = Vec::new();
+    loop {
+        let Some(fleet) = inner.upgrade() else { return };
+        let shards = fleet.shards().clone();
+        drop(fleet);
+        let ended = wait(&shards, wakeup, (!missing.is_empty()).then_some(RETRY_AFTER));
+        let Some(fleet) = inner.upgrade() else { return };
+        if fleet.is_closing() {
+            return;
+        }
+        for shard in ended {
+            let ended = shard.child().reap();
+            missing.push(shard.number);
+            report(&fleet, &shard, ended, lost);
+        }
+        restarts.retain(|at| at.elapsed() < RESTART_WINDOW);
+        missing.retain(|&number| {
+            if restarts.len() >= RESTARTS_MAX {
+                return true;
+            }
+            restarts.push(Instant::now());
+            let restarted = recipe.start(number, &fleet).ok().filter(|shard| shard.wait_ready().is_ok());
+            let failed = restarted.is_none();
+            fleet.shards_mut().extend(restarted);
+            failed
+        });
+    }
+}
+
+fn report(fleet: &Inner, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) {
+    let vms = shard.lose();
+    fleet.shards_mut().retain(|other| !Arc::ptr_eq(other, shard));
+    fleet.forget(&vms);
+    // Nobody may be interested any more, which is as well.
+    let _ = lost.send(Lost { shard: shard.number, pid: shard.child().pid(), ended, vms });
+}
+
+/// Those that ended; returns early when woken or after `limit`.
+fn wait(shards: &[Arc<Shard>], wakeup: &OwnedFd, limit: Option<Duration>) -> Vec<Arc<Shard>> {
+    let entry = |fd: i32| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut entries: Vec<_> = shards.iter().map(|shard| entry(shard.child().handle().as_raw_fd())).collect();
+    entries.push(entry(wakeup.as_raw_fd()));
+    let limit = limit.map_or(-1, |limit| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX));
+    // SAFETY: the entries live through the call and their number is true. An interrupted call leaves all `revents` zero.
+    unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, limit) };
+    let ended = shards.iter().zip(&entries).filter(|(_, entry)| entry.revents != 0);
+    ended.map(|(shard, _)| shard.clone()).collect()
+}

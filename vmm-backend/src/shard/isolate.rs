@@ -1,0 +1,243 @@
+//! What a shard gives up before it holds a user's VM: namespaces, file system, user, capabilities, resources. Each measure is taken
+//! where it is permitted, and the parent is told which were and which were not. Runs on the only thread, before any other.
+
+use crate::sys::check;
+use std::ffi::CStr;
+use std::io;
+
+/// One measure; its number is its bit in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Measure {
+    /// A PID namespace of its own, made by the parent with the process.
+    PidNamespace,
+    /// No file of the host is reachable: an empty, read-only root.
+    MountNamespace,
+    /// No network interface.
+    NetworkNamespace,
+    /// No shared memory or message queue of the host.
+    IpcNamespace,
+    /// A host name of its own.
+    UtsNamespace,
+    /// A user namespace of its own.
+    UserNamespace,
+    /// Not the parent's user, where the parent is root.
+    UnprivilegedUser,
+    /// No capability, neither now nor by executing anything.
+    NoCapabilities,
+    /// `PR_SET_NO_NEW_PRIVS`
+    NoNewPrivileges,
+    /// Bounds on descriptors, file size and core dumps.
+    ResourceLimits,
+    /// `PR_SET_PDEATHSIG`; the socket to the parent is the second way to notice.
+    DiesWithParent,
+    /// The system-call filter.
+    Seccomp,
+    /// Runners have raised priority. Not isolation, but the same privileges decide on it.
+    RunnerPriority,
+}
+
+impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::PidNamespace,
+        Self::MountNamespace,
+        Self::NetworkNamespace,
+        Self::IpcNamespace,
+        Self::UtsNamespace,
+        Self::UserNamespace,
+        Self::UnprivilegedUser,
+        Self::NoCapabilities,
+        Self::NoNewPrivileges,
+        Self::ResourceLimits,
+        Self::DiesWithParent,
+        Self::Seccomp,
+        Self::RunnerPriority,
+    ];
+
+    /// Without these a shard refuses to hold VMs; the others depend on what the host permits.
+    pub const REQUIRED: [Self; 5] = [
+        Self::NoCapabilities,
+        Self::NoNewPrivileges,
+        Self::ResourceLimits,
+        Self::DiesWithParent,
+        Self::Seccomp,
+    ];
+
+    pub(crate) fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// Which measures took hold in a shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Isolation {
+    pub(crate) applied: u32,
+    pub(crate) missed: u32,
+}
+
+impl Isolation {
+    /// Whether this one did.
+    pub fn has(&self, measure: Measure) -> bool {
+        self.applied & measure.bit() != 0
+    }
+
+    /// Those that this host did not permit.
+    pub fn missed(&self) -> Vec<Measure> {
+        Measure::ALL.into_iter().filter(|measure| self.missed & measure.bit() != 0).collect()
+    }
+
+    pub(crate) fn note(&mut self, measure: Measure, outcome: io::Result<()>) {
+        match outcome {
+            Ok(()) => {
+                self.applied |= measure.bit();
+                self.missed &= !measure.bit();
+            }
+            Err(_) => self.missed |= measure.bit(),
+        }
+    }
+}
+
+/// The user that a root parent's shard becomes.
+const NOBODY: libc::uid_t = 65534;
+/// Runners are ahead of everything that makes or ends VMs.
+const RUNNER_NICENESS: i32 = -15;
+
+/// Take every measure but the system-call filter, which has to wait for the threads.
+///
+/// # Ordering requirements
+/// Namespaces and the empty root need capabilities, so they come before these are dropped. Priority too; threads made
+/// later inherit it. Becoming another user clears the parent-death signal, so that is set after it.
+pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
+    let mut report = Isolation::default();
+    // SAFETY: takes nothing and cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    let mapped_user = mapped_user();
+    if own_user_namespace {
+        report.note(Measure::UserNamespace, Ok(()));
+    }
+    let mut mounts = unshare(libc::CLONE_NEWNS);
+    if mounts.is_err() && !report.has(Measure::UserNamespace) {
+        // Who may not do it directly may in a user namespace of its own.
+        report.note(Measure::UserNamespace, unshare(libc::CLONE_NEWUSER));
+        mounts = unshare(libc::CLONE_NEWNS);
+    }
+    report.note(Measure::MountNamespace, mounts.and_then(|()| empty_root()));
+    report.note(Measure::NetworkNamespace, unshare(libc::CLONE_NEWNET));
+    report.note(Measure::IpcNamespace, unshare(libc::CLONE_NEWIPC));
+    report.note(Measure::UtsNamespace, unshare(libc::CLONE_NEWUTS));
+    report.note(Measure::RunnerPriority, crate::sys::set_thread_niceness(RUNNER_NICENESS));
+    report.note(Measure::ResourceLimits, limits.apply());
+    let unprivileged = if root && mapped_user == Some(0) { become_nobody() } else { Ok(()) };
+    report.note(Measure::UnprivilegedUser, unprivileged);
+    if !report.has(Measure::UserNamespace) {
+        report.note(Measure::UserNamespace, unshare(libc::CLONE_NEWUSER));
+    }
+    report.note(Measure::NoCapabilities, drop_capabilities());
+    report.note(Measure::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1));
+    report.note(Measure::DiesWithParent, prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64));
+    report
+}
+
+/// Who root of this user namespace is outside of it.
+fn mapped_user() -> Option<libc::uid_t> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    map.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes no pointer; the process has one thread and shares nothing that it would lose.
+    check(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+fn prctl(option: libc::c_int, value: u64) -> io::Result<()> {
+    // SAFETY: the options used here take numbers only.
+    check(unsafe { libc::prctl(option, value, 0, 0, 0) }).map(drop)
+}
+
+fn mount(
+    source: &CStr,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: libc::c_ulong,
+    data: Option<&CStr>,
+) -> io::Result<()> {
+    let kind = kind.map_or(std::ptr::null(), CStr::as_ptr);
+    let data = data.map_or(std::ptr::null(), |data| data.as_ptr().cast());
+    // SAFETY: every pointer is null, where the call allows it, or a C string that lives through the call.
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, data) }).map(drop)
+}
+
+/// Make an empty, read-only file system the root and let go of the old one. `/proc` serves as the place because it exists wherever
+/// this program works.
+fn empty_root() -> io::Result<()> {
+    let hardened = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
+    mount(c"tmpfs", c"/proc", Some(c"tmpfs"), hardened, Some(c"size=4k,mode=0555"))?;
+    // SAFETY: the paths are C strings; with both the same, the old root ends up on top of the new one and is detached next.
+    unsafe {
+        check(libc::chdir(c"/proc".as_ptr()))?;
+        check(libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) as libc::c_int)?;
+        check(libc::umount2(c".".as_ptr(), libc::MNT_DETACH))?;
+        check(libc::chdir(c"/".as_ptr()))?;
+    }
+    mount(c"none", c"/", None, hardened | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_BIND, None)
+}
+
+fn become_nobody() -> io::Result<()> {
+    // SAFETY: numbers only, and a null list of length 0. The process has one thread, so that the kernel's per-thread ids are
+    // the process's.
+    unsafe {
+        check(libc::setgroups(0, std::ptr::null()))?;
+        check(libc::setresgid(NOBODY, NOBODY, NOBODY))?;
+        check(libc::setresuid(NOBODY, NOBODY, NOBODY)).map(drop)
+    }
+}
+
+/// Empty the bounding, ambient, effective, permitted and inheritable sets.
+fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    // The bounding set can be emptied only by who still has CAP_SETPCAP; an unprivileged process cannot gain from it anyway once
+    // it has no new privileges.
+    for capability in 0..64 {
+        let _ = prctl(libc::PR_CAPBSET_DROP, capability);
+    }
+    let _ = prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64);
+    let header = Header { version: VERSION_3, pid: 0 };
+    let empty = [0_u32; 6];
+    // SAFETY: version 3 reads two entries of three words, and `empty` holds six words; both live through the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, &header, &empty) as libc::c_int }).map(drop)
+}
+
+/// Bounds on a shard's resources.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Bytes of any file that it writes.
+    pub file_bytes: u64,
+    /// Bytes of address space.
+    pub address_bytes: u64,
+}
+
+impl Limits {
+    fn apply(self) -> io::Result<()> {
+        set_limit(libc::RLIMIT_CORE, 0)?;
+        set_limit(libc::RLIMIT_FSIZE, self.file_bytes)?;
+        set_limit(libc::RLIMIT_AS, self.address_bytes)?;
+        set_limit(libc::RLIMIT_MEMLOCK, 0)?;
+        set_limit(libc::RLIMIT_MSGQUEUE, 0)?;
+        set_limit(libc::RLIMIT_NOFILE, self.descriptors)
+    }
+}
+
+fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+    // SAFETY: the structure lives through the call.
+    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
+}

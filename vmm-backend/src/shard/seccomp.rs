@@ -1,0 +1,136 @@
+//! The system calls that a shard may make once it is set up: KVM's, memory, futexes, its socket and files that it was handed.
+//! Everything else kills the process. No call here opens, connects, starts or signals anything outside.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition as Condition,
+    SeccompFilter, SeccompRule, TargetArch,
+};
+use std::collections::BTreeMap;
+
+/// ioctls of KVM have this in their second byte.
+const KVM_IOCTL_TYPE: u64 = 0xae00;
+const IOCTL_TYPE_MASK: u64 = 0xff00;
+
+/// Calls without conditions on their arguments.
+const CALLS: &[libc::c_long] = &[
+    // Running and timing guests.
+    libc::SYS_timer_settime,
+    libc::SYS_timer_delete,
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_getrandom,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    // Memory.
+    libc::SYS_munmap,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_brk,
+    // Threads that exist already.
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_nanosleep,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    // The socket and the files that come through it.
+    libc::SYS_recvmsg,
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_write,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_close,
+];
+
+/// The filter could not be made or installed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SeccompError {
+    /// Making it.
+    #[error("seccomp filter: {0}")]
+    Backend(#[from] seccompiler::BackendError),
+    /// Installing it.
+    #[error("seccomp(SECCOMP_SET_MODE_FILTER): {0}")]
+    Install(#[from] seccompiler::Error),
+}
+
+/// Put the filter over every thread of this process. There is no way back.
+///
+/// # Errors
+/// Where the kernel has no seccomp, or a thread cannot take the filter.
+pub(super) fn install() -> Result<(), SeccompError> {
+    Ok(seccompiler::apply_filter_all_threads(&program()?)?)
+}
+
+fn program() -> Result<BpfProgram, SeccompError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|&call| (call, Vec::new())).collect();
+    let masked = |argument, mask, value| Condition::new(argument, Len::Qword, Op::MaskedEq(mask), value);
+    let equal = |argument, value| Condition::new(argument, Len::Dword, Op::Eq, value);
+    let one = |condition: Result<Condition, seccompiler::BackendError>| SeccompRule::new(vec![condition?]);
+    rules.insert(
+        libc::SYS_ioctl,
+        vec![
+            one(masked(1, IOCTL_TYPE_MASK, KVM_IOCTL_TYPE))?,
+            one(equal(1, crate::sys::pagemap::PAGEMAP_SCAN))?,
+        ],
+    );
+    let executable = libc::PROT_EXEC as u64;
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        rules.insert(call, vec![one(masked(2, executable, 0))?]);
+    }
+    // The standard library asks whether a descriptor is open before it closes it, in debug builds.
+    rules.insert(libc::SYS_fcntl, vec![one(equal(1, libc::F_GETFD as u64))?]);
+    let filter =
+        SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)?;
+    Ok(filter.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_filter_compiles() {
+        assert!(super::program().unwrap().len() > super::CALLS.len());
+    }
+
+    /// How a child ends that installs the filter and then does this.
+    fn end_after(act: fn() -> libc::c_int) -> libc::c_int {
+        // SAFETY: the child makes system calls and builds the filter, in a copy of this process with one thread, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let installed = super::install().is_ok();
+            act();
+            // SAFETY: ends this process.
+            unsafe { libc::_exit(if installed { 7 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: the child is ours.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        status
+    }
+
+    #[test]
+    fn a_call_that_is_not_listed_ends_the_process() {
+        let fine = end_after(|| crate::sys::random(&mut [0; 32]).map_or(1, |()| 0));
+        assert_eq!(libc::WEXITSTATUS(fine), 7, "{fine:#x}");
+        let forbidden: [fn() -> libc::c_int; 4] = [
+            // SAFETY: each of these only makes a system call with harmless arguments.
+            || unsafe { libc::open(c"/".as_ptr(), libc::O_RDONLY) },
+            // SAFETY: as above.
+            || unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) },
+            // SAFETY: as above; a terminal's ioctl is none of KVM's.
+            || unsafe { libc::ioctl(0, libc::TIOCGWINSZ, std::ptr::null_mut::<u8>()) },
+            // SAFETY: as above.
+            || unsafe { libc::kill(libc::getppid(), 0) },
+        ];
+        for act in forbidden {
+            let status = end_after(act);
+            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS, "{status:#x}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Inside a shard: setting up, and the three kinds of threads. *Runners* let guests run (start, request, sleep, wake), the *control*
+//! thread makes and saves VMs, the *reaper* ends them. So nothing that takes long stands in the way of a start.
+//!
+//! Of the runners one *leads*: it takes what is posted and runs it itself, which costs no hand-over. When a guest takes long, the lead
+//! passes to another runner, and the first one finishes that guest alone: at the latest after a slice, and sooner where a caller finds
+//! that nobody has begun with what it posted. So a guest in a loop delays nobody for long, and only as many hung guests as there are
+//! runners could stop a shard, until their limits end.
+
+use super::isolate::{Isolation, Limits, Measure, isolate};
+use super::seccomp;
+use super::spawn::{ARGUMENT, FIRST_DESCRIPTOR, OWN_USER_NAMESPACE};
+use super::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op};
+use crate::bind::{Generation, Request};
+use crate::hypervisor::Hypervisor;
+use crate::runner::{RunError, Runner};
+use crate::saved::{self, Digest, SavedError};
+use crate::sys::memory::{Mapping, Sharing};
+use crate::sys::pagemap::Pagemap;
+use crate::template::Template;
+use crate::vm::{Phase, Vm, VmError};
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::error::Error;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+/// Making and saving VMs yields to the runners.
+const CONTROL_NICENESS: i32 = -5;
+const REAPER_NICENESS: i32 = 10;
+/// How long a guest may take to run ahead. It has nothing to do there.
+const AHEAD_LIMIT: Duration = Duration::from_millis(500);
+/// After this long in one guest a runner passes the lead on by itself. Longer than the kernel's tick, because a timer that ends before
+/// it makes every run 20 us longer.
+const SLICE: Duration = Duration::from_millis(10);
+/// Address space beside the guests' memory: stacks, heap, the program.
+const ADDRESS_BYTES_EXTRA: u64 = 2 << 30;
+/// Descriptors beside two per VM.
+const DESCRIPTORS_EXTRA: u64 = 64;
+/// Room in a saved VM's file beside its pages.
+const FILE_BYTES_EXTRA: u64 = 16 << 20;
+
+/// Exit code of a shard in which a thread panicked.
+const PANICKED: i32 = 101;
+
+/// What a shard is told at its start.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub runners: usize,
+    pub run_ahead: bool,
+    pub own_pid_namespace: bool,
+    pub memory_bytes: u64,
+    pub template: Vec<u8>,
+}
+
+pub(crate) fn encode_setup(setup: &Setup) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_stdvec(setup)
+}
+
+/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before any other thread runs.
+pub fn main_if_shard() {
+    let is_shard = std::env::args_os().nth(1).is_some_and(|first| first.as_bytes() == ARGUMENT.to_bytes());
+    if !is_shard {
+        return;
+    }
+    // SAFETY: a shard is started with these descriptors open and nothing else yet that could own them; whoever starts the program by
+    // hand with this argument gets errors from the first use.
+    let [socket, board, template, setup, device] =
+        [0, 1, 2, 3, 4].map(|i| unsafe { OwnedFd::from_raw_fd(FIRST_DESCRIPTOR + i) });
+    let Ok(board) = Board::new(&board) else {
+        eprintln!(
+            "{} is for processes that a fleet starts, not to be given by hand",
+            ARGUMENT.to_string_lossy()
+        );
+        std::process::exit(2);
+    };
+    // A thread that panics would leave its command without an answer and its VM in between: better that all end, and are reported.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::exit(PANICKED);
+    }));
+    match Shard::set_up(board, template, &setup, device) {
+        Ok((shard, control)) => shard.serve(&socket, control),
+        Err((board, error)) => {
+            board.set_ready(Err(&error.to_string()));
+            std::process::exit(1);
+        }
+    }
+}
+
+type Slot = Mutex<Option<Vm>>;
+
+struct Shard {
+    board: Board,
+    hypervisor: Arc<Hypervisor>,
+    template: Arc<Template>,
+    pagemap: Pagemap,
+    run_ahead: bool,
+    slots: [Slot; VMS_PER_SHARD_MAX],
+}
+
+type SetupError = Box<dyn Error + Send + Sync>;
+
+impl Shard {
+    fn set_up(
+        board: Board,
+        template: OwnedFd,
+        setup: &OwnedFd,
+        device: OwnedFd,
+    ) -> Result<(Arc<Self>, Control), (Board, SetupError)> {
+        let opened = (|| -> Result<_, SetupError> {
+            let setup = read_setup(setup)?;
+            // What needs the host's files comes before they are given up.
+            let hypervisor = Arc::new(Hypervisor::from_device(device)?);
+            let template = Template::adopt(&hypervisor, template, &setup.template)?;
+            // The filter permits no new timer, so the control thread's is made now.
+            Ok((setup, hypervisor, template, Pagemap::open()?, Runner::new()?))
+        })();
+        let (setup, hypervisor, template, pagemap, runner) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err((board, error)),
+        };
+        let limits = Limits {
+            descriptors: 2 * VMS_PER_SHARD_MAX as u64 + DESCRIPTORS_EXTRA,
+            file_bytes: setup.memory_bytes + FILE_BYTES_EXTRA,
+            address_bytes: (VMS_PER_SHARD_MAX as u64 + 2) * setup.memory_bytes + ADDRESS_BYTES_EXTRA,
+        };
+        let second = std::env::args_os().nth(2);
+        let own_user_namespace = second.is_some_and(|text| text.as_bytes() == OWN_USER_NAMESPACE.to_bytes());
+        let mut report = isolate(limits, own_user_namespace);
+        let namespace =
+            if setup.own_pid_namespace { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) };
+        report.note(Measure::PidNamespace, namespace);
+        let shard = Arc::new(Self {
+            board,
+            hypervisor,
+            template,
+            pagemap,
+            run_ahead: setup.run_ahead,
+            slots: [const { Mutex::new(None) }; VMS_PER_SHARD_MAX],
+        });
+        let outcome = shard.start_threads(setup.runners, &mut report);
+        let outcome = outcome.and_then(|reaper| {
+            let missing = Measure::REQUIRED.into_iter().find(|measure| !report.has(*measure));
+            missing
+                .map_or(Ok(reaper), |measure| Err(format!("required isolation missing: {measure:?}").into()))
+        });
+        match outcome {
+            Ok(reaper) => {
+                let [applied, missed] = shard.board.isolation();
+                applied.store(report.applied, Ordering::Relaxed);
+                missed.store(report.missed, Ordering::Relaxed);
+                shard.board.set_ready(Ok(()));
+                Ok((shard, Control { runner, reaper }))
+            }
+            Err(error) => {
+                shard.board.set_ready(Err(&error.to_string()));
+                std::process::exit(1);
+            }
+        }
+    }
+
+    /// Start runners and reaper, then put the filter over all of them.
+    fn start_threads(
+        self: &Arc<Self>,
+        runners: usize,
+        report: &mut Isolation,
+    ) -> Result<mpsc::Sender<Reaping>, SetupError> {
+        let (to_reaper, reaping) = mpsc::channel::<Reaping>();
+        let all_set = Arc::new(Barrier::new(runners + 2));
+        for number in 0..runners {
+            let (shard, all_set, to_reaper) = (self.clone(), all_set.clone(), to_reaper.clone());
+            std::thread::Builder::new().name(format!("runner-{number}")).stack_size(256 << 10).spawn(
+                move || {
+                    let lead = Rc::new(Cell::new(0));
+                    let runner = shard.runner(&lead);
+                    all_set.wait();
+                    match runner {
+                        Ok(runner) => shard.run(runner, &lead, &to_reaper),
+                        Err(error) => die(&format!("timer_create: {error}")),
+                    }
+                },
+            )?;
+        }
+        let (shard, set) = (self.clone(), all_set.clone());
+        std::thread::Builder::new().name("reaper".into()).stack_size(256 << 10).spawn(move || {
+            // Lowering one's own priority is always permitted.
+            let _ = crate::sys::set_thread_niceness(REAPER_NICENESS);
+            set.wait();
+            for (slot, vm) in reaping {
+                drop(vm);
+                if let Some(slot) = slot {
+                    shard.board.answer(slot, &Answer::ok([0; 4]));
+                }
+            }
+        })?;
+        all_set.wait();
+        let _ = crate::sys::set_thread_niceness(CONTROL_NICENESS);
+        let filtered = seccomp::install();
+        report.note(Measure::Seccomp, filtered.as_ref().copied().map_err(|_| io::ErrorKind::Other.into()));
+        filtered?;
+        Ok(to_reaper)
+    }
+
+    fn runner(self: &Arc<Self>, lead: &Rc<Cell<u32>>) -> io::Result<Runner> {
+        let (shard, lead) = (self.clone(), lead.clone());
+        Ok(Runner::new()?.on_slow(SLICE, move || shard.board.end_lead(lead.get())))
+    }
+
+    fn slot(&self, slot: usize) -> MutexGuard<'_, Option<Vm>> {
+        // A panic ends the process, so a poisoned lock is never seen.
+        self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A runner's life.
+    fn run(&self, mut runner: Runner, lead: &Cell<u32>, to_reaper: &mpsc::Sender<Reaping>) {
+        loop {
+            lead.set(self.board.take_lead());
+            while self.board.leads(lead.get()) {
+                let slot = self.board.next();
+                let Some(command) = self.board.command(slot) else { continue };
+                let mut held = self.slot(slot);
+                let mut answer = run_command(&mut runner, held.as_mut(), &command);
+                if answer.code != code::TIMED_OUT && poisoned(held.as_ref()) {
+                    answer.code = code::FAILED;
+                }
+                // A VM that failed is never handed out again; its end is slow, so the reaper sees to it.
+                if matches!(answer.code, code::TIMED_OUT | code::FAILED) && held.is_some() {
+                    let _ = to_reaper.send((None, held.take()));
+                }
+                drop(held);
+                self.board.answer(slot, &answer);
+            }
+        }
+    }
+
+    /// The control thread's life: until the parent is gone.
+    fn serve(&self, socket: &OwnedFd, control: Control) -> ! {
+        let Control { mut runner, reaper } = control;
+        loop {
+            let (slot, file) = match receive(socket) {
+                Ok(Some(received)) => received,
+                Ok(None) => std::process::exit(0),
+                Err(error) => die(&format!("recvmsg: {error}")),
+            };
+            let Some(command) = self.board.command(slot) else { continue };
+            let mut held = self.slot(slot);
+            if command.op == op::STOP {
+                let _ = reaper.send((Some(slot), held.take()));
+                continue;
+            }
+            let mut answer = self.control(&mut runner, &mut held, &command, file);
+            if poisoned(held.as_ref()) {
+                answer.code = code::FAILED;
+            }
+            let dropped = match command.op {
+                op::SAVE => answer.code == code::OK,
+                _ => answer.code == code::FAILED,
+            };
+            if dropped && held.is_some() {
+                let _ = reaper.send((None, held.take()));
+            }
+            drop(held);
+            self.board.answer(slot, &answer);
+        }
+    }
+
+    fn control(
+        &self,
+        runner: &mut Runner,
+        held: &mut Option<Vm>,
+        command: &Command,
+        file: Option<OwnedFd>,
+    ) -> Answer {
+        let file = file.map(File::from).ok_or("no file came with the command");
+        match (command.op, held.as_mut()) {
+            (op::PING, _) => Answer::ok([0; 4]),
+            (op::BOOT, None) => match self.boot(runner) {
+                Ok(vm) => {
+                    *held = Some(vm);
+                    Answer::ok([0; 4])
+                }
+                Err(error) => vm_error(&error),
+            },
+            (op::LOAD, None) => {
+                let [low, high] = command.digest;
+                let digest = Digest(u128::from(low) | u128::from(high) << 64);
+                match file.map(|file| saved::load(&self.hypervisor, &self.template, &file, digest)) {
+                    Ok(Ok(vm)) => {
+                        *held = Some(vm);
+                        Answer::ok([0; 4])
+                    }
+                    Ok(Err(error)) => saved_error(&error),
+                    Err(text) => Answer::error(code::FAILED, text),
+                }
+            }
+            (op::SAVE, Some(vm)) => match file.map(|file| save(vm, &self.pagemap, &file)) {
+                Ok(Ok(Digest(digest))) => Answer::ok([digest as u64, (digest >> 64) as u64, 0, 0]),
+                Ok(Err(error)) => saved_error(&error),
+                Err(text) => Answer::error(code::FAILED, text),
+            },
+            (op::RECYCLE, Some(vm)) => match command.read_key().map(|key| vm.recycle(&key)) {
+                Some(Ok(())) => Answer::ok([0; 4]),
+                Some(Err(error)) => vm_error(&error),
+                None => Answer::error(code::FAILED, "the key on the board is none"),
+            },
+            (op, held) => misfit(op, held.is_some()),
+        }
+    }
+
+    fn boot(&self, runner: &mut Runner) -> Result<Vm, VmError> {
+        let mut vm = Vm::fork(&self.hypervisor, &self.template)?;
+        if self.run_ahead {
+            vm.warm(runner, AHEAD_LIMIT)?;
+        }
+        Ok(vm)
+    }
+}
+
+/// What the control thread has of its own.
+struct Control {
+    runner: Runner,
+    reaper: mpsc::Sender<Reaping>,
+}
+
+/// A cell to answer, if any, and a VM to end, if there is one.
+type Reaping = (Option<usize>, Option<Vm>);
+
+fn save(vm: &mut Vm, pagemap: &Pagemap, file: &File) -> Result<Digest, SavedError> {
+    if vm.phase() == Phase::Started {
+        vm.sleep()?;
+    }
+    saved::save(vm, pagemap, file)
+}
+
+fn run_command(runner: &mut Runner, vm: Option<&mut Vm>, command: &Command) -> Answer {
+    let Some(vm) = vm else { return misfit(command.op, false) };
+    let (generation, limit) = (Generation(command.generation), command.limit());
+    let outcome = match command.op {
+        op::START => match command.read_bind() {
+            Some(bind) => vm.start(runner, generation, &bind, limit).map(|ack| [ack.proof, 0, 0, 0]),
+            None => return Answer::error(code::FAILED, "the bind on the board is none"),
+        },
+        op::WAKE => vm.wake(runner, generation, limit).map(|ack| [ack.proof, 0, 0, 0]),
+        op::SLEEP => vm.sleep().map(|()| [0; 4]),
+        op::REQUEST => match Request::decode(command.kind, command.args) {
+            Some(request) => vm.request(runner, request, limit),
+            None => return Answer::error(code::REFUSED, "no such request"),
+        },
+        other => return misfit(other, true),
+    };
+    outcome.map_or_else(|error| vm_error(&error), Answer::ok)
+}
+
+/// Whether something went wrong in it that it cannot recover from, whatever the answer says.
+fn poisoned(vm: Option<&Vm>) -> bool {
+    vm.is_some_and(|vm| vm.phase() == Phase::Poisoned)
+}
+
+fn misfit(op: u32, held: bool) -> Answer {
+    let state = if held { "holds a VM already" } else { "holds no VM" };
+    Answer::error(code::REFUSED, &format!("operation {op} is not for a cell that {state}"))
+}
+
+fn vm_error(error: &VmError) -> Answer {
+    let code = match error {
+        VmError::Run(RunError::TimedOut { .. }) => code::TIMED_OUT,
+        VmError::Guest(_) => code::GUEST,
+        VmError::Phase { .. } | VmError::OldGeneration { .. } | VmError::OtherKey => code::REFUSED,
+        _ => code::FAILED,
+    };
+    Answer::error(code, &error.to_string())
+}
+
+fn saved_error(error: &SavedError) -> Answer {
+    // A file that cannot be written leaves the VM asleep, one that cannot be read now can be read later; only these are final.
+    let code = match error {
+        SavedError::Changed | SavedError::OtherTemplate { .. } => code::FAILED,
+        SavedError::Vm(VmError::Run(_)) => code::FAILED,
+        _ => code::REFUSED,
+    };
+    Answer::error(code, &error.to_string())
+}
+
+fn read_setup(file: &OwnedFd) -> Result<Setup, SetupError> {
+    let bytes = usize::try_from(File::from(file.try_clone()?).metadata()?.len())?;
+    let mapping = Mapping::new(&file.as_fd(), bytes, Sharing::ReadOnly)?;
+    let mut encoded = vec![0; bytes];
+    mapping.read(0, &mut encoded);
+    Ok(postcard::from_bytes(&encoded)?)
+}
+
+/// The next command's cell, and the file that came with it; `None` when the parent is gone.
+fn receive(socket: &OwnedFd) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+    #[repr(align(8))]
+    struct Ancillary([u8; 64]);
+    let mut slot = [0_u8; 1];
+    let mut ancillary = Ancillary([0; 64]);
+    let mut part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: 1 };
+    // SAFETY: all zero is a valid `msghdr`.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = ancillary.0.as_mut_ptr().cast();
+    message.msg_controllen = ancillary.0.len();
+    let got = loop {
+        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
+        let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_CMSG_CLOEXEC) };
+        if got >= 0 {
+            break got;
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::Interrupted => {}
+            io::ErrorKind::ConnectionReset => return Ok(None),
+            _ => return Err(error),
+        }
+    };
+    if got == 0 {
+        return Ok(None);
+    }
+    let mut file = None;
+    // SAFETY: the kernel filled the buffer with as many control messages as `msg_controllen` now says; CMSG_FIRSTHDR checks the
+    // length, and an SCM_RIGHTS message of the parent's holds one descriptor, which is ours from now on.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(&message);
+        if !header.is_null()
+            && (*header).cmsg_level == libc::SOL_SOCKET
+            && (*header).cmsg_type == libc::SCM_RIGHTS
+        {
+            file = Some(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<i32>().read_unaligned()));
+        }
+    }
+    let slot = usize::from(slot[0]);
+    if slot >= VMS_PER_SHARD_MAX {
+        return Err(io::Error::other(format!("cell {slot} does not exist")));
+    }
+    Ok(Some((slot, file)))
+}
+
+fn die(message: &str) -> ! {
+    eprintln!("shard: {message}");
+    std::process::exit(1)
+}

@@ -1,0 +1,87 @@
+//! What the tests share: a template, a runner, guests that misbehave. A test that needs KVM where there is none says so and ends.
+
+#![allow(dead_code, reason = "every test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
+
+use std::sync::Arc;
+use std::time::Duration;
+use vmm_backend::bind::{Bind, Key};
+use vmm_backend::guest::{EMBEDDED, Image};
+use vmm_backend::host::{Fleet, FleetConfig, Lost};
+use vmm_backend::hypervisor::Hypervisor;
+use vmm_backend::runner::Runner;
+use vmm_backend::template::Template;
+
+/// Far longer than any guest here needs.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const MEMORY_BYTES: u64 = 16 << 20;
+
+/// Rings for the checkpoint and then turns for ever.
+pub(crate) const NEVER_ANSWERS: Image = Image {
+    name: "never answers",
+    bytes: &[
+        0xb8, 0x00, 0x00, 0x00, 0xd0, // mov eax, the doorbell
+        0xc7, 0x00, 0x01, 0x00, 0x00, 0x00, // mov dword [rax], checkpoint
+        0xeb, 0xfe, // jmp to itself
+    ],
+};
+
+/// As above, but answers its first order, which is to run ahead.
+pub(crate) const ANSWERS_ONCE: Image = Image {
+    name: "answers once",
+    bytes: &[
+        0xb8, 0x00, 0x00, 0x00, 0xd0, // mov eax, the doorbell
+        0xc7, 0x00, 0x01, 0x00, 0x00, 0x00, // mov dword [rax], checkpoint
+        0xc7, 0x00, 0x02, 0x00, 0x00, 0x00, // mov dword [rax], reply
+        0xeb, 0xfe, // jmp to itself
+    ],
+};
+
+/// Rings for every order without having done anything.
+pub(crate) const CLAIMS_ONLY: Image = Image {
+    name: "claims only",
+    bytes: &[
+        0xb8, 0x00, 0x00, 0x00, 0xd0, // mov eax, the doorbell
+        0xc7, 0x00, 0x01, 0x00, 0x00, 0x00, // mov dword [rax], checkpoint
+        0xc7, 0x00, 0x02, 0x00, 0x00, 0x00, // mov dword [rax], reply
+        0xeb, 0xf8, // jmp to the reply
+    ],
+};
+
+pub(crate) struct Kvm {
+    pub(crate) hypervisor: Arc<Hypervisor>,
+    pub(crate) template: Arc<Template>,
+    pub(crate) runner: Runner,
+}
+
+/// KVM with a template of the embedded guest; None, and a word why, where there is no KVM.
+pub(crate) fn kvm() -> Option<Kvm> {
+    let hypervisor = hypervisor()?;
+    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
+    Some(Kvm { hypervisor, template, runner: Runner::new().unwrap() })
+}
+
+pub(crate) fn hypervisor() -> Option<Arc<Hypervisor>> {
+    if !std::path::Path::new("/dev/kvm").exists() {
+        eprintln!("skipped: no /dev/kvm");
+        return None;
+    }
+    Some(Arc::new(Hypervisor::open().unwrap()))
+}
+
+pub(crate) fn bind(key: &str) -> Bind {
+    Bind::new(format!("s3://bucket/{key}"), Key::new(key).unwrap()).unwrap()
+}
+
+pub(crate) fn config(vms_max: usize) -> FleetConfig {
+    let mut config = FleetConfig::new(vms_max);
+    config.program = Some(env!("CARGO_BIN_EXE_warmpool-shard").into());
+    config
+}
+
+/// A fleet of the embedded guest; None, and a word why, where there is no KVM.
+pub(crate) fn fleet(config: FleetConfig) -> Option<(Fleet, std::sync::mpsc::Receiver<Lost>)> {
+    let hypervisor = hypervisor()?;
+    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
+    Some(Fleet::launch(config, &template).unwrap())
+}

@@ -1,0 +1,207 @@
+//! Processes that die: a shard takes only its own VMs, and the parent takes everything with it.
+
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
+
+mod common;
+
+use common::{LIMIT, bind, config, fleet};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use vmm_backend::bind::Request;
+use vmm_backend::host::{FleetError, Lost, Stage, VmId};
+use vmm_backend::shard::spawn::Ended;
+
+fn kill(pid: i32) {
+    // SAFETY: numbers only; the process is a shard of this test's fleet, or this test's child.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+}
+
+fn gone(pid: i32) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if state.is_empty() || state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+        {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// Whether every thread of a process is stopped.
+fn stopped(pid: i32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap())
+        .all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')))
+}
+
+#[test]
+fn a_shard_killed_in_a_burst_takes_only_its_own_vms_and_is_replaced() {
+    let mut config = config(32);
+    config.vms_per_shard = 8;
+    let Some((fleet, lost)) = fleet(config) else { return };
+    let vms: Vec<VmId> = (0..32).map(|_| fleet.boot().unwrap()).collect();
+    for vm in &vms {
+        fleet.start(*vm, &bind("user"), LIMIT).unwrap();
+        fleet.request(*vm, Request::Add(vm.0), LIMIT).unwrap();
+    }
+    // A saved sleeper is in no shard.
+    fleet.sleep(vms[0], Stage::Saved).unwrap();
+    let victim = fleet.shards()[1];
+    let failed = std::thread::scope(|scope| {
+        let bursts: Vec<_> = vms[1..]
+            .chunks(8)
+            .map(|vms| {
+                let fleet = &fleet;
+                scope.spawn(move || {
+                    let mut failed = HashSet::new();
+                    for turn in 0..60 {
+                        for vm in vms {
+                            match fleet.request(*vm, Request::Get, LIMIT) {
+                                Ok([value, ..]) => assert_eq!(value, vm.0, "turn {turn}"),
+                                Err(FleetError::ShardLost { .. } | FleetError::Unknown(_)) => {
+                                    failed.insert(*vm);
+                                }
+                                Err(other) => panic!("{other}"),
+                            }
+                        }
+                    }
+                    failed
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(10));
+        kill(victim.pid);
+        bursts.into_iter().flat_map(|burst| burst.join().unwrap()).collect::<HashSet<_>>()
+    });
+    let report: Lost = lost.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        (report.shard, report.pid, report.ended),
+        (victim.number, victim.pid, Ended::Killed(libc::SIGKILL))
+    );
+    assert_eq!(report.vms.len(), victim.vms);
+    assert!(failed.iter().all(|vm| report.vms.contains(vm)), "a VM of another shard failed");
+    for vm in &vms {
+        match fleet.request(*vm, Request::Get, LIMIT) {
+            Ok([value, ..]) => assert!(value == vm.0 && !report.vms.contains(vm)),
+            Err(FleetError::Unknown(_)) => assert!(report.vms.contains(vm)),
+            Err(FleetError::Refused { .. }) => assert_eq!(*vm, vms[0]),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    fleet.wake(vms[0], LIMIT).unwrap();
+    assert_eq!(fleet.request(vms[0], Request::Get, LIMIT).unwrap()[0], vms[0].0);
+    // A new shard takes its place, and there is room again.
+    let start = Instant::now();
+    while fleet.shards().len() < 4 {
+        assert!(start.elapsed() < Duration::from_secs(10), "the shard was not replaced");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let room = 32 - (vms.len() - report.vms.len());
+    for _ in 0..room {
+        let vm = fleet.boot().unwrap();
+        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+    }
+    assert!(lost.try_recv().is_err(), "no other shard ended");
+}
+
+#[test]
+fn a_stopped_shard_is_noticed_and_killed() {
+    let Some((fleet, lost)) = fleet(config(2)) else { return };
+    let vm = fleet.boot().unwrap();
+    fleet.start(vm, &bind("user"), LIMIT).unwrap();
+    let pid = fleet.shards()[0].pid;
+    // SAFETY: numbers only; the process is this test's shard.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    let start = Instant::now();
+    while !stopped(pid) {
+        assert!(start.elapsed() < Duration::from_secs(10), "the shard does not stop");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let error = fleet.request(vm, Request::Get, Duration::from_millis(100)).unwrap_err();
+    assert!(matches!(error, FleetError::ShardStuck { .. }), "{error}");
+    let report = lost.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(report.ended, Ended::Killed(libc::SIGKILL));
+    assert_eq!(report.vms, [vm]);
+    assert!(matches!(fleet.request(vm, Request::Get, LIMIT), Err(FleetError::Unknown(_))));
+}
+
+#[test]
+fn dropping_a_fleet_leaves_no_process_and_no_file() {
+    let directory = std::env::temp_dir().join(format!("warmpool-test-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let mut config = config(40);
+    config.sleep_directory = directory.clone();
+    if let Some((fleet, _lost)) = fleet(config) {
+        let vm = fleet.boot().unwrap();
+        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+        fleet.sleep(vm, Stage::Saved).unwrap();
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "the file has a name");
+        let pids: Vec<i32> = fleet.shards().iter().map(|shard| shard.pid).collect();
+        drop(fleet);
+        for pid in pids {
+            assert!(
+                !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+                "{pid} is still there, or not reaped"
+            );
+        }
+    }
+    std::fs::remove_dir(&directory).unwrap();
+}
+
+/// Not a test by itself: the parent that the next test kills.
+#[test]
+#[ignore = "run by another test"]
+fn parent_that_is_killed() {
+    if std::env::var_os("WARMPOOL_TEST_PARENT").is_none() {
+        return;
+    }
+    let Some((fleet, _lost)) = fleet(config(40)) else { return };
+    for _ in 0..10 {
+        let vm = fleet.boot().unwrap();
+        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+    }
+    let vm = fleet.boot().unwrap();
+    fleet.start(vm, &bind("user"), LIMIT).unwrap();
+    for shard in fleet.shards() {
+        println!("shard {}", shard.pid);
+    }
+    println!("ready");
+    // Be killed while a guest runs.
+    let _ = fleet.request(vm, Request::Spin(u64::MAX), Duration::from_secs(60));
+}
+
+#[test]
+fn killing_the_parent_leaves_no_shard() {
+    if !std::path::Path::new("/dev/kvm").exists() {
+        eprintln!("skipped: no /dev/kvm");
+        return;
+    }
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "parent_that_is_killed", "--nocapture"])
+        .env("WARMPOOL_TEST_PARENT", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(parent.stdout.take().unwrap());
+    let mut shards = Vec::new();
+    for line in output.lines() {
+        let line = line.unwrap();
+        match line.split_once("shard ") {
+            Some((_, pid)) => shards.push(pid.trim().parse().unwrap()),
+            None if line.contains("ready") => break,
+            None => {}
+        }
+    }
+    assert_eq!(shards.len(), 2);
+    std::thread::sleep(Duration::from_millis(50));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    for pid in shards {
+        assert!(gone(pid), "shard {pid} outlived its parent");
+    }
+}
