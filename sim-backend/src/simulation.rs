@@ -108,17 +108,24 @@ impl<'a, O: Observer> Simulation<'a, O> {
         })
     }
 
-    /// Lets every pool come to its depth before the first request, at no cost of time.
+    /// Lets every pool that begins full come to its depth before the first request, at no cost of time. The others order
+    /// their first boots at t = 0.
     fn fill_pools(&mut self) {
         self.core.filling = true;
-        for worker in 0..self.core.workers() {
-            let full = self.core.begins_full(worker);
-            self.deliver_now(ActorId(worker), Message::Begin { full });
-        }
+        self.begin(true);
         self.core.filling = false;
         self.core.observer.opened(Time::ZERO);
+        self.begin(false);
         for (at, event) in self.faults.events() {
             self.core.queue.push_at(at, event);
+        }
+    }
+
+    fn begin(&mut self, full: bool) {
+        for worker in 0..self.core.workers() {
+            if self.core.begins_full(worker) == full {
+                self.deliver_now(ActorId(worker), Message::Begin { full });
+            }
         }
     }
 
