@@ -27,7 +27,9 @@
 //! holds VMs) · [`host`] (what the parent calls). [`doctor`] tells what the host at hand can do. Which hazard is met by which policy and
 //! which test stands in `HAZARDS.md`.
 //!
-//! Nothing here knows actors, scenarios or reports, and nothing is asynchronous: every call blocks, and has a limit.
+//! None of these knows actors or scenarios, and nothing in them is asynchronous: every call blocks, and has a limit. Beside them,
+//! and knowing nothing of KVM, stands [`runtime`]: it hosts the actors on ractor and has their operations done by whatever
+//! implements [`runtime::Machines`].
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("vmm-backend drives KVM on x86-64 Linux");
@@ -40,6 +42,7 @@ pub mod hypervisor;
 pub mod machine;
 pub mod manifest;
 pub mod runner;
+pub mod runtime;
 pub mod saved;
 pub mod shard;
 pub mod state;

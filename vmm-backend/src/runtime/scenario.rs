@@ -1,0 +1,302 @@
+//! A scenario on this host, as one worker: pools are filled, requests arrive at their times, and what is under way when the
+//! last has arrived may end.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration as Wait;
+
+use actors::policy::{Begin, PoolKey};
+use actors::{ActorId, Duration, Key, Message, Observation, Observer, Time, Worker, WorkerConfig, WorkerId};
+use scenarios::{Effect, Scenario, WorkerPlan};
+
+use super::error::RuntimeError;
+use super::journal::JournalPaths;
+use super::lag::Lag;
+use super::operations::{Class, FILL_TRIES, Machines};
+use super::pacer::Pacer;
+use super::shared::lock;
+use super::{Config, Runtime, Stats, faults};
+
+/// The Worker's address: it is hosted first.
+const WORKER: ActorId = ActorId(0);
+
+/// What this host can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// VMs that it can hold.
+    pub slots_max: u32,
+    /// Requests that may have arrived and not ended.
+    pub in_flight_max: usize,
+    /// Starts and wakes at once.
+    pub starts: usize,
+    /// Boots at once, where the scenario names no number.
+    pub boots_max: u32,
+    /// For so long before a request's time its thread waits with the processor in hand.
+    pub spin: Wait,
+    /// The longest that filling the pools may take.
+    pub fill: Wait,
+    /// How long after the end of the demand requests may still end; those that have not by then have failed.
+    pub drain: Wait,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            slots_max: 1_024,
+            in_flight_max: 4_096,
+            starts: 32,
+            boots_max: 16,
+            spin: Wait::from_micros(150),
+            fill: Wait::from_secs(300),
+            drain: Wait::from_secs(60),
+        }
+    }
+}
+
+/// What a run is asked besides its scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// What this host can do.
+    pub limits: Limits,
+    /// What is written down.
+    pub journals: JournalPaths,
+    /// Where to tell how far the run is, in thousandths.
+    pub progress: Option<&'a AtomicU64>,
+}
+
+/// What is left of a run when it is over. What happened in it, the observer has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// When the run was over.
+    pub ended: Time,
+    /// Requests that nobody had served when the time after the last arrival was over; they have failed.
+    pub unfinished: u64,
+    /// How late requests were let in. Their latencies count from when they should have been.
+    pub arrival_lag: Lag,
+    /// What the runtime has done.
+    pub stats: Stats,
+}
+
+/// Hands observations on, so that the observer can be given back.
+struct Tap<O>(Arc<Mutex<O>>);
+
+impl<O: Observer> Observer for Tap<O> {
+    fn observe(&mut self, at: Time, observation: Observation) {
+        lock(&self.0).observe(at, observation);
+    }
+
+    fn opened(&mut self, at: Time) {
+        lock(&self.0).opened(at);
+    }
+}
+
+/// Runs a scenario in real time on this host, and gives the observer back.
+///
+/// # Errors
+/// What the scenario asks that one host cannot do; pools that cannot be filled; demand that cannot be read.
+pub fn run_scenario<O: Observer + Send + 'static>(
+    scenario: &Scenario,
+    machines: Arc<dyn Machines>,
+    observer: O,
+    options: &Options<'_>,
+) -> Result<(Run, O), RuntimeError> {
+    let plan = plan_of(scenario, &options.limits)?;
+    let observer = Arc::new(Mutex::new(observer));
+    let config = config_of(scenario, &plan, options);
+    let runtime = Runtime::new(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
+    let config = worker_config(scenario, &plan);
+    runtime.host(move || Box::new(Worker::new(config.clone())));
+    let arrivals = scenario.arrivals()?;
+    let pacer = Arc::new(Pacer::new(arrivals, WORKER, options.limits.spin));
+    fill(&runtime, &plan, &options.limits)?;
+    runtime.open();
+    let (unfinished, ended) = serve(&runtime, scenario, &pacer, options)?;
+    let arrival_lag = pacer.lag();
+    drop(pacer);
+    // The observer has seen the end of the run: what the shutdown destroys is no part of it.
+    let stats = runtime.shutdown()?;
+    let observer =
+        Arc::into_inner(observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
+    let observer = observer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok((Run { ended, unfinished, arrival_lag, stats }, observer))
+}
+
+/// Before the first request.
+fn fill(runtime: &Runtime, plan: &WorkerPlan, limits: &Limits) -> Result<(), RuntimeError> {
+    if let Begin::Empty = plan.pool.start {
+        // Pools that begin empty order their first boots at t = 0.
+        runtime.open();
+    }
+    runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
+    if let Begin::Empty = plan.pool.start {
+        return Ok(());
+    }
+    if !runtime.wait_until_quiet(limits.fill) {
+        return Err(RuntimeError::FillTime { seconds: limits.fill.as_secs() });
+    }
+    match runtime.shared.operations.fill_failures() {
+        0 => Ok(()),
+        failures => Err(RuntimeError::Fill { failures, tries: FILL_TRIES }),
+    }
+}
+
+/// From the first request to the end.
+fn serve(
+    runtime: &Runtime,
+    scenario: &Scenario,
+    pacer: &Arc<Pacer>,
+    options: &Options<'_>,
+) -> Result<(u64, Time), RuntimeError> {
+    let shared = &runtime.shared;
+    let over = AtomicBool::new(false);
+    let faults = scenario.faults();
+    std::thread::scope(|scope| {
+        if !faults.is_empty() {
+            scope.spawn(|| faults::run(shared, WORKER, &faults, &over));
+        }
+        shared.operations.crew(Class::Start).pace(shared, Arc::clone(pacer));
+        let planned = scenario.demand.planned_length();
+        let last = pacer.wait_for_last(|| tell(options.progress, planned, shared.clock.now()));
+        let end = planned.map(|planned| Time::ZERO + planned);
+        let waited = last.map(|last| {
+            let end = end.map_or(last, |end| end.max(last));
+            while shared.clock.now() < end {
+                tell(options.progress, planned, shared.clock.now());
+                let left = Wait::from_nanos(end.since(shared.clock.now()).as_nanos());
+                std::thread::sleep(left.min(Wait::from_millis(100)));
+            }
+        });
+        let unfinished = drain(runtime, options.limits.drain);
+        over.store(true, Ordering::Release);
+        waited.map(|()| (unfinished, shared.clock.now())).map_err(RuntimeError::from)
+    })
+}
+
+/// After the last request. Gives how many have not ended in time.
+fn drain(runtime: &Runtime, limit: Wait) -> u64 {
+    let begun = std::time::Instant::now();
+    while runtime.unfinished() > 0 && begun.elapsed() < limit {
+        std::thread::sleep(Wait::from_micros(500));
+    }
+    let unfinished = runtime.unfinished();
+    if unfinished > 0 {
+        runtime.tell(WORKER, Message::Crash);
+        runtime.wait_until_quiet(limit.min(Wait::from_secs(5)));
+    }
+    unfinished as u64
+}
+
+fn tell(progress: Option<&AtomicU64>, planned: Option<Duration>, now: Time) {
+    if let (Some(progress), Some(planned)) = (progress, planned)
+        && !planned.is_zero()
+    {
+        let share = now.as_secs_f64() / planned.as_secs_f64();
+        progress.store((share.min(1.0) * 1_000.0) as u64, Ordering::Relaxed);
+    }
+}
+
+/// The one worker of the scenario, if this host can be it.
+fn plan_of(scenario: &Scenario, limits: &Limits) -> Result<WorkerPlan, RuntimeError> {
+    let mut workers = scenario.workers();
+    let count = workers.len();
+    let (Some(plan), true) = (workers.pop(), workers.is_empty()) else {
+        let wrong = format!("is {count}, but this host is one worker");
+        let remedy = "set it to 1 for a real run, or simulate the fleet";
+        return Err(scenario.error_at(&["fleet", "workers"], &wrong, remedy).into());
+    };
+    if plan.slots > limits.slots_max {
+        let wrong = format!("is {}, but this host holds at most {} VMs", plan.slots, limits.slots_max);
+        return Err(scenario.error_at(&["fleet", "slots"], &wrong, "lower it for a real run").into());
+    }
+    Ok(plan)
+}
+
+fn config_of(scenario: &Scenario, plan: &WorkerPlan, options: &Options<'_>) -> Config {
+    let (limits, slots) = (&options.limits, plan.slots as usize);
+    Config {
+        seed: scenario.seed,
+        in_flight_max: limits.in_flight_max,
+        starts: limits.starts.min(slots),
+        boots: plan.boots.min(limits.boots_max).min(plan.slots) as usize,
+        creates: limits.boots_max.min(plan.slots) as usize,
+        journals: options.journals.clone(),
+        ..Config::default()
+    }
+}
+
+fn worker_config(scenario: &Scenario, plan: &WorkerPlan) -> WorkerConfig {
+    // A trace names its tenants only as it goes.
+    let known = plan.pool.key == PoolKey::Tenant && scenario.demand.planned_length().is_some();
+    WorkerConfig {
+        id: WorkerId(0),
+        slots: plan.slots,
+        boots: plan.boots,
+        pool: Arc::clone(&plan.pool),
+        sprite: scenario.sprite_policy(),
+        tenants: if known { (0..scenario.tenants.count).map(Key).collect() } else { Vec::new() },
+        neighbour: None,
+        epoch: scenario.epoch(),
+    }
+}
+
+/// Runs a scenario on the runtime's actors with a clock that is stepped from event to event and operations that are answered
+/// by a script: what a simulation does, on the production runtime. Gives the time of the end.
+///
+/// # Errors
+/// As [`run_scenario`]; and of faults only crashes can be rehearsed, as the others are done to operations and to time.
+pub fn rehearse<O: Observer + Send + 'static>(
+    scenario: &Scenario,
+    machines: Arc<dyn Machines>,
+    observer: O,
+) -> Result<(Run, O), RuntimeError> {
+    let options = Options::default();
+    let limits = Limits { slots_max: u32::MAX, in_flight_max: usize::MAX, ..options.limits };
+    let plan = plan_of(scenario, &limits)?;
+    let crashes_only = scenario.faults().iter().all(|fault| fault.effect == Effect::Crash);
+    if !crashes_only {
+        let wrong = "holds other faults than crashes, which cannot be rehearsed";
+        return Err(scenario.error_at(&["fault"], wrong, "leave them out").into());
+    }
+    let observer = Arc::new(Mutex::new(observer));
+    let config = Config { in_flight_max: usize::MAX, ..config_of(scenario, &plan, &options) };
+    let runtime = Runtime::stepped(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
+    let config = worker_config(scenario, &plan);
+    runtime.host(move || Box::new(Worker::new(config.clone())));
+    runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
+    runtime.open();
+    let (unfinished, ended) = step_through(&runtime, scenario)?;
+    let stats = runtime.shutdown()?;
+    let observer =
+        Arc::into_inner(observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
+    let observer = observer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok((Run { ended, unfinished, arrival_lag: Lag::default(), stats }, observer))
+}
+
+fn step_through(runtime: &Runtime, scenario: &Scenario) -> Result<(u64, Time), RuntimeError> {
+    let shared = &runtime.shared;
+    for fault in scenario.faults() {
+        shared.tell_at(fault.at, WORKER, Message::Crash);
+        shared.tell_at(fault.until, WORKER, Message::Recover);
+    }
+    let mut arrivals = scenario.arrivals()?;
+    let mut last = Time::ZERO;
+    while let Some(arrival) = arrivals.next()? {
+        last = arrival.request.arrived;
+        while runtime.step(last).is_some() {}
+        shared.clock.set(last);
+        shared.admit(WORKER, arrival.request);
+        shared.drive();
+    }
+    let end = scenario.demand.planned_length().map_or(last, |planned| (Time::ZERO + planned).max(last));
+    while runtime.step(end).is_some() {}
+    shared.clock.set(end);
+    let limit = end + Duration::from_secs(600);
+    while runtime.unfinished() > 0 && runtime.step(limit).is_some() {}
+    let unfinished = runtime.unfinished() as u64;
+    if unfinished > 0 {
+        shared.clock.set(limit);
+        runtime.tell(WORKER, Message::Crash);
+        while runtime.unfinished() > 0 && runtime.step(Time::MAX).is_some() {}
+    }
+    Ok((unfinished, shared.clock.now()))
+}

@@ -1,0 +1,143 @@
+//! What every part of the runtime holds on to, and how messages are driven and what they ask for is handed out.
+//!
+//! Locks are taken in this order, and none is held while another thread is waited for: floor, core, timers or crews.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actors::{ActorId, Message, OperationKind, Time};
+use ractor::ActorCell;
+
+use super::clock::Clock;
+use super::core::Core;
+use super::crew::Task;
+use super::floor::{Envelope, Floor, Guard};
+use super::operations::{Class, Job, Operations};
+use super::timers::Timers;
+
+/// Locks, also after a panic elsewhere: what is locked here is never left half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a change.
+pub(crate) fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a change, but not for ever.
+pub(crate) fn wait_timeout<'a, T>(
+    changed: &Condvar,
+    guard: MutexGuard<'a, T>,
+    at_most: Duration,
+) -> MutexGuard<'a, T> {
+    changed.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// See the [module](self).
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) floor: Floor,
+    pub(crate) core: Mutex<Core>,
+    pub(crate) timers: Timers,
+    pub(crate) operations: Operations,
+    /// Requests admitted that have not ended.
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) in_flight_max: usize,
+    /// Requests turned away at the door.
+    pub(crate) refused: AtomicU64,
+    /// Whom all actors are linked to.
+    pub(crate) supervisor: ActorCell,
+}
+
+impl Shared {
+    /// Handles every message there is, unless somebody else does already, and hands out the operations that they ask for.
+    pub(crate) fn drive(self: &Arc<Self>) {
+        self.drive_for(false);
+    }
+
+    /// The same. A caller that can `perform` a start gets the first one, to do it at once: nobody need be woken for it.
+    /// What else was asked for lies ready without anybody being woken either, until the caller has done it and calls
+    /// [`Operations::kick`], or the next one drives.
+    pub(crate) fn drive_for(self: &Arc<Self>, perform: bool) -> Option<Job> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            // An asynchronous caller must not block on a runtime of ours.
+            self.operations.crew(Class::Start).push(self, Task::Drive, true);
+            return None;
+        }
+        let mut mine = None;
+        loop {
+            let Some(runtime) = self.floor.try_take() else { break };
+            let Some(driven) = runtime.as_ref() else { break };
+            self.floor.settle(driven);
+            let jobs = lock(&self.core).take_jobs();
+            drop(runtime);
+            self.hand_out(jobs, perform, &mut mine);
+            if !self.floor.came_late() {
+                break;
+            }
+        }
+        mine
+    }
+
+    fn hand_out(self: &Arc<Self>, mut jobs: Vec<Job>, perform: bool, mine: &mut Option<Job>) {
+        if perform && mine.is_none() {
+            let first = jobs.iter().position(|job| job.class() == Class::Start);
+            *mine = first.map(|first| jobs.remove(first));
+        }
+        for job in jobs.drain(..) {
+            self.operations.crew(job.class()).push(self, Task::Perform(job), mine.is_none());
+        }
+        lock(&self.core).give_back(jobs);
+    }
+
+    /// An operation has ended.
+    pub(crate) fn done(self: &Arc<Self>, job: &Job, ok: bool) {
+        let Job { sprite, operation } = *job;
+        if operation.kind != OperationKind::Detach {
+            let (generation, kind) = (operation.generation, operation.kind);
+            let message = Message::Done { generation, kind, ok };
+            self.floor.post(Envelope { to: sprite, from: sprite, message, guard: Guard::None });
+        }
+        self.operations.ended(operation.kind);
+    }
+
+    /// Sends a message from outside.
+    pub(crate) fn tell(self: &Arc<Self>, to: ActorId, message: Message) {
+        self.floor.post(Envelope { to, from: ActorId::OUTSIDE, message, guard: Guard::None });
+    }
+
+    /// Sends a message from outside at a certain time.
+    pub(crate) fn tell_at(&self, at: Time, to: ActorId, message: Message) {
+        let envelope = Envelope { to, from: ActorId::OUTSIDE, message, guard: Guard::None };
+        if at < Time::MAX {
+            self.timers.post_at(at, envelope);
+        }
+    }
+
+    /// Whether no message and no operation is left.
+    pub(crate) fn is_quiet(self: &Arc<Self>) -> bool {
+        self.drive();
+        let _driver = self.floor.take();
+        // An operation posts its end before it stops counting, so the count must be read first.
+        self.operations.pending() == 0 && self.floor.is_settled()
+    }
+
+    /// Waits until no message and no operation is left, or until `limit`. Whether it came to that.
+    pub(crate) fn wait_until_quiet(self: &Arc<Self>, limit: Duration) -> bool {
+        let begun = std::time::Instant::now();
+        while !self.is_quiet() {
+            if begun.elapsed() > limit {
+                return false;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        true
+    }
+
+    /// Requests that have not ended.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+}
