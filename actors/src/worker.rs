@@ -48,7 +48,7 @@ struct Make {
     create: bool,
 }
 
-/// See the [module](self).
+/// One physical host: its slots and boots, its pools, its neighbours.
 #[derive(Debug)]
 pub struct Worker {
     config: WorkerConfig,

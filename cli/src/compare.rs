@@ -15,7 +15,7 @@ use crate::{Ended, columns, json};
 
 /// Run several pool policies on identical demand and boots, and tell which is better in what
 ///
-/// The first is the scenario's own. Each --pool file lays its keys over the scenario's [pool]; each --scenario is another
+/// The first is the scenario's own. Each --pool file lays its keys over the scenario's `[pool]`; each --scenario is another
 /// whole scenario with the same demand. All meet the same requests and, where they boot alike, the same boots, seed by
 /// seed. So differences are paired: each comes with its 95 % confidence interval, and is claimed only where the
 /// interval excludes zero.
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// A file with a [pool] table (or the keys of one) to lay over the scenario's own. May be given several times
+    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several times
     #[arg(long = "pool", value_name = "FILE")]
     pools: Vec<PathBuf>,
 

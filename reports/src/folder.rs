@@ -103,7 +103,7 @@ pub fn write(folder: &Path, report: &Report) -> Result<(), FolderError> {
 /// Writes the page again, from the other files of the folder.
 ///
 /// # Errors
-/// Those of [`read`] and [`write`].
+/// Those of [`read`] and [`write()`].
 pub fn write_page_again(folder: &Path) -> Result<PathBuf, FolderError> {
     let report = read(folder)?;
     let mut files = Batch::new(folder)?;

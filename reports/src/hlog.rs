@@ -57,7 +57,7 @@ pub fn write(latencies: &Latencies, name: &str, to: &mut impl io::Write) -> io::
     Ok(())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// Where the file is damaged or was written for something else.

@@ -1,7 +1,7 @@
 //! Keeps the books of a run: an observer of the actors whose memory and time per observation do not grow with the run.
 //!
 //! Per request there are about eight observations, and runs have 100 million requests: so an observation adds to a few
-//! fixed tables and nothing else. Levels are integrated over time without a look back (see [`crate::integral`]), and
+//! fixed tables and nothing else. Levels are integrated over time without a look back (see `integral.rs`), and
 //! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
 
 use actors::protocol::Goal;

@@ -2,7 +2,7 @@
 
 use scenarios::{DemandError, DistributionError};
 
-/// See the [module](self).
+/// A file that the scenario names cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
     /// The demand cannot be read to its end.

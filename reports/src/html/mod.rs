@@ -1,6 +1,6 @@
 //! One self-contained page: no network, no script needed to read it, the same bytes for the same report.
 //!
-//! Plots are SVG made here; [`SCRIPT`] adds a crosshair with values where scripts run.
+//! Plots are SVG made here; `page.js` adds a crosshair with values where scripts run.
 
 mod comparison;
 mod over_time;

@@ -27,8 +27,8 @@ impl Mean {
         Self { mean, error: (squares / (count - 1.0) / count).sqrt() }
     }
 
-    /// Whether an expected value is no further away than so many standard errors.
-    pub(crate) fn is_within(&self, expected: f64, errors: f64) -> bool {
-        (self.mean - expected).abs() <= errors * self.error
+    /// How far away another mean is, in standard errors of the difference.
+    pub(crate) fn errors_from(&self, other: &Self) -> f64 {
+        (self.mean - other.mean).abs() / self.error.hypot(other.error).max(f64::MIN_POSITIVE)
     }
 }

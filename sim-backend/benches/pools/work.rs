@@ -46,7 +46,7 @@ impl Work {
     /// The share of requests that are lost, in the long run: with k boots outstanding as the state of a pool, arrivals
     /// raise it at rate a and boots lower it at rate min(k, 4); lost are those that meet the state 16 (Kleinrock 1975,
     /// Queueing Systems, volume 1, section 3.6).
-    pub(crate) fn exact_miss_share() -> f64 {
+    pub(crate) fn long_run_miss_share() -> f64 {
         let offered = Self::LOAD * f64::from(Self::BOOTS);
         let (mut weight, mut sum) = (1.0, 1.0);
         for state in 1..=Self::DEPTH {
