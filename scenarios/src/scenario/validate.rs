@@ -168,11 +168,25 @@ impl Scenario {
         if let Depth::Fixed(fixed) = &pool.depth
             && fixed.ready > slots
         {
-            let text = format!(
-                "is {}, but a worker has {slots} slots: lower the depth, or raise `slots`",
-                fixed.ready
-            );
-            return fail("depth.ready", &text);
+            let ready = fixed.ready;
+            let depth = [outer, &["pool", "depth", "ready"]].concat();
+            // Of the two the one is at fault that the file gives.
+            let given = [[outer, &["slots"]].concat(), vec!["fleet", "slots"]];
+            let given = given.iter().find(|path| self.gives(path)).filter(|_| !self.gives(&depth));
+            return match given {
+                Some(path) => {
+                    let text = format!(
+                        "is {slots}, but pools are {ready} deep: raise it, or lower `pool.depth.ready`"
+                    );
+                    self.fail(path, text)
+                }
+                None => {
+                    let text = format!(
+                        "is {ready}, but a worker has {slots} slots: lower the depth, or raise `slots`"
+                    );
+                    self.fail(&depth, text)
+                }
+            };
         }
         if self.sprite.after_use == AfterUse::Return && pool.key == PoolKey::Uniform {
             let text = "is \"return\", but the pools are uniform and a Sprite never passes from one user to another: \
