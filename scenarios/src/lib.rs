@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod answers;
 mod decimal;
 pub mod demand;
 pub mod distribution;
@@ -21,6 +22,7 @@ mod document;
 mod error;
 pub mod scenario;
 
+pub use answers::{AnswerStreams, Answers};
 pub use demand::{Arrival, Arrivals, DemandError, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError};
