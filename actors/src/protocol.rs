@@ -470,6 +470,20 @@ impl State {
     /// How many states there are.
     pub const COUNT: usize = 10;
 
+    /// All states.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Stopped,
+        Self::Booting,
+        Self::Ready,
+        Self::Starting,
+        Self::Running,
+        Self::Idle,
+        Self::Asleep,
+        Self::Waking,
+        Self::Stopping,
+        Self::Failed,
+    ];
+
     /// Whether a Sprite in this state holds one of its worker's slots.
     pub const fn holds_slot(self) -> bool {
         !matches!(self, Self::Stopped | Self::Asleep | Self::Failed)

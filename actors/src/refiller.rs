@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
@@ -79,7 +79,7 @@ impl Refiller {
         i64::from(self.levels.ready) + incoming - i64::from(self.levels.waiting)
     }
 
-    fn look_at_depth(&mut self, cx: &mut Context<'_>) {
+    fn look_at_depth(&mut self, cx: &mut Context<impl Host>) {
         let view = View {
             now: cx.now(),
             levels: self.levels,
@@ -95,7 +95,7 @@ impl Refiller {
     }
 
     /// Orders what is missing, or gives up what is too much.
-    fn decide(&mut self, cx: &mut Context<'_>) {
+    fn decide(&mut self, cx: &mut Context<impl Host>) {
         self.look_at_depth(cx);
         let position = self.position();
         let high = i64::from(self.goal.high);
@@ -119,7 +119,7 @@ impl Refiller {
         }
     }
 
-    fn order(&mut self, cx: &mut Context<'_>, urgent: u32, spare: u32) {
+    fn order(&mut self, cx: &mut Context<impl Host>, urgent: u32, spare: u32) {
         let ordered = urgent + spare;
         if ordered == 0 {
             return;
@@ -134,7 +134,7 @@ impl Refiller {
     }
 
     /// First withdraws orders that have not begun, then gives up ready Sprites.
-    fn give_up(&mut self, cx: &mut Context<'_>, surplus: u32, fell: bool) {
+    fn give_up(&mut self, cx: &mut Context<impl Host>, surplus: u32, fell: bool) {
         if self.cancelling {
             return;
         }
@@ -147,7 +147,7 @@ impl Refiller {
         }
     }
 
-    fn boots_ended(&mut self, cx: &mut Context<'_>, booted: u32) {
+    fn boots_ended(&mut self, cx: &mut Context<impl Host>, booted: u32) {
         if booted == 0 {
             return;
         }
@@ -160,7 +160,7 @@ impl Refiller {
         }
     }
 
-    fn boot_failed(&mut self, cx: &mut Context<'_>) {
+    fn boot_failed(&mut self, cx: &mut Context<impl Host>) {
         self.on_order = self.on_order.saturating_sub(1);
         self.held += 1;
         if let Some(lead) = &mut self.lead {
@@ -175,9 +175,10 @@ impl Refiller {
     }
 }
 
-impl Actor for Refiller {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+impl Refiller {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Begin { full } => {
                 self.pool = cx.sender();
                 if full {
@@ -229,7 +230,7 @@ impl Actor for Refiller {
 }
 
 /// Arms, moves or disarms a timer so that it fires at `wanted`.
-fn rearm(cx: &mut Context<'_>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
+fn rearm(cx: &mut Context<impl Host>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
     if *armed == wanted {
         return;
     }

@@ -1,7 +1,7 @@
 //! A Sprite: one VM at a time, from its boot to its end. The actor outlives its VM and is used again for another, with
 //! the next generation, so that a worker has a bounded number of actors.
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::{AfterUse, SpritePolicy};
 use crate::protocol::{
     ActorId, For, Message, Observation, Operation, OperationKind, Outcome, Request, State, Timer, WorkerId,
@@ -43,18 +43,18 @@ impl Sprite {
         }
     }
 
-    fn enter(&mut self, cx: &mut Context<'_>, is: State) {
+    fn enter(&mut self, cx: &mut Context<impl Host>, is: State) {
         let was = std::mem::replace(&mut self.state, is);
         let (worker, sprite, generation) = (self.worker, cx.me(), self.generation);
         cx.observe(Observation::Sprite { worker, sprite, generation, was, is });
     }
 
-    fn perform(&self, cx: &mut Context<'_>, kind: OperationKind) {
+    fn perform(&self, cx: &mut Context<impl Host>, kind: OperationKind) {
         let request = self.serving.map(|(request, _)| request);
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker, request });
     }
 
-    fn boot(&mut self, cx: &mut Context<'_>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
         (self.pool, self.purpose, self.create) = (pool, purpose, create);
@@ -64,13 +64,13 @@ impl Sprite {
         self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
     }
 
-    fn start(&mut self, cx: &mut Context<'_>, request: Request, outcome: Outcome) {
+    fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
         self.serving = Some((request, outcome));
         self.enter(cx, State::Starting);
         self.perform(cx, OperationKind::Start);
     }
 
-    fn made(&mut self, cx: &mut Context<'_>) {
+    fn made(&mut self, cx: &mut Context<impl Host>) {
         cx.send(self.host, Message::BootEnded { create: self.create });
         match self.purpose {
             For::Pool => {
@@ -86,7 +86,7 @@ impl Sprite {
     }
 
     /// The guest has acknowledged: the request has its Sprite.
-    fn started(&mut self, cx: &mut Context<'_>) {
+    fn started(&mut self, cx: &mut Context<impl Host>) {
         let Some((request, outcome)) = self.serving else { return };
         cx.observe(Observation::Ended { worker: self.worker, request, outcome });
         if request.lifetime.is_zero() {
@@ -101,7 +101,7 @@ impl Sprite {
     }
 
     /// The user has gone.
-    fn used(&mut self, cx: &mut Context<'_>) {
+    fn used(&mut self, cx: &mut Context<impl Host>) {
         let Some((request, _)) = self.serving else { return };
         if self.policy.after_use == AfterUse::Return {
             self.serving = None;
@@ -117,14 +117,14 @@ impl Sprite {
         }
     }
 
-    fn fall_asleep(&mut self, cx: &mut Context<'_>) {
+    fn fall_asleep(&mut self, cx: &mut Context<impl Host>) {
         if self.state == State::Idle && !self.falling_asleep {
             self.falling_asleep = true;
             self.perform(cx, OperationKind::Sleep);
         }
     }
 
-    fn slept(&mut self, cx: &mut Context<'_>) {
+    fn slept(&mut self, cx: &mut Context<impl Host>) {
         let Some((request, _)) = self.serving else { return };
         self.falling_asleep = false;
         self.enter(cx, State::Asleep);
@@ -133,12 +133,12 @@ impl Sprite {
     }
 
     /// Gives up the VM; the slot is held until it is gone.
-    fn stop(&mut self, cx: &mut Context<'_>) {
+    fn stop(&mut self, cx: &mut Context<impl Host>) {
         self.enter(cx, State::Stopping);
         self.perform(cx, OperationKind::Stop);
     }
 
-    fn asked_to_stop(&mut self, cx: &mut Context<'_>) {
+    fn asked_to_stop(&mut self, cx: &mut Context<impl Host>) {
         match self.state {
             State::Ready => self.stop(cx),
             State::Idle if !self.falling_asleep => {
@@ -157,7 +157,7 @@ impl Sprite {
     }
 
     /// The VM is gone, or never came to be. Whoever counts on it hears of it.
-    fn lose(&mut self, cx: &mut Context<'_>) {
+    fn lose(&mut self, cx: &mut Context<impl Host>) {
         match self.state {
             State::Stopped | State::Failed => return,
             State::Booting => {
@@ -187,7 +187,7 @@ impl Sprite {
         cx.send(self.host, Message::Released { slot, retired: true });
     }
 
-    fn done(&mut self, cx: &mut Context<'_>, kind: OperationKind, ok: bool) {
+    fn done(&mut self, cx: &mut Context<impl Host>, kind: OperationKind, ok: bool) {
         if !ok {
             return self.lose(cx);
         }
@@ -210,9 +210,10 @@ impl Sprite {
     }
 }
 
-impl Actor for Sprite {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+impl Sprite {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),
             Message::Start { request, outcome } => match self.state {
                 State::Ready => self.start(cx, request, outcome),

@@ -4,7 +4,8 @@ use actors::policy::Begin;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    Actor, ActorId, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time, WorkerId,
+    ActorId, AnyActor, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time,
+    WorkerId,
 };
 use scenarios::{Sampler, Scenario};
 
@@ -24,7 +25,7 @@ pub(crate) struct Core<O> {
     pub(crate) digest: Digest,
     pub(crate) observer: O,
     /// Actors that were hosted during the delivery under way.
-    pub(crate) spawned: Vec<Box<dyn Actor>>,
+    pub(crate) spawned: Vec<AnyActor>,
     /// Pools are being filled before t = 0: boots take no time.
     pub(crate) filling: bool,
     /// Requests that have arrived.
@@ -90,6 +91,8 @@ impl<O: Observer> Core<O> {
 }
 
 impl<O: Observer> Host for Core<O> {
+    // Inlined, so that a message is made where it waits: copying one that was just made costs more than making it.
+    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         self.queue.push_now(Envelope { to, from: me, message });
     }
@@ -137,7 +140,7 @@ impl<O: Observer> Host for Core<O> {
         self.observer.observe(self.now, observation);
     }
 
-    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId {
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId {
         let id = ActorId(self.worker_of.len() as u32);
         self.worker_of.push(self.worker_of(me));
         self.spawned.push(actor);

@@ -4,7 +4,7 @@
 //! 2. Messages without delay are delivered first come, first served, all of them before the next timed event.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use actors::protocol::Timer;
 use actors::{ActorId, Message, OperationKind, Time};
@@ -64,10 +64,17 @@ impl Ord for Entry {
     }
 }
 
+/// Messages in the order in which they were sent.
+#[derive(Default)]
+pub(crate) struct Batch(pub(crate) Vec<Envelope>);
+
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
-    now: VecDeque<Envelope>,
+    /// Messages without delay. Those that are being delivered are in a batch of their own.
+    now: Box<Batch>,
+    /// The batch that was delivered last, to be used again.
+    spare: Option<Box<Batch>>,
     later: BinaryHeap<Entry>,
     sequence: u64,
     /// Delayed messages, which are too large to be moved about in the heap, and the free places among them.
@@ -77,13 +84,24 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Delivers a message without delay.
+    #[inline(always)]
     pub(crate) fn push_now(&mut self, envelope: Envelope) {
-        self.now.push_back(envelope);
+        self.now.0.push(envelope);
     }
 
-    /// The next message without delay.
-    pub(crate) fn pop_now(&mut self) -> Option<Envelope> {
-        self.now.pop_front()
+    /// The messages without delay that are waiting now, if any. Give the batch back when they are delivered.
+    pub(crate) fn take_now(&mut self) -> Option<Box<Batch>> {
+        if self.now.0.is_empty() {
+            return None;
+        }
+        let spare = self.spare.take().unwrap_or_default();
+        Some(std::mem::replace(&mut self.now, spare))
+    }
+
+    /// The messages of this batch have been delivered.
+    pub(crate) fn give_back(&mut self, mut batch: Box<Batch>) {
+        batch.0.clear();
+        self.spare = Some(batch);
     }
 
     /// Lets an event happen at a time.

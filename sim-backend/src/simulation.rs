@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actors::{Actor, ActorId, Context, Duration, Message, Observer, Request, Time, Worker, WorkerId};
+use actors::{ActorId, AnyActor, Context, Duration, Message, Observer, Request, Time, Worker, WorkerId};
 use scenarios::{Arrival, Arrivals, Progress, Scenario};
 
 use crate::core::Core;
@@ -79,7 +79,7 @@ pub fn simulate<O: Observer>(
 }
 
 struct Simulation<'a, O> {
-    actors: Vec<Box<dyn Actor>>,
+    actors: Vec<AnyActor>,
     core: Core<O>,
     faults: Faults,
     arrivals: Arrivals,
@@ -87,6 +87,8 @@ struct Simulation<'a, O> {
     planned: Option<Duration>,
     recorded: Vec<Delivery>,
     unfinished: u64,
+    /// Deliveries before this one are neither recorded nor a reason to tell progress.
+    watch_from: u64,
 }
 
 impl<'a, O: Observer> Simulation<'a, O> {
@@ -94,8 +96,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let arrivals = scenario.arrivals_with(&mut |file| tell(options.progress, of_file(file)))?;
         let configs = worker_configs(scenario);
         let core = Core::new(scenario, observer)?;
-        let actors =
-            configs.into_iter().map(|config| Box::new(Worker::new(config)) as Box<dyn Actor>).collect();
+        let actors = configs.into_iter().map(|config| AnyActor::from(Worker::new(config))).collect();
         Ok(Self {
             actors,
             core,
@@ -105,6 +106,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             planned: scenario.demand.planned_length(),
             recorded: Vec::new(),
             unfinished: 0,
+            watch_from: 0,
         })
     }
 
@@ -210,17 +212,18 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         match event {
             Event::Done { to, generation, kind, ok } => {
-                self.deliver(Envelope { to, from: to, message: Message::Done { generation, kind, ok } });
+                let message = Message::Done { generation, kind, ok };
+                self.core.queue.push_now(Envelope { to, from: to, message });
             }
             Event::Timer { to, timer } => {
                 let core = &mut self.core;
                 if core.timers.fires(&mut core.queue, to, timer, at) {
-                    self.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
+                    core.queue.push_now(Envelope { to, from: to, message: Message::Fired(timer) });
                 }
             }
             Event::Message { index } => {
                 let envelope = self.core.queue.take_message(index);
-                self.deliver(envelope);
+                self.core.queue.push_now(envelope);
             }
             Event::Fault { index, begins } => {
                 for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
@@ -245,37 +248,52 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn deliver_now(&mut self, to: ActorId, message: Message) {
-        self.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
+        self.core.queue.push_now(Envelope { to, from: ActorId::OUTSIDE, message });
         self.settle();
     }
 
     /// Delivers the messages that were sent without delay, and those that they cause, until none is left.
     fn settle(&mut self) {
-        while let Some(envelope) = self.core.queue.pop_now() {
-            self.deliver(envelope);
+        while let Some(batch) = self.core.queue.take_now() {
+            for envelope in &batch.0 {
+                self.deliver(envelope);
+            }
+            self.core.queue.give_back(batch);
         }
     }
 
-    fn deliver(&mut self, Envelope { to, from, message }: Envelope) {
+    #[inline(always)]
+    fn deliver(&mut self, &Envelope { to, from, ref message }: &Envelope) {
         let core = &mut self.core;
-        core.digest.fold(core.now, to, &message);
-        let index = core.digest.events() - 1;
-        if index & (PROGRESS_EVERY - 1) == 0 {
-            self.tell_progress();
-        }
-        if self.options.record.contains(&index) {
-            let at = self.core.now;
-            self.recorded.push(Delivery { index, at, from, to, message });
+        core.digest.fold(core.now, to, message);
+        let (index, now) = (core.digest.events() - 1, core.now);
+        if index >= self.watch_from {
+            self.watch(Delivery { index, at: now, from, to, message: *message });
         }
         let core = &mut self.core;
-        let now = core.now;
-        self.actors[to.index()].handle(&mut Context::new(core, now, to, from), message);
+        self.actors[to.index()].handle(&mut Context::new(&mut *core, now, to, from), message);
         if !core.spawned.is_empty() {
             self.actors.append(&mut core.spawned);
         }
     }
 
+    /// Records a delivery if it is to be recorded, tells progress if it is time to, and notes when to look again.
     #[cold]
+    fn watch(&mut self, delivery: Delivery) {
+        let next = delivery.index + 1;
+        if delivery.index.is_multiple_of(PROGRESS_EVERY) {
+            self.tell_progress();
+        }
+        if self.options.record.contains(&delivery.index) {
+            self.recorded.push(delivery);
+        }
+        self.watch_from = next.next_multiple_of(PROGRESS_EVERY);
+        let record = &self.options.record;
+        if next < record.end {
+            self.watch_from = self.watch_from.min(next.max(record.start));
+        }
+    }
+
     fn tell_progress(&self) {
         let share = match self.planned {
             Some(planned) if !planned.is_zero() => self.core.now.as_secs_f64() / planned.as_secs_f64(),

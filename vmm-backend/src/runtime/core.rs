@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    Actor, ActorId, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
+    ActorId, AnyActor, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
 };
 
 use super::floor::{Envelope, Guard};
@@ -172,7 +172,7 @@ impl Host for Hosting<'_> {
         self.core.observe(self.shared, self.me, observation);
     }
 
-    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId {
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId {
         let ledger = &mut self.core.ledger;
         let (root, life) = ledger.entry(me).map_or((me, 0), |entry| (entry.root, entry.life));
         let id = ledger.next();
