@@ -88,6 +88,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         (**self).opened(at);
     }
 
+    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         (**self).observe(at, observation);
     }
@@ -209,11 +210,13 @@ impl<H: Host> Context<H> {
     }
 
     /// Begins an operation; its end comes back as [`Message::Done`].
+    #[inline(always)]
     pub fn perform(&mut self, operation: Operation) {
         self.host.perform(self.me, operation);
     }
 
     /// Tells whoever keeps the books.
+    #[inline(always)]
     pub fn observe(&mut self, observation: Observation) {
         self.host.observe(observation);
     }

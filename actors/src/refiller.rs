@@ -17,6 +17,8 @@ pub(crate) struct Refiller {
     host: ActorId,
     pool: ActorId,
     depth: Box<dyn depth::Rule>,
+    /// The goal will never be another.
+    depth_is_known: bool,
     refill: Box<dyn refill::Rule>,
     backoff: BackoffState,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
@@ -52,6 +54,7 @@ impl Refiller {
             host,
             pool: ActorId::OUTSIDE,
             depth,
+            depth_is_known: false,
             refill: policy.refill.rule(),
             backoff: BackoffState::new(policy.backoff),
             returns: sprite.after_use == AfterUse::Return,
@@ -80,6 +83,10 @@ impl Refiller {
     }
 
     fn look_at_depth(&mut self, cx: &mut Context<impl Host>) {
+        if self.depth_is_known {
+            return;
+        }
+        self.depth_is_known = self.depth.is_constant();
         let view = View {
             now: cx.now(),
             levels: self.levels,
@@ -119,6 +126,7 @@ impl Refiller {
         }
     }
 
+    #[inline(always)]
     fn order(&mut self, cx: &mut Context<impl Host>, urgent: u32, spare: u32) {
         let ordered = urgent + spare;
         if ordered == 0 {
@@ -192,7 +200,9 @@ impl Refiller {
             }
             Message::Demand { missed, levels } => {
                 self.levels = levels;
-                self.depth.demand(cx.now(), missed);
+                if !self.depth_is_known {
+                    self.depth.demand(cx.now(), missed);
+                }
                 if !missed {
                     self.refill.taken(cx.now());
                 }

@@ -43,12 +43,14 @@ impl Sprite {
         }
     }
 
+    #[inline(always)]
     fn enter(&mut self, cx: &mut Context<impl Host>, is: State) {
         let was = std::mem::replace(&mut self.state, is);
         let (worker, sprite, generation) = (self.worker, cx.me(), self.generation);
         cx.observe(Observation::Sprite { worker, sprite, generation, was, is });
     }
 
+    #[inline(always)]
     fn perform(&self, cx: &mut Context<impl Host>, kind: OperationKind) {
         let request = self.serving.map(|(request, _)| request);
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker, request });
@@ -64,6 +66,7 @@ impl Sprite {
         self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
     }
 
+    #[inline]
     fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
         self.serving = Some((request, outcome));
         self.enter(cx, State::Starting);

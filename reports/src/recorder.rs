@@ -331,7 +331,7 @@ impl Recorder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn sprite(&mut self, t: u64, worker: usize, was: State, is: State) {
         let (from, to) = (Class::of(was), Class::of(is));
         if is == State::Waking || is == State::Failed {

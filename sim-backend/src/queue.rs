@@ -64,17 +64,11 @@ impl Ord for Entry {
     }
 }
 
-/// Messages in the order in which they were sent.
-#[derive(Default)]
-pub(crate) struct Batch(pub(crate) Vec<Envelope>);
-
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// Messages without delay. Those that are being delivered are in a batch of their own.
-    now: Box<Batch>,
-    /// The batch that was delivered last, to be used again.
-    spare: Option<Box<Batch>>,
+    /// Messages without delay.
+    now: Vec<Envelope>,
     later: BinaryHeap<Entry>,
     sequence: u64,
     /// Delayed messages, which are too large to be moved about in the heap, and the free places among them.
@@ -86,22 +80,17 @@ impl Queue {
     /// Delivers a message without delay.
     #[inline(always)]
     pub(crate) fn push_now(&mut self, envelope: Envelope) {
-        self.now.0.push(envelope);
+        self.now.push(envelope);
     }
 
-    /// The messages without delay that are waiting now, if any. Give the batch back when they are delivered.
-    pub(crate) fn take_now(&mut self) -> Option<Box<Batch>> {
-        if self.now.0.is_empty() {
-            return None;
+    /// Exchanges the messages without delay for an empty list; `false` where there are none.
+    #[inline(always)]
+    pub(crate) fn take_now(&mut self, list: &mut Vec<Envelope>) -> bool {
+        if self.now.is_empty() {
+            return false;
         }
-        let spare = self.spare.take().unwrap_or_default();
-        Some(std::mem::replace(&mut self.now, spare))
-    }
-
-    /// The messages of this batch have been delivered.
-    pub(crate) fn give_back(&mut self, mut batch: Box<Batch>) {
-        batch.0.clear();
-        self.spare = Some(batch);
+        std::mem::swap(&mut self.now, list);
+        true
     }
 
     /// Lets an event happen at a time.

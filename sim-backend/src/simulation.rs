@@ -16,8 +16,8 @@ use crate::queue::{Envelope, Event};
 /// How long after the end of the demand requests may still end; those that have not by then have failed.
 const DRAIN: Duration = Duration::from_secs(600);
 
-/// How often progress is told, in events; a power of two.
-const PROGRESS_EVERY: u64 = 1 << 16;
+/// How often progress is told, in requests; a power of two.
+const PROGRESS_EVERY: u64 = 1 << 12;
 
 /// What one run is asked besides its scenario.
 #[derive(Clone, Debug, Default)]
@@ -85,17 +85,17 @@ struct Simulation<'a, O> {
     arrivals: Arrivals,
     options: &'a Options<'a>,
     planned: Option<Duration>,
-    recorded: Vec<Delivery>,
     unfinished: u64,
-    /// Deliveries before this one are neither recorded nor a reason to tell progress.
-    watch_from: u64,
+    /// Messages that are being delivered; empty in between.
+    delivering: Vec<Envelope>,
 }
 
 impl<'a, O: Observer> Simulation<'a, O> {
     fn new(scenario: &Scenario, options: &'a Options<'a>, observer: O) -> Result<Self, SimulationError> {
         let arrivals = scenario.arrivals_with(&mut |file| tell(options.progress, of_file(file)))?;
         let configs = worker_configs(scenario);
-        let core = Core::new(scenario, observer)?;
+        let mut core = Core::new(scenario, observer)?;
+        core.digest.watch(options.record.clone());
         let actors = configs.into_iter().map(|config| AnyActor::from(Worker::new(config))).collect();
         Ok(Self {
             actors,
@@ -104,9 +104,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
             arrivals,
             options,
             planned: scenario.demand.planned_length(),
-            recorded: Vec::new(),
             unfinished: 0,
-            watch_from: 0,
+            delivering: Vec::new(),
         })
     }
 
@@ -174,7 +173,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             requests: self.core.requests,
             ended: self.core.now,
             unfinished: self.unfinished,
-            recorded: self.recorded,
+            recorded: self.core.recorded,
         }
     }
 
@@ -189,6 +188,9 @@ impl<'a, O: Observer> Simulation<'a, O> {
 
     fn arrive(&mut self, Arrival { request, region }: Arrival) {
         self.core.now = request.arrived;
+        if self.core.requests.is_multiple_of(PROGRESS_EVERY) {
+            self.tell_progress();
+        }
         self.core.requests += 1;
         let worker = self.core.place(request.key, region);
         match self.faults.stalled_until(WorkerId(worker), self.core.now) {
@@ -213,17 +215,17 @@ impl<'a, O: Observer> Simulation<'a, O> {
         match event {
             Event::Done { to, generation, kind, ok } => {
                 let message = Message::Done { generation, kind, ok };
-                self.core.queue.push_now(Envelope { to, from: to, message });
+                self.core.deliver(Envelope { to, from: to, message });
             }
             Event::Timer { to, timer } => {
                 let core = &mut self.core;
                 if core.timers.fires(&mut core.queue, to, timer, at) {
-                    core.queue.push_now(Envelope { to, from: to, message: Message::Fired(timer) });
+                    core.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
                 }
             }
             Event::Message { index } => {
                 let envelope = self.core.queue.take_message(index);
-                self.core.queue.push_now(envelope);
+                self.core.deliver(envelope);
             }
             Event::Fault { index, begins } => {
                 for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
@@ -248,52 +250,34 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn deliver_now(&mut self, to: ActorId, message: Message) {
-        self.core.queue.push_now(Envelope { to, from: ActorId::OUTSIDE, message });
+        self.core.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
         self.settle();
     }
 
     /// Delivers the messages that were sent without delay, and those that they cause, until none is left.
     fn settle(&mut self) {
-        while let Some(batch) = self.core.queue.take_now() {
-            for envelope in &batch.0 {
+        // Messages are read where they were made. Those that their handling causes come to another list.
+        let mut list = std::mem::take(&mut self.delivering);
+        while self.core.queue.take_now(&mut list) {
+            for envelope in &list {
                 self.deliver(envelope);
             }
-            self.core.queue.give_back(batch);
+            list.clear();
         }
+        self.delivering = list;
     }
 
     #[inline(always)]
     fn deliver(&mut self, &Envelope { to, from, ref message }: &Envelope) {
         let core = &mut self.core;
-        core.digest.fold(core.now, to, message);
-        let (index, now) = (core.digest.events() - 1, core.now);
-        if index >= self.watch_from {
-            self.watch(Delivery { index, at: now, from, to, message: *message });
-        }
-        let core = &mut self.core;
+        let now = core.now;
         self.actors[to.index()].handle(&mut Context::new(&mut *core, now, to, from), message);
         if !core.spawned.is_empty() {
             self.actors.append(&mut core.spawned);
         }
     }
 
-    /// Records a delivery if it is to be recorded, tells progress if it is time to, and notes when to look again.
     #[cold]
-    fn watch(&mut self, delivery: Delivery) {
-        let next = delivery.index + 1;
-        if delivery.index.is_multiple_of(PROGRESS_EVERY) {
-            self.tell_progress();
-        }
-        if self.options.record.contains(&delivery.index) {
-            self.recorded.push(delivery);
-        }
-        self.watch_from = next.next_multiple_of(PROGRESS_EVERY);
-        let record = &self.options.record;
-        if next < record.end {
-            self.watch_from = self.watch_from.min(next.max(record.start));
-        }
-    }
-
     fn tell_progress(&self) {
         let share = match self.planned {
             Some(planned) if !planned.is_zero() => self.core.now.as_secs_f64() / planned.as_secs_f64(),
