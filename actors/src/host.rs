@@ -16,14 +16,16 @@ pub trait Actor: Send {
 }
 
 /// What a backend hosts: one of the four, whose handlers are compiled together with the backend's own methods, or
-/// an [`Actor`] of somebody else.
+/// an [`Actor`] of somebody else. A row of them is a table that a message finds its actor in without another look
+/// elsewhere, except for Workers, which are few and large.
+#[repr(align(64))]
 pub struct AnyActor(Kind);
 
 enum Kind {
     Worker(Box<Worker>),
-    Pool(Box<Pool>),
-    Refiller(Box<Refiller>),
-    Sprite(Box<Sprite>),
+    Pool(Pool),
+    Refiller(Refiller),
+    Sprite(Sprite),
     Other(Box<dyn Actor>),
 }
 
@@ -58,19 +60,19 @@ impl From<Worker> for AnyActor {
 
 impl From<Pool> for AnyActor {
     fn from(pool: Pool) -> Self {
-        Self(Kind::Pool(Box::new(pool)))
+        Self(Kind::Pool(pool))
     }
 }
 
 impl From<Refiller> for AnyActor {
     fn from(refiller: Refiller) -> Self {
-        Self(Kind::Refiller(Box::new(refiller)))
+        Self(Kind::Refiller(refiller))
     }
 }
 
 impl From<Sprite> for AnyActor {
     fn from(sprite: Sprite) -> Self {
-        Self(Kind::Sprite(Box::new(sprite)))
+        Self(Kind::Sprite(sprite))
     }
 }
 
@@ -224,5 +226,15 @@ impl<H: Host> Context<H> {
     /// Hosts another actor on this worker and gives its address.
     pub fn spawn(&mut self, actor: impl Into<AnyActor>) -> ActorId {
         self.host.spawn(self.me, actor.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_fills_two_cache_lines() {
+        assert_eq!(size_of::<AnyActor>(), 128);
     }
 }

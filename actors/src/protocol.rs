@@ -48,7 +48,7 @@ impl WorkerId {
 pub struct Key(pub u32);
 
 /// One request for a Sprite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Counted up from zero in the order of arrival.
     pub id: u64,

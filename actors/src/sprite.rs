@@ -7,40 +7,61 @@ use crate::protocol::{
     ActorId, For, Message, Observation, Operation, OperationKind, Outcome, Request, State, Timer, WorkerId,
 };
 
-/// See the [module](self).
+/// See the [module](self). What every request touches comes first, in one cache line together with the mark of
+/// [`AnyActor`](crate::host::AnyActor): a fleet of thousands does not fit into the processor's nearest cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Sprite {
+    /// Whom it serves, or is being made for; nobody's where there is no `outcome`.
+    request: Request,
     worker: WorkerId,
     host: ActorId,
-    policy: SpritePolicy,
     pool: ActorId,
-    state: State,
     generation: u32,
-    /// What the VM that is being made is for.
-    purpose: For,
-    /// Made the long way round.
-    create: bool,
+    state: State,
+    /// How the request will end that it serves. A VM that is made for the pool has none.
+    outcome: Option<Outcome>,
+    /// The step of the exhausted policy that had its VM made for a request.
+    step: u8,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
-    /// Whom it serves, from `Starting` on, and how that request will end.
-    serving: Option<(Request, Outcome)>,
+    policy: SpritePolicy,
 }
 
 impl Sprite {
     /// A Sprite without a VM, on the worker whose actor is `host`.
     pub(crate) fn new(worker: WorkerId, host: ActorId, policy: SpritePolicy) -> Self {
         Self {
+            request: Request::default(),
             worker,
             host,
-            policy,
             pool: ActorId::OUTSIDE,
-            state: State::Stopped,
             generation: 0,
-            purpose: For::Pool,
-            create: false,
+            state: State::Stopped,
+            outcome: None,
+            step: 0,
             falling_asleep: false,
-            serving: None,
+            policy,
         }
+    }
+
+    /// Whom it serves and how that will end.
+    fn serving(&self) -> Option<(Request, Outcome)> {
+        self.outcome.map(|outcome| (self.request, outcome))
+    }
+
+    fn serve(&mut self, request: Request, outcome: Outcome) {
+        (self.request, self.outcome) = (request, Some(outcome));
+    }
+
+    /// What the VM that is being made is for.
+    fn purpose(&self) -> For {
+        self.outcome.map_or(For::Pool, |_| For::Request(self.request, self.step))
+    }
+
+    /// Whether its VM is made the long way round, as only those for requests are.
+    fn is_created(&self) -> bool {
+        self.outcome == Some(Outcome::Created)
     }
 
     #[inline(always)]
@@ -52,37 +73,41 @@ impl Sprite {
 
     #[inline(always)]
     fn perform(&self, cx: &mut Context<impl Host>, kind: OperationKind) {
-        let request = self.serving.map(|(request, _)| request);
+        let request = self.outcome.map(|_| self.request);
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker, request });
     }
 
     fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
-        (self.pool, self.purpose, self.create) = (pool, purpose, create);
+        self.pool = pool;
         self.falling_asleep = false;
-        self.serving = None;
+        self.outcome = None;
+        if let For::Request(request, step) = purpose {
+            self.step = step;
+            self.serve(request, if create { Outcome::Created } else { Outcome::Booted });
+        }
         self.enter(cx, State::Booting);
         self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
     }
 
     #[inline]
     fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
-        self.serving = Some((request, outcome));
+        self.serve(request, outcome);
         self.enter(cx, State::Starting);
         self.perform(cx, OperationKind::Start);
     }
 
     fn made(&mut self, cx: &mut Context<impl Host>) {
-        cx.send(self.host, Message::BootEnded { create: self.create });
-        match self.purpose {
-            For::Pool => {
+        let create = self.is_created();
+        cx.send(self.host, Message::BootEnded { create });
+        match self.serving() {
+            None => {
                 self.enter(cx, State::Ready);
                 cx.send(self.pool, Message::Ready { boot: true });
             }
-            For::Request(request, _) => {
-                cx.send(self.pool, Message::Made { create: self.create });
-                let outcome = if self.create { Outcome::Created } else { Outcome::Booted };
+            Some((request, outcome)) => {
+                cx.send(self.pool, Message::Made { create });
                 self.start(cx, request, outcome);
             }
         }
@@ -90,7 +115,7 @@ impl Sprite {
 
     /// The guest has acknowledged: the request has its Sprite.
     fn started(&mut self, cx: &mut Context<impl Host>) {
-        let Some((request, outcome)) = self.serving else { return };
+        let Some((request, outcome)) = self.serving() else { return };
         cx.observe(Observation::Ended { worker: self.worker, request, outcome });
         if request.lifetime.is_zero() {
             self.perform(cx, OperationKind::Detach);
@@ -105,9 +130,9 @@ impl Sprite {
 
     /// The user has gone.
     fn used(&mut self, cx: &mut Context<impl Host>) {
-        let Some((request, _)) = self.serving else { return };
+        let Some((request, _)) = self.serving() else { return };
         if self.policy.after_use == AfterUse::Return {
-            self.serving = None;
+            self.outcome = None;
             self.enter(cx, State::Ready);
             cx.send(self.pool, Message::Ready { boot: false });
         } else if let Some(idle_after) = self.policy.idle_after {
@@ -128,7 +153,7 @@ impl Sprite {
     }
 
     fn slept(&mut self, cx: &mut Context<impl Host>) {
-        let Some((request, _)) = self.serving else { return };
+        let Some((request, _)) = self.serving() else { return };
         self.falling_asleep = false;
         self.enter(cx, State::Asleep);
         cx.send(self.pool, Message::Slept { key: request.key });
@@ -160,16 +185,18 @@ impl Sprite {
     }
 
     /// The VM is gone, or never came to be. Whoever counts on it hears of it.
+    #[inline(never)]
     fn lose(&mut self, cx: &mut Context<impl Host>) {
         match self.state {
             State::Stopped | State::Failed => return,
             State::Booting => {
-                cx.send(self.host, Message::BootEnded { create: self.create });
-                cx.send(self.pool, Message::MakeFailed { purpose: self.purpose, create: self.create });
+                let (purpose, create) = (self.purpose(), self.is_created());
+                cx.send(self.host, Message::BootEnded { create });
+                cx.send(self.pool, Message::MakeFailed { purpose, create });
             }
             State::Ready | State::Asleep => cx.send(self.pool, Message::Withdrawn),
             State::Starting | State::Waking => {
-                if let Some((mut request, _)) = self.serving {
+                if let Some((mut request, _)) = self.serving() {
                     request.tries += 1;
                     cx.send(self.pool, Message::StartFailed(request));
                 }
@@ -200,7 +227,7 @@ impl Sprite {
             OperationKind::Run => self.used(cx),
             OperationKind::Sleep => self.slept(cx),
             OperationKind::Wake => {
-                if let Some((request, outcome)) = self.serving {
+                if let Some((request, outcome)) = self.serving() {
                     self.start(cx, request, outcome);
                 }
             }
@@ -227,9 +254,20 @@ impl Sprite {
                 // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
                 _ => cx.send(cx.sender(), Message::StartFailed(request)),
             },
+            Message::Done { generation, kind, ok } if generation == self.generation => {
+                self.done(cx, kind, ok)
+            }
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Wake { request } => match self.state {
                 State::Asleep => {
-                    self.serving = Some((request, Outcome::Woken));
+                    self.serve(request, Outcome::Woken);
                     self.enter(cx, State::Waking);
                     self.perform(cx, OperationKind::Wake);
                 }
@@ -241,9 +279,6 @@ impl Sprite {
             Message::Stop => self.asked_to_stop(cx),
             Message::Lost => self.lose(cx),
             Message::Fired(Timer::Idle) => self.fall_asleep(cx),
-            Message::Done { generation, kind, ok } if generation == self.generation => {
-                self.done(cx, kind, ok)
-            }
             // The end of an operation on a VM that is gone, or a message that is not for a Sprite.
             _ => {}
         }

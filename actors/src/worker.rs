@@ -48,30 +48,34 @@ struct Make {
     create: bool,
 }
 
-/// One physical host: its slots and boots, its pools, its neighbours.
+/// One physical host: its slots and boots, its pools, its neighbours. What every request touches comes first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Worker {
-    config: WorkerConfig,
-    /// The one pool, where Sprites are uniform.
-    pool: Option<ActorId>,
-    tenants: Tenants,
+    id: WorkerId,
     slots_free: u32,
     boots_free: u32,
+    down: bool,
+    /// The one pool, where Sprites are uniform.
+    pool: Option<ActorId>,
+    /// Sprites without a VM.
+    retired: Vec<ActorId>,
+    orders: Orders,
     /// Requests that have a slot and need one of the boots. They go before the refill.
     makes: VecDeque<Make>,
     /// Requests whose slot another tenant's Sprite is about to leave.
     displacing: VecDeque<Make>,
-    orders: Orders,
-    /// Every Sprite there is, and those without a VM.
+    config: WorkerConfig,
+    tenants: Tenants,
+    /// Every Sprite there is.
     sprites: Vec<ActorId>,
-    retired: Vec<ActorId>,
-    down: bool,
 }
 
 impl Worker {
     /// A host without VMs or pools; they come with [`Message::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
         Self {
+            id: config.id,
             slots_free: config.slots,
             boots_free: config.boots,
             config,
@@ -101,7 +105,7 @@ impl Worker {
     }
 
     fn open_pool(&mut self, cx: &mut Context<impl Host>, key: Key, full: bool) -> ActorId {
-        let (id, host) = (self.config.id, cx.me());
+        let (id, host) = (self.id, cx.me());
         let refiller = Refiller::new(id, host, &self.config.pool, &self.config.sprite, self.config.epoch);
         let reports_in_use = refiller.needs_in_use();
         let refiller = cx.spawn(refiller);
@@ -120,7 +124,7 @@ impl Worker {
     // Requests.
 
     fn request(&mut self, cx: &mut Context<impl Host>, request: Request) {
-        cx.observe(Observation::Arrived { worker: self.config.id, request });
+        cx.observe(Observation::Arrived { worker: self.id, request });
         if self.down {
             return self.fail(cx, request);
         }
@@ -143,7 +147,7 @@ impl Worker {
     }
 
     fn fail(&self, cx: &mut Context<impl Host>, request: Request) {
-        cx.observe(Observation::Ended { worker: self.config.id, request, outcome: Outcome::Failed });
+        cx.observe(Observation::Ended { worker: self.id, request, outcome: Outcome::Failed });
     }
 
     // Neighbours.
@@ -241,7 +245,7 @@ impl Worker {
 
     fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         let sprite = self.retired.pop().unwrap_or_else(|| {
-            let sprite = cx.spawn(Sprite::new(self.config.id, cx.me(), self.config.sprite));
+            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), self.config.sprite));
             self.sprites.push(sprite);
             sprite
         });
@@ -284,7 +288,7 @@ impl Worker {
             return;
         }
         self.down = true;
-        cx.observe(Observation::Host { worker: self.config.id, up: false });
+        cx.observe(Observation::Host { worker: self.id, up: false });
         for &pool in self.pool.iter().chain(self.tenants.pools()) {
             cx.send(pool, Message::Down(true));
         }
@@ -302,7 +306,7 @@ impl Worker {
             return;
         }
         self.down = false;
-        cx.observe(Observation::Host { worker: self.config.id, up: true });
+        cx.observe(Observation::Host { worker: self.id, up: true });
         for &pool in self.pool.iter().chain(self.tenants.pools()) {
             cx.send(pool, Message::Down(false));
         }
@@ -318,15 +322,28 @@ impl Worker {
     /// Handles one message.
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
-            Message::Begin { full } => self.begin(cx, full),
             Message::Request(request) => self.request(cx, request),
-            Message::Ask(spill) => self.ask(cx, spill),
-            Message::Declined(spill) => self.pass_on(cx, spill),
-            Message::Unserved(spill) => self.unserved(cx, spill),
             Message::Order { pool, urgent, spare } => {
                 self.orders.add(cx.sender(), pool, urgent, spare);
                 self.dispatch(cx);
             }
+            Message::BootEnded { create: false } => {
+                self.boots_free += 1;
+                self.dispatch(cx);
+            }
+            Message::Released { slot, retired } => self.released(cx, slot, retired),
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
+            Message::Begin { full } => self.begin(cx, full),
+            Message::Ask(spill) => self.ask(cx, spill),
+            Message::Declined(spill) => self.pass_on(cx, spill),
+            Message::Unserved(spill) => self.unserved(cx, spill),
             Message::Cancel { count } => {
                 let count = self.orders.cancel(cx.sender(), count);
                 cx.send(cx.sender(), Message::Cancelled { count });
@@ -342,11 +359,6 @@ impl Worker {
                     self.make(cx, make);
                 }
             }
-            Message::BootEnded { create: false } => {
-                self.boots_free += 1;
-                self.dispatch(cx);
-            }
-            Message::Released { slot, retired } => self.released(cx, slot, retired),
             Message::Crash => self.crash(cx),
             Message::Recover => self.recover(cx),
             _ => {}
