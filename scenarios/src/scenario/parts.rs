@@ -59,7 +59,7 @@ pub struct SpriteLife {
     pub idle_after: Option<Duration>,
     /// What becomes of a Sprite after use.
     pub after_use: AfterUse,
-    /// How many Sprites a worker keeps asleep.
+    /// How many Sprites a pool keeps asleep.
     pub asleep: u32,
 }
 
