@@ -2,7 +2,7 @@
 
 use actors::protocol::Operation;
 use actors::random::Purpose;
-use actors::{Duration, OperationKind, Rng, WorkerId};
+use actors::{Duration, OperationKind, Rng, Time, WorkerId};
 use scenarios::answers::fails;
 use scenarios::{AnswerStreams, Answers, Scenario};
 
@@ -34,13 +34,13 @@ impl Hosts {
         Ok(Self { answers: Answers::new(scenario)?, hosts })
     }
 
-    /// How long this operation takes, and whether it succeeds.
-    pub(crate) fn perform(&mut self, operation: &Operation) -> (Duration, bool) {
+    /// How long this operation takes that begins now, and whether it succeeds.
+    pub(crate) fn perform(&mut self, now: Time, operation: &Operation) -> (Duration, bool) {
         if operation.kind == OperationKind::Run {
             return (operation.request.map_or(Duration::ZERO, |request| request.lifetime), true);
         }
         let host = &mut self.hosts[operation.worker.index()];
-        let (took, ok) = self.answers.answer(&mut host.streams, operation.kind);
+        let (took, ok) = self.answers.answer(&mut host.streams, now, operation.kind);
         if !matches!(operation.kind, OperationKind::Boot | OperationKind::Create) {
             return (took, ok);
         }
