@@ -59,6 +59,15 @@ pub(crate) enum Failure {
     Json(#[from] serde_json::Error),
     #[error("{0}")]
     Usage(String),
+    /// What a real run cannot be asked for; with the remedy.
+    #[error("{0}")]
+    NotOnKvm(String),
+    /// Real microVMs cannot be had on this machine; with the remedy.
+    #[error("{0}")]
+    NoKvm(String),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[error("{0}")]
+    Runtime(#[from] vmm_backend::runtime::RuntimeError),
 }
 
 impl Failure {
@@ -66,6 +75,10 @@ impl Failure {
         match self {
             Self::Scenario(error) if !error.host_fault => INVALID,
             Self::Simulation(error) if !error.is_host_fault() => INVALID,
+            Self::NotOnKvm(_) => INVALID,
+            Self::NoKvm(_) => UNABLE,
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Runtime(error) if !error.is_host_fault() => INVALID,
             _ => FAILED,
         }
     }

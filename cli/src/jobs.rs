@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) struct Finished {
 }
 
 /// Hands observations to the books.
-struct Books(Recorder);
+pub(crate) struct Books(pub(crate) Recorder);
 
 impl Observer for Books {
     #[inline]
@@ -72,11 +73,11 @@ pub(crate) fn all<T: Send>(
     let results: Vec<Mutex<Option<Result<T, SimulationError>>>> =
         jobs.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let bar = scope.spawn(|| show(&shares, &over));
-        let workers: Vec<_> = (0..threads.count().min(jobs.len()))
-            .map(|_| {
+    let what = if jobs.len() == 1 { "simulating".to_owned() } else { format!("{} runs", jobs.len()) };
+    with_bar(&what, &shares, || {
+        std::thread::scope(|scope| {
+            for _ in 0..threads.count().min(jobs.len()) {
+                // A panic of a run is passed on when the scope ends.
                 scope.spawn(|| {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -86,15 +87,9 @@ pub(crate) fn all<T: Send>(
                         shares[index].store(THOUSANDTHS, Ordering::Relaxed);
                         *results[index].lock().expect("nobody panics while holding it") = Some(finished);
                     }
-                })
-            })
-            .collect();
-        for worker in workers {
-            // A panic of a run is passed on when the scope ends.
-            let _ = worker.join();
-        }
-        over.store(true, Ordering::Relaxed);
-        bar.thread().unpark();
+                });
+            }
+        });
     });
     let finished = results.into_iter().map(|result| {
         let result = result.into_inner().expect("every thread has ended");
@@ -103,8 +98,20 @@ pub(crate) fn all<T: Send>(
     finished.collect()
 }
 
-/// A bar on the terminal, until the runs are over; short runs never show one.
-fn show(shares: &[AtomicU64], over: &AtomicBool) {
+/// Does the work, and shows on the terminal how far its parts are; each share is in thousandths.
+pub(crate) fn with_bar<T>(what: &str, shares: &[AtomicU64], work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let bar = scope.spawn(|| show(what, shares, &over));
+        let done = catch_unwind(AssertUnwindSafe(work));
+        over.store(true, Ordering::Relaxed);
+        bar.thread().unpark();
+        done.unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+/// A bar, until the work is over; short work never shows one.
+fn show(what: &str, shares: &[AtomicU64], over: &AtomicBool) {
     if !std::io::stderr().is_terminal() {
         return;
     }
@@ -119,11 +126,7 @@ fn show(shares: &[AtomicU64], over: &AtomicBool) {
     let length = shares.len() as u64 * THOUSANDTHS;
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style);
-    bar.set_prefix(if shares.len() == 1 {
-        "simulating".to_owned()
-    } else {
-        format!("{} runs", shares.len())
-    });
+    bar.set_prefix(what.to_owned());
     while !over.load(Ordering::Relaxed) {
         bar.set_position(shares.iter().map(|share| share.load(Ordering::Relaxed)).sum());
         std::thread::park_timeout(Duration::from_millis(100));

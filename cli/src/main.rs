@@ -5,7 +5,8 @@
 //! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
-//! | `jobs.rs` | several runs at once, with a progress bar |
+//! | `jobs.rs` | several simulations at once, with a progress bar |
+//! | `kvm.rs` | one run on real microVMs; `kvm_elsewhere.rs` says why not, where there is no KVM |
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,8 @@ mod completions;
 mod doctor;
 mod exit;
 mod jobs;
+#[cfg_attr(not(all(target_os = "linux", target_arch = "x86_64")), path = "kvm_elsewhere.rs")]
+mod kvm;
 mod load;
 mod report;
 mod run;
@@ -30,7 +33,7 @@ use exit::Failure;
 /// Warm pools of microVMs: try a pool's depth, refill and exhaustion policy before you deploy it.
 ///
 /// A scenario file says what is asked of a fleet, what its pools do about it, and what must hold. `warmpool run`
-/// simulates it on a deterministic clock and prints a verdict.
+/// simulates it on a deterministic clock and prints a verdict; with `--backend kvm` it runs on real microVMs.
 #[derive(Debug, Parser)]
 #[command(name = "warmpool", version, propagate_version = true, after_help = exit::HELP, max_term_width = 100)]
 struct Cli {
@@ -51,6 +54,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    // A fleet starts this very program for the processes that hold its VMs.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    vmm_backend::shard::main_if_shard();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {

@@ -8,7 +8,7 @@ use reports::{Report, Spread, Summary, Verdict, folder, terminal};
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Finished, Threads};
 use crate::load::{Loaded, ScenarioArgs};
-use crate::{Ended, columns, exit::Code, json};
+use crate::{Ended, columns, exit::Code, json, kvm};
 
 /// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
 #[derive(Debug, clap::Args)]
@@ -17,10 +17,15 @@ Examples:
   warmpool run scenarios/spike.toml
   warmpool run scenarios/spike.toml --out out              five files, among them out/report.html
   warmpool run scenarios/spike.toml --set pool.depth.ready=40 --seeds 20
-  warmpool run scenarios/trace-replay.toml --set demand.trace=/data/trace.csv.gz")]
+  warmpool run scenarios/trace-replay.toml --set demand.trace=/data/trace.csv.gz
+  warmpool run scenarios/kvm-spike.toml --backend kvm      on real microVMs, in real time")]
 pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
+
+    /// What the scenario runs on
+    #[arg(long, value_enum, value_name = "BACKEND", default_value_t = Backend::Sim)]
+    backend: Backend,
 
     /// Write summary.json, report.html, latency.hlog, latency.hgrm and timeline.csv into this folder
     #[arg(long, value_name = "DIR")]
@@ -43,6 +48,16 @@ pub(crate) struct Args {
     threads: Threads,
 }
 
+/// What a scenario runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Backend {
+    /// A deterministic simulated clock: as fast as it goes, and the same on every machine
+    Sim,
+    /// Real microVMs on this host's KVM, in real time, as one worker. The host answers by itself: [latency] and [timer]
+    /// are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
+    Kvm,
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Ended {
     let loaded = args.scenario.load(None)?;
@@ -55,16 +70,28 @@ pub(crate) fn run(args: &Args) -> Ended {
         folder::prepare(out)?;
     }
     match args.seeds {
+        Some(seeds) if seeds > 1 && args.backend == Backend::Kvm => {
+            let why = "a real run is never the same twice, whatever its seed";
+            Err(Failure::NotOnKvm(format!(
+                "--seeds {seeds}: {why}\n  run it several times with --seed, or simulate it"
+            )))
+        }
         Some(seeds) if seeds > 1 => spread(args, &loaded, seeds),
         _ => single(args, loaded),
     }
 }
 
 fn single(args: &Args, loaded: Loaded) -> Ended {
-    let reports = jobs::all(&[loaded], &args.threads, |finished| finished.report)?;
-    let report = &reports[0];
-    write_folder(args, report)?;
-    let text = if args.json { report.summary.to_json() } else { terminal::render(report, columns()) };
+    let (report, notes) = match args.backend {
+        Backend::Sim => {
+            let mut reports = jobs::all(&[loaded], &args.threads, |finished| finished.report)?;
+            (reports.remove(0), String::new())
+        }
+        Backend::Kvm => kvm::run(&loaded)?,
+    };
+    write_folder(args, &report)?;
+    let text =
+        if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };
     anstream::stdout().write_all(text.as_bytes())?;
     told_folder(args)?;
     Ok(code(report.summary.verdict))

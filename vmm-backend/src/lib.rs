@@ -29,7 +29,7 @@
 //!
 //! None of these knows actors or scenarios, and nothing in them is asynchronous: every call blocks, and has a limit. Beside them,
 //! and knowing nothing of KVM, stands [`runtime`]: it hosts the actors on ractor and has their operations done by whatever
-//! implements [`runtime::Machines`].
+//! implements [`runtime::Machines`]. [`machines`] implements it with a fleet, and is the only room that knows both.
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("vmm-backend drives KVM on x86-64 Linux");
@@ -40,6 +40,7 @@ pub mod guest;
 pub mod host;
 pub mod hypervisor;
 pub mod machine;
+pub mod machines;
 pub mod manifest;
 pub mod runner;
 pub mod runtime;

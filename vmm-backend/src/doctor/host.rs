@@ -98,6 +98,12 @@ fn meminfo(field: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// How many warm VMs fit into the memory that is available now; `None` where the system does not say.
+pub fn vms_that_fit() -> Option<usize> {
+    let available = meminfo("MemAvailable")? << 10;
+    usize::try_from(available / WARM_VM_BYTES).ok()
+}
+
 fn memory(wanted: &Wanted) -> Finding {
     let name = "memory";
     let Some(available) = meminfo("MemAvailable").map(|kib| kib << 10) else {

@@ -281,6 +281,11 @@ impl Fleet {
         })
     }
 
+    /// Whether this VM is there, awake or asleep.
+    pub fn holds(&self, vm: VmId) -> bool {
+        whole(self.inner.vms.lock()).contains_key(&vm)
+    }
+
     /// Every shard that lives.
     pub fn shards(&self) -> Vec<ShardStatus> {
         let status = |shard: &Arc<Shard>| ShardStatus {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use actors::Duration;
 use scenarios::{DemandError, DistributionError, ScenarioError};
 
 /// Why a run on this host cannot be, or could not go on.
@@ -33,6 +34,12 @@ pub enum RuntimeError {
     FillTime {
         /// How long was waited.
         seconds: u64,
+    },
+    /// Somebody asked for the run to end.
+    #[error("interrupted after {after}: nothing was reported, and no VM is left")]
+    Interrupted {
+        /// How far it had come.
+        after: Duration,
     },
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]

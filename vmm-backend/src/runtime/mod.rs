@@ -60,11 +60,15 @@ pub use error::RuntimeError;
 pub use journal::JournalPaths;
 pub use lag::Lag;
 pub use operations::{Lost, Machines, Script};
+pub(crate) use scenario::plan_of;
 pub use scenario::{Limits, Options, Run, rehearse, run_scenario};
 pub use scripted::Scripted;
 
 /// Longest that a runtime waits for operations under way when it is shut down.
 const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// VMs that may be detached and not yet destroyed before boots wait for them.
+pub(crate) const DETACHED_MAX: usize = 16;
 
 /// How large everything may become.
 #[derive(Clone, Debug)]
@@ -97,7 +101,7 @@ impl Default for Config {
             boots: 4,
             creates: 4,
             background: 2,
-            detached_max: 16,
+            detached_max: DETACHED_MAX,
             journals: JournalPaths::default(),
         }
     }

@@ -2,7 +2,7 @@
 //! take turns, so that while one serves the request that it let in, the other waits for the next; nobody is woken for it. A
 //! request's latency counts from its scheduled time, so a late pacer shows in every figure and hides in none.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) struct Pacer {
     ended: Condvar,
     /// Requests that were let in: they keep their order.
     entered: AtomicU64,
+    /// Nothing more is let in.
+    stopped: AtomicBool,
     /// For so long before a request's time its thread waits with the processor in hand.
     spin: Duration,
     lag_ns: Mutex<Histogram<u64>>,
@@ -44,6 +46,7 @@ impl Pacer {
             source: Mutex::new(source),
             ended: Condvar::new(),
             entered: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
             spin,
             lag_ns: Mutex::new(lag::histogram()),
         }
@@ -52,12 +55,13 @@ impl Pacer {
     /// Takes the next request, waits for its time, lets it in and starts its Sprite.
     pub(crate) fn pace(&self, shared: &Arc<Shared>, crew: &Crew) {
         let Some((place, request)) = self.take() else { return crew.end_pacing() };
-        if !shared.clock.wait_for(request.arrived, self.spin, || !crew.is_closing()) {
+        if !shared.clock.wait_for(request.arrived, self.spin, || !crew.is_closing() && !self.is_stopped()) {
             return crew.end_pacing();
         }
         let relieved = crew.leave_pacing(shared);
-        let admitted = self.enter(shared, place, request);
-        if admitted && let Some(job) = shared.drive_for(relieved) {
+        if self.enter(shared, place, request)
+            && let Some(job) = shared.drive_for(relieved)
+        {
             shared.operations.perform_and_follow(shared, job);
         }
     }
@@ -83,6 +87,10 @@ impl Pacer {
     /// In the order of time: a thread whose turn comes first but that has not run yet is waited for.
     fn enter(&self, shared: &Arc<Shared>, place: u64, request: Request) -> bool {
         while self.entered.load(Ordering::Acquire) != place {
+            if self.is_stopped() {
+                // Nobody comes who was before it.
+                return false;
+            }
             std::thread::yield_now();
         }
         let late = shared.clock.now().since(request.arrived);
@@ -92,14 +100,22 @@ impl Pacer {
         admitted
     }
 
-    /// Waits until the last request has been let in, and gives its time; does something else now and then.
-    pub(crate) fn wait_for_last(&self, mut meanwhile: impl FnMut()) -> Result<Time, DemandError> {
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Waits until the last request has been let in, and gives its time; does something else now and then, and lets nothing
+    /// more in once that says no.
+    pub(crate) fn wait_for_last(&self, mut go_on: impl FnMut() -> bool) -> Result<Time, DemandError> {
         let mut source = lock(&self.source);
         while source.end.is_none() {
             source = wait_timeout(&self.ended, source, Duration::from_millis(100));
-            meanwhile();
+            if !go_on() {
+                self.stopped.store(true, Ordering::Release);
+                source.end.get_or_insert(Ok(()));
+            }
         }
-        while self.entered.load(Ordering::Acquire) < source.taken {
+        while self.entered.load(Ordering::Acquire) < source.taken && !self.is_stopped() {
             std::thread::sleep(Duration::from_micros(100));
         }
         source.end.take().unwrap_or(Ok(()))?;

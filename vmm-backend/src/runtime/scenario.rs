@@ -7,7 +7,7 @@ use std::time::Duration as Wait;
 
 use actors::policy::{Begin, PoolKey};
 use actors::{ActorId, Duration, Key, Message, Observation, Observer, Time, Worker, WorkerConfig, WorkerId};
-use scenarios::{Effect, Scenario, WorkerPlan};
+use scenarios::{Effect, Scenario, ScenarioError, WorkerPlan};
 
 use super::error::RuntimeError;
 use super::journal::JournalPaths;
@@ -19,6 +19,8 @@ use super::{Config, Runtime, Stats, faults};
 
 /// The Worker's address: it is hosted first.
 const WORKER: ActorId = ActorId(0);
+/// How often whoever waits for a run looks around.
+const TICK: Wait = Wait::from_millis(100);
 
 /// What this host can do.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,14 @@ pub struct Options<'a> {
     pub journals: JournalPaths,
     /// Where to tell how far the run is, in thousandths.
     pub progress: Option<&'a AtomicU64>,
+    /// Set by whoever wants the run to end before its time.
+    pub interrupted: Option<&'a AtomicBool>,
+}
+
+impl Options<'_> {
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.is_some_and(|interrupted| interrupted.load(Ordering::Acquire))
+    }
 }
 
 /// What is left of a run when it is over. What happened in it, the observer has seen.
@@ -93,7 +103,8 @@ impl<O: Observer> Observer for Tap<O> {
 /// Runs a scenario in real time on this host, and gives the observer back.
 ///
 /// # Errors
-/// What the scenario asks that one host cannot do; pools that cannot be filled; demand that cannot be read.
+/// What the scenario asks that one host cannot do; pools that cannot be filled; demand that cannot be read; an interruption, after
+/// which every VM has been destroyed as at any other end.
 pub fn run_scenario<O: Observer + Send + 'static>(
     scenario: &Scenario,
     machines: Arc<dyn Machines>,
@@ -108,7 +119,7 @@ pub fn run_scenario<O: Observer + Send + 'static>(
     runtime.host(move || Box::new(Worker::new(config.clone())));
     let arrivals = scenario.arrivals()?;
     let pacer = Arc::new(Pacer::new(arrivals, WORKER, options.limits.spin));
-    fill(&runtime, &plan, &options.limits)?;
+    fill(&runtime, &plan, options)?;
     runtime.open();
     let (unfinished, ended) = serve(&runtime, scenario, &pacer, options)?;
     let arrival_lag = pacer.lag();
@@ -122,7 +133,7 @@ pub fn run_scenario<O: Observer + Send + 'static>(
 }
 
 /// Before the first request.
-fn fill(runtime: &Runtime, plan: &WorkerPlan, limits: &Limits) -> Result<(), RuntimeError> {
+fn fill(runtime: &Runtime, plan: &WorkerPlan, options: &Options<'_>) -> Result<(), RuntimeError> {
     if let Begin::Empty = plan.pool.start {
         // Pools that begin empty order their first boots at t = 0.
         runtime.open();
@@ -131,8 +142,14 @@ fn fill(runtime: &Runtime, plan: &WorkerPlan, limits: &Limits) -> Result<(), Run
     if let Begin::Empty = plan.pool.start {
         return Ok(());
     }
-    if !runtime.wait_until_quiet(limits.fill) {
-        return Err(RuntimeError::FillTime { seconds: limits.fill.as_secs() });
+    let (begun, limit) = (std::time::Instant::now(), options.limits.fill);
+    while !runtime.wait_until_quiet(TICK) {
+        if options.is_interrupted() {
+            return Err(RuntimeError::Interrupted { after: Duration::ZERO });
+        }
+        if begun.elapsed() > limit {
+            return Err(RuntimeError::FillTime { seconds: limit.as_secs() });
+        }
     }
     match runtime.shared.operations.fill_failures() {
         0 => Ok(()),
@@ -156,26 +173,33 @@ fn serve(
         }
         shared.operations.crew(Class::Start).pace(shared, Arc::clone(pacer));
         let planned = scenario.demand.planned_length();
-        let last = pacer.wait_for_last(|| tell(options.progress, planned, shared.clock.now()));
+        let last = pacer.wait_for_last(|| {
+            tell(options.progress, planned, shared.clock.now());
+            !options.is_interrupted()
+        });
         let end = planned.map(|planned| Time::ZERO + planned);
         let waited = last.map(|last| {
             let end = end.map_or(last, |end| end.max(last));
-            while shared.clock.now() < end {
+            while shared.clock.now() < end && !options.is_interrupted() {
                 tell(options.progress, planned, shared.clock.now());
                 let left = Wait::from_nanos(end.since(shared.clock.now()).as_nanos());
-                std::thread::sleep(left.min(Wait::from_millis(100)));
+                std::thread::sleep(left.min(TICK));
             }
         });
-        let unfinished = drain(runtime, options.limits.drain);
+        let unfinished = drain(runtime, options);
         over.store(true, Ordering::Release);
+        if options.is_interrupted() {
+            let after_ms = shared.clock.now().as_nanos() / 1_000_000;
+            return Err(RuntimeError::Interrupted { after: Duration::from_millis(after_ms) });
+        }
         waited.map(|()| (unfinished, shared.clock.now())).map_err(RuntimeError::from)
     })
 }
 
 /// After the last request. Gives how many have not ended in time.
-fn drain(runtime: &Runtime, limit: Wait) -> u64 {
-    let begun = std::time::Instant::now();
-    while runtime.unfinished() > 0 && begun.elapsed() < limit {
+fn drain(runtime: &Runtime, options: &Options<'_>) -> u64 {
+    let (begun, limit) = (std::time::Instant::now(), options.limits.drain);
+    while runtime.unfinished() > 0 && begun.elapsed() < limit && !options.is_interrupted() {
         std::thread::sleep(Wait::from_micros(500));
     }
     let unfinished = runtime.unfinished();
@@ -196,17 +220,18 @@ fn tell(progress: Option<&AtomicU64>, planned: Option<Duration>, now: Time) {
 }
 
 /// The one worker of the scenario, if this host can be it.
-fn plan_of(scenario: &Scenario, limits: &Limits) -> Result<WorkerPlan, RuntimeError> {
+pub(crate) fn plan_of(scenario: &Scenario, limits: &Limits) -> Result<WorkerPlan, ScenarioError> {
     let mut workers = scenario.workers();
     let count = workers.len();
     let (Some(plan), true) = (workers.pop(), workers.is_empty()) else {
         let wrong = format!("is {count}, but this host is one worker");
         let remedy = "set it to 1 for a real run, or simulate the fleet";
-        return Err(scenario.error_at(&["fleet", "workers"], &wrong, remedy).into());
+        return Err(scenario.error_at(&["fleet", "workers"], &wrong, remedy));
     };
     if plan.slots > limits.slots_max {
         let wrong = format!("is {}, but this host holds at most {} VMs", plan.slots, limits.slots_max);
-        return Err(scenario.error_at(&["fleet", "slots"], &wrong, "lower it for a real run").into());
+        let remedy = "lower it for a real run, or take a larger host";
+        return Err(scenario.error_at(&["fleet", "slots"], &wrong, remedy));
     }
     Ok(plan)
 }

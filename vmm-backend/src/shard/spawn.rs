@@ -217,6 +217,9 @@ unsafe fn become_shard(
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+        // Ctrl-C reaches every process of the terminal: only the parent decides what it means.
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+        libc::signal(libc::SIGTERM, libc::SIG_IGN);
         for (path, map) in prepared.maps.iter().filter(|_| maps) {
             let file = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
             libc::write(file, map.as_ptr().cast(), map.as_bytes().len());

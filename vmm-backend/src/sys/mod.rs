@@ -1,6 +1,7 @@
 //! The few system calls that this crate needs beside KVM's, each behind a safe function. Knows nothing of VMs.
 
 pub mod futex;
+pub mod interrupt;
 pub mod kick;
 pub mod memory;
 pub mod pagemap;

@@ -1,0 +1,243 @@
+//! `warmpool run --backend kvm` as its users meet it: the same report and files as from a simulation, what a host cannot do is said,
+//! and however the program ends, no process, file or memory of it is left. Real runs are skipped with a word where there is no KVM.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SHORT: &str = r#"
+name = "short"
+[fleet]
+slots = 24
+boots = 2
+[pool]
+depth = { kind = "fixed", ready = 8 }
+exhausted = [{ kind = "wait", deadline = "5s" }, { kind = "boot" }]
+[sprite]
+lifetime = "10ms"
+[[demand]]
+to = 60
+for = "1s"
+[gates]
+"failed" = "<= 0"
+"#;
+
+/// Sprites fall asleep, more of them than sleep in memory, and the run goes on for an hour.
+const LONG: &str = r#"
+name = "long"
+[fleet]
+slots = 24
+boots = 2
+[pool]
+depth = { kind = "fixed", ready = 8 }
+[sprite]
+lifetime = "1ms"
+idle_after = "1ms"
+[[demand]]
+to = 80
+for = "1h"
+"#;
+
+fn has_kvm() -> bool {
+    let there = Path::new("/dev/kvm").exists();
+    if !there {
+        eprintln!("skipped: no /dev/kvm");
+    }
+    there
+}
+
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    std::fs::write(folder.path().join("scenario.toml"), text).expect("there is room for a file");
+    folder
+}
+
+fn warmpool(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+    command.args(["run", "scenario.toml", "--backend", "kvm"]).args(arguments).current_dir(folder);
+    command
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_real_run_gives_the_files_of_a_simulated_one() {
+    if !has_kvm() {
+        return;
+    }
+    let folder = folder(SHORT);
+    let output = warmpool(folder.path(), &["--out", "out"]).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).starts_with("HELD") && said(&output).contains("kvm run"), "{}", said(&output));
+    let out = std::fs::read_dir(folder.path().join("out")).expect("the folder is there");
+    let names: BTreeSet<_> = out.map(|entry| entry.expect("it can be read").file_name()).collect();
+    let all = ["latency.hgrm", "latency.hlog", "report.html", "summary.json", "timeline.csv"];
+    assert!(names.iter().eq(all.iter()), "{names:?}");
+    let text = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("it is there");
+    let summary: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!((&summary["backend"], &summary["digest"]), (&"kvm".into(), &serde_json::Value::Null));
+    let outcomes = summary["outcomes"].as_object().expect("outcomes are there");
+    let ended: u64 = outcomes.values().filter_map(serde_json::Value::as_u64).sum();
+    assert!(ended > 20 && summary["requests"] == ended, "{text}");
+    // A guest that boots within a nanosecond is no guest.
+    assert!(summary["latency_ns"]["min"].as_u64() > Some(1_000), "{text}");
+}
+
+#[test]
+fn what_a_host_cannot_do_is_said_with_key_and_remedy() {
+    for (text, arguments, says) in [
+        (
+            SHORT.replace("slots", "workers = 3\nslots"),
+            &[][..],
+            &["scenario.toml:4: ", "fleet.workers", "set it to 1"],
+        ),
+        (
+            SHORT.replace("slots = 24", "slots = 9000000"),
+            &[],
+            &["scenario.toml:4: ", "fleet.slots", "lower it"],
+        ),
+        (SHORT.to_owned(), &["--seeds", "3"], &["--seeds 3", "never the same", "simulate"]),
+    ] {
+        let output = warmpool(folder(&text).path(), arguments).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(104), "{}", said(&output));
+        assert!(says.iter().all(|part| said(&output).contains(part)), "{}", said(&output));
+    }
+}
+
+#[test]
+fn without_kvm_the_exit_code_and_the_remedy_say_so() {
+    // With so few descriptors no VM can be made, whether the host has KVM or not.
+    let folder = folder(SHORT);
+    let mut command = Command::new("sh");
+    let run = "ulimit -n 6; exec \"$0\" run scenario.toml --backend kvm";
+    command.args(["-c", run, env!("CARGO_BIN_EXE_warmpool")]).current_dir(folder.path());
+    let output = command.output().expect("it starts");
+    assert_eq!(output.status.code(), Some(103), "{}", said(&output));
+    assert!(said(&output).contains("warmpool doctor"), "{}", said(&output));
+}
+
+/// A long run with Sprites asleep in both stages, the leader of a process group of its own.
+struct Running {
+    child: Child,
+    shards: Vec<u32>,
+    /// Device and inode of every nameless file that it holds.
+    files: BTreeSet<(u64, u64)>,
+    folder: tempfile::TempDir,
+}
+
+/// Nameless files that a process holds, by kind: those in memory and those of sleepers.
+fn nameless(pid: u32, folder: &Path) -> [BTreeSet<(u64, u64)>; 2] {
+    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    let Ok(all) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return found };
+    for entry in all.flatten() {
+        let (Ok(target), Ok(file)) = (std::fs::read_link(entry.path()), std::fs::metadata(entry.path()))
+        else {
+            continue;
+        };
+        if target.to_string_lossy().starts_with("/memfd:warmpool") {
+            found[0].insert((file.dev(), file.ino()));
+        } else if target.starts_with(folder) && file.nlink() == 0 {
+            found[1].insert((file.dev(), file.ino()));
+        }
+    }
+    found
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the process runs; one that only waits to be taken note of has given everything back.
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with('Z'))
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+impl Running {
+    fn start() -> Self {
+        let folder = folder(LONG);
+        let sleepers = folder.path().join("sleepers");
+        std::fs::create_dir(&sleepers).expect("there is room for a folder");
+        let mut command = warmpool(folder.path(), &["--out", "out"]);
+        command.env("TMPDIR", &sleepers).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("it starts");
+        let pid = child.id();
+        wait_until("Sprites sleep in files", || nameless(pid, &sleepers)[1].len() > 2);
+        let [memory, files] = nameless(pid, &sleepers);
+        assert!(!memory.is_empty(), "a template is in memory");
+        let shards = children(pid);
+        assert!(!shards.is_empty(), "VMs are in shards");
+        Self { child, shards, files: memory.union(&files).copied().collect(), folder }
+    }
+
+    fn signal(&self, signal: &str, to: &str) {
+        let sent = Command::new("kill").args([signal, "--", to]).status().expect("it starts");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end and for that of everything it made.
+    fn nothing_is_left(self) -> Output {
+        let Self { child, shards, files, folder } = self;
+        let output = child.wait_with_output().expect("it ends");
+        for shard in shards {
+            wait_until("no shard is left", || !is_alive(shard));
+        }
+        let sleepers = folder.path().join("sleepers");
+        assert_eq!(std::fs::read_dir(&sleepers).expect("it is there").count(), 0, "a file has a name");
+        let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
+        for pid in processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+            let [memory, asleep] = nameless(pid, &sleepers);
+            let held = memory.union(&asleep).find(|file| files.contains(file));
+            assert!(held.is_none(), "process {pid} holds memory or a file of the run");
+        }
+        output
+    }
+}
+
+#[test]
+fn killing_the_program_leaves_no_process_no_file_and_no_memory() {
+    if !has_kvm() {
+        return;
+    }
+    let running = Running::start();
+    running.signal("-KILL", &running.child.id().to_string());
+    let output = running.nothing_is_left();
+    assert_eq!(output.status.code(), None, "{}", said(&output));
+}
+
+#[test]
+fn an_interrupt_of_the_whole_terminal_ends_the_run_cleanly() {
+    if !has_kvm() {
+        return;
+    }
+    let running = Running::start();
+    // As a terminal does: every process of the group hears of it.
+    running.signal("-INT", &format!("-{}", running.child.id()));
+    let out = running.folder.path().join("out");
+    let shards = running.shards.clone();
+    let left = std::fs::read_dir(&out).map_or(0, Iterator::count);
+    let output = running.nothing_is_left();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(said.starts_with("error: interrupted after") && !said.contains("shard"), "{said} {shards:?}");
+    assert_eq!(left, 0, "nothing is written of a run without an end");
+}
