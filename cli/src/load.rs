@@ -32,16 +32,22 @@ pub(crate) struct ScenarioArgs {
 impl ScenarioArgs {
     /// Reads the scenario, with another pool policy laid over its own where one is given.
     pub(crate) fn load(&self, pool: Option<&Path>) -> Result<Loaded, Failure> {
-        self.ready(&self.file, pool)
+        self.ready(&self.file, pool, self.host.as_deref())
+    }
+
+    /// Reads the scenario on another host than the arguments name.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn load_on(&self, host: &Path) -> Result<Loaded, Failure> {
+        self.ready(&self.file, None, Some(host))
     }
 
     /// Reads another scenario with the same seed, host and overrides.
     pub(crate) fn load_other(&self, file: &Path) -> Result<Loaded, Failure> {
-        self.ready(file, None)
+        self.ready(file, None, self.host.as_deref())
     }
 
-    fn ready(&self, file: &Path, pool: Option<&Path>) -> Result<Loaded, Failure> {
-        let overlays = Overlays { pool, host: self.host.as_deref() };
+    fn ready(&self, file: &Path, pool: Option<&Path>, host: Option<&Path>) -> Result<Loaded, Failure> {
+        let overlays = Overlays { pool, host };
         let mut scenario = Scenario::load_with(file, &overlays, &self.overrides)?;
         if let Some(seed) = self.seed {
             scenario.seed = seed;

@@ -103,7 +103,8 @@ impl Profile {
 
 /// A moment in UTC, as in `2026-01-05T08:00:00Z`, given in seconds since 1970.
 pub fn utc(unix_seconds: u64) -> String {
-    let moment = i64::try_from(unix_seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let moment =
+        i64::try_from(unix_seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     moment.map(|moment| moment.to_string()).unwrap_or_default()
 }
 

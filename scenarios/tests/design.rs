@@ -118,12 +118,15 @@ fn a_pool_file_is_laid_over_the_pool() {
     for text in ["depth = { kind = \"fixed\", ready = 3 }", "[pool]\ndepth = { kind = \"fixed\", ready = 3 }"]
     {
         std::fs::write(&pool, text).expect("written");
-        let scenario = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[]).expect("it reads");
+        let scenario =
+            Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+                .expect("it reads");
         assert_eq!(scenario.pool.depth, Depth::Fixed(actors::policy::depth::Fixed { ready: 3 }));
         assert_eq!(scenario.pool.exhausted.len(), 2);
     }
     std::fs::write(&pool, "# a comment\ndepht = 1").expect("written");
-    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[]).expect_err("a misspelt key");
+    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+        .expect_err("a misspelt key");
     assert!(error.to_string().contains("pool.toml:2: unknown key `depht` in [pool]"), "{error}");
 }
 

@@ -143,8 +143,14 @@ fn faults_name_file_line_key_and_remedy() {
             format!("profile.toml:{line}: `latency.boot.1` cannot be: `"),
         ),
         ("[latency]\nboot = []\n", format!("profile.toml:{line}: `latency.boot` is a list of 0\n  give one")),
-        ("[timer]\nlag = [\"1ms\"]\n", format!("profile.toml:{line}: `timer.lag` is a list\n  give a duration")),
-        ("[latencies]\n", format!("profile.toml:{}: unknown key `latencies` at the top of the file", line - 1)),
+        (
+            "[timer]\nlag = [\"1ms\"]\n",
+            format!("profile.toml:{line}: `timer.lag` is a list\n  give a duration"),
+        ),
+        (
+            "[latencies]\n",
+            format!("profile.toml:{}: unknown key `latencies` at the top of the file", line - 1),
+        ),
     ] {
         let (_dir, file, host) = files(tables);
         let error = load(&file, &host, &[]).expect_err("it must not read");
@@ -163,7 +169,10 @@ fn a_profile_of_another_version_and_what_is_no_profile_are_refused() {
     let newer = fs::read_to_string(&path).expect("read").replace("version = 1", "version = 2\nlater = true");
     fs::write(&path, newer).expect("written");
     let error = load(&file, &host, &[]).expect_err("another version");
-    assert!(error.contains("profile.toml:2: `host.version` is 2, but this program reads version 1\n"), "{error}");
+    assert!(
+        error.contains("profile.toml:2: `host.version` is 2, but this program reads version 1\n"),
+        "{error}"
+    );
     assert!(error.ends_with("make the profile again with `warmpool calibrate` of this version"), "{error}");
     let error = load(&file, &file, &[]).expect_err("a scenario is no profile");
     assert!(error.contains("a.toml: this is no host profile"), "{error}");

@@ -117,7 +117,8 @@ impl<O: Observer> Host for Core<O> {
         if kind == OperationKind::Detach {
             return;
         }
-        let (after, ok) = if self.filling { (Duration::ZERO, true) } else { self.hosts.perform(self.now, &operation) };
+        let (after, ok) =
+            if self.filling { (Duration::ZERO, true) } else { self.hosts.perform(self.now, &operation) };
         if after.is_zero() {
             self.queue.push_now(Envelope {
                 to: me,
