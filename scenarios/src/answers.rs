@@ -1,6 +1,7 @@
 //! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its own stream for
 //! every kind of operation, so its n-th boot takes as long under one policy as under another, and on one backend as on
-//! the other. Where `[latency]` has lists, the number of operations under way decides which distribution is drawn from.
+//! the other. Where `[latency]` has lists, what is under way on the worker decides which distribution is drawn from:
+//! boots and creates, and for sleeps and stops other sleeps and stops.
 
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time};
@@ -28,8 +29,8 @@ pub struct AnswerStreams {
     latencies: [Rng; KINDS],
     boot_failures: Rng,
     start_failures: Rng,
-    /// When the operations that are under way end.
-    ends: Vec<Time>,
+    /// When the boots and creates that are under way end, and when the sleeps and stops do.
+    ends: [Vec<Time>; 2],
 }
 
 impl Answers {
@@ -67,10 +68,10 @@ impl Answers {
             OperationKind::Run | OperationKind::Detach => return (Duration::ZERO, true),
         };
         let levels = &self.latencies[index];
-        let level = if self.by_load { streams.under_way(now).min(levels.len() - 1) } else { 0 };
+        let level = if self.by_load { streams.under_way(now, kind).min(levels.len() - 1) } else { 0 };
         let took = levels[level].sample(&mut streams.latencies[index]);
-        if self.by_load && counts(kind) {
-            streams.ends.push(now + took);
+        if self.by_load {
+            streams.begins(now + took, kind);
         }
         let ok = match kind {
             OperationKind::Boot | OperationKind::Create => {
@@ -99,20 +100,28 @@ impl AnswerStreams {
             .map(stream),
             boot_failures: stream(Purpose::BootFailures),
             start_failures: stream(Purpose::StartFailures),
-            ends: Vec::new(),
+            ends: Default::default(),
         }
     }
 
-    /// Operations that have begun and not ended. There are never many: boots have their slots, starts are short.
-    fn under_way(&mut self, now: Time) -> usize {
-        self.ends.retain(|end| *end > now);
-        self.ends.len()
+    /// How many operations are under way that one of this kind has to share the host with. There are never many: boots have
+    /// their slots.
+    fn under_way(&mut self, now: Time, kind: OperationKind) -> usize {
+        let ends = &mut self.ends[usize::from(in_background(kind))];
+        ends.retain(|end| *end > now);
+        ends.len()
+    }
+
+    fn begins(&mut self, end: Time, kind: OperationKind) {
+        if matches!(kind, OperationKind::Boot | OperationKind::Create) || in_background(kind) {
+            self.ends[usize::from(in_background(kind))].push(end);
+        }
     }
 }
 
-/// Whether an operation of this kind counts as under way for others: those that somebody waits for.
-pub const fn counts(kind: OperationKind) -> bool {
-    matches!(kind, OperationKind::Boot | OperationKind::Create | OperationKind::Start | OperationKind::Wake)
+/// Whether it is done in the background, where such operations slow each other down and nobody waits for them.
+const fn in_background(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Sleep | OperationKind::Stop)
 }
 
 /// Whether something that fails at this rate fails now. What never fails draws nothing.

@@ -14,7 +14,7 @@ use super::stopwatch::{Operation, Stopwatch};
 /// A number of operations under way that was met less often than this is counted with the number below it.
 const SAMPLES_MIN: u64 = 100;
 /// Numbers of operations under way that are told apart.
-const LEVELS_MAX: usize = 12;
+const LEVELS_MAX: usize = 32;
 /// The longest that is recorded, in nanoseconds: a minute.
 const LONGEST_NS: u64 = 60_000_000_000;
 
@@ -28,8 +28,8 @@ pub(super) const KEPT: &str = "kept";
 pub struct Figures {
     /// In the order in which conditions were first met.
     rows: Vec<(Operation, String, Histogram<u64>)>,
-    /// Of starts, boots and stops, by how many operations were under way.
-    levels: BTreeMap<Operation, Vec<Histogram<u64>>>,
+    /// Of starts, boots and stops, by how many operations were under way; each level holds up to the next.
+    levels: BTreeMap<Operation, BTreeMap<usize, Histogram<u64>>>,
     /// Boots a second at their bound.
     pub boots_per_second: f64,
     /// The most VMs that were alive at once.
@@ -58,36 +58,33 @@ impl Figures {
     /// Adds what a probe has measured under a condition.
     pub(super) fn add_all(&mut self, condition: &str, watch: &Stopwatch, which: &[Operation]) {
         for (interval, _) in watch.levels() {
-            if interval.recorded && which.contains(&interval.operation) {
+            if which.contains(&interval.operation) {
                 self.add(interval.operation, condition, interval.ended.since(interval.began));
             }
         }
     }
 
-    /// Adds the starts, boots and stops of a probe by how many operations were under way.
-    pub(super) fn add_levels(&mut self, watch: &Stopwatch) {
+    /// Adds these operations of a probe by how many others were under way.
+    pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
         for (interval, level) in watch.levels() {
-            let told_apart =
-                matches!(interval.operation, Operation::Start | Operation::Boot | Operation::Stop);
-            if interval.recorded && told_apart {
+            if which.contains(&interval.operation) {
                 let levels = self.levels.entry(interval.operation).or_default();
-                let level = level.min(LEVELS_MAX - 1);
-                if levels.len() <= level {
-                    levels.resize_with(level + 1, histogram);
-                }
-                levels[level].saturating_record(interval.ended.since(interval.began).as_nanos());
+                let values = levels.entry(level.min(LEVELS_MAX - 1)).or_insert_with(histogram);
+                values.saturating_record(interval.ended.since(interval.began).as_nanos());
             }
         }
     }
 
-    /// Turns the levels into rows, each with enough values, once everything is measured.
+    /// Gives every level enough values, once everything is measured.
     pub(super) fn settle_levels(&mut self) {
         for levels in self.levels.values_mut() {
-            let mut settled: Vec<Histogram<u64>> = Vec::new();
-            for level in levels.drain(..) {
-                match settled.last_mut() {
-                    Some(below) if level.len() < SAMPLES_MIN || below.len() < SAMPLES_MIN => *below += &level,
-                    _ => settled.push(level),
+            let mut settled: BTreeMap<usize, Histogram<u64>> = BTreeMap::new();
+            for (level, values) in std::mem::take(levels) {
+                match settled.last_entry() {
+                    Some(mut below) if values.len() < SAMPLES_MIN || below.get().len() < SAMPLES_MIN => {
+                        *below.get_mut() += &values;
+                    }
+                    _ => drop(settled.insert(level, values)),
                 }
             }
             *levels = settled;
@@ -99,11 +96,7 @@ impl Figures {
         let rows =
             self.rows.iter().map(|(operation, condition, values)| (*operation, condition.clone(), values));
         let levels = self.levels.iter().flat_map(|(operation, levels)| {
-            let last = levels.len().saturating_sub(1);
-            levels.iter().enumerate().map(move |(level, values)| {
-                let more = if level == last { " or more" } else { "" };
-                (*operation, format!("beside {level}{more}"), values)
-            })
+            levels.iter().map(|(level, values)| (*operation, beside(levels, *level), values))
         });
         rows.chain(levels)
     }
@@ -152,15 +145,29 @@ impl Figures {
     }
 
     fn by_load(&self, operation: Operation) -> ByLoad {
-        let labels =
-            self.all().filter(|(of, condition, _)| *of == operation && condition.starts_with("beside "));
-        let levels = labels.map(|(_, condition, _)| drawn(operation, &condition)).collect();
-        ByLoad::levels(levels).unwrap_or_else(|| drawn(operation, ALONE).into())
+        let levels = self.levels.get(&operation);
+        let last = levels.and_then(|levels| levels.keys().next_back());
+        let drawn = levels.zip(last).and_then(|(levels, last)| {
+            ByLoad::levels((0..=*last).map(|level| drawn(operation, &beside(levels, level))).collect())
+        });
+        drawn.unwrap_or_else(|| self::drawn(operation, ALONE).into())
     }
 
     /// `[timer]`. The runtime's timers wait for moments, not for ticks: whatever grid there is, is part of how late they are.
     pub(super) fn timer(&self) -> TimerSlack {
         TimerSlack { grid: Duration::ZERO, lag: drawn(Operation::Timer, "sweep") }
+    }
+}
+
+/// The condition that holds for this many others under way.
+fn beside(levels: &BTreeMap<usize, Histogram<u64>>, level: usize) -> String {
+    // What was never met below the first level that was, is as that.
+    let first =
+        levels.range(..=level).next_back().or(levels.first_key_value()).map_or(&level, |(first, _)| first);
+    match levels.range(first + 1..).next() {
+        None => format!("beside {first} or more"),
+        Some((next, _)) if *next == first + 1 => format!("beside {first}"),
+        Some((next, _)) => format!("beside {first} to {}", next - 1),
     }
 }
 
@@ -182,15 +189,16 @@ mod tests {
         let mut figures = Figures::default();
         let levels = [(0, 500), (1, 3), (2, 200), (3, 7)].map(|(value, count)| {
             let mut level = histogram();
-            level.record_n((value + 1) * 1_000, count).unwrap();
-            level
+            level.record_n((value as u64 + 1) * 1_000, count).unwrap();
+            (value, level)
         });
-        figures.levels.insert(Operation::Boot, levels.to_vec());
+        figures.levels.insert(Operation::Boot, levels.into_iter().collect());
         figures.settle_levels();
-        let counts: Vec<u64> = figures.levels[&Operation::Boot].iter().map(Histogram::len).collect();
-        assert_eq!(counts, [503, 207]);
-        let boot = figures.by_load(Operation::Boot);
-        assert_eq!(boot.as_slice().len(), 2);
-        assert_eq!(boot.as_slice()[1], drawn(Operation::Boot, "beside 1 or more"));
+        let counts: Vec<_> =
+            figures.levels[&Operation::Boot].iter().map(|(level, values)| (*level, values.len())).collect();
+        assert_eq!(counts, [(0, 503), (2, 207)]);
+        let low = drawn(Operation::Boot, "beside 0 to 1");
+        let high = drawn(Operation::Boot, "beside 2 or more");
+        assert_eq!(figures.by_load(Operation::Boot).as_slice(), [low.clone(), low, high]);
     }
 }

@@ -109,8 +109,8 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
 fn text_of(calibration: &Calibration) -> Result<String, FolderError> {
     let head = "\
 # A host, as `warmpool calibrate` has measured it. `warmpool run FILE --host` with this file or its folder lays [latency] and
-# [timer] over those of a scenario; the rest is there to be read. A list holds one distribution for each number of operations
-# under way when one begins, from none; the last holds beyond.
+# [timer] over those of a scenario; the rest is there to be read. A list holds one distribution for each number of boots
+# (of stops: stops) under way when one begins, from none; the last holds beyond.
 
 ";
     Ok(head.to_owned() + &toml::to_string(&calibration.profile)?)

@@ -7,7 +7,7 @@
 //! order until the Sprite is ready.
 //!
 //! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws
-//! from are told apart by how many operations are under way when one begins, alike here and there. The other conditions are
+//! from are told apart by how many boots (and, of stops, how many stops) are under way when one begins, alike here and there. The other conditions are
 //! measured to be read, not drawn from.
 
 mod figures;

@@ -25,7 +25,7 @@ const LIFETIME: Duration = Duration::from_micros(20_300);
 /// Requests a second that never meet each other.
 const APART: f64 = 40.0;
 /// Parts of the load that the host can bear, in ascending order.
-const SWEEP: [f64; 8] = [0.03, 0.06, 0.12, 0.25, 0.4, 0.6, 0.8, 1.1];
+const SWEEP: [f64; 8] = [0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.6, 0.8];
 
 /// Measures everything.
 pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, CalibrateError> {
@@ -55,17 +55,17 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     }
 
     progress(150, "as much as the host can do");
-    let capacity = bench.capacity(plan, seconds(2.0))?;
+    let capacity = bench.capacity(plan, &mut figures, seconds(2.0))?;
     figures.boots_per_second = capacity;
 
-    progress(200, "every load from light to too much");
+    progress(200, "every load that the host can bear");
     let watch = bench.run(&sweep(plan.boots, capacity, seconds(3.0)), Some(LIFETIME))?;
     figures.add_all(
         "sweep",
         &watch,
         &[Operation::Start, Operation::Boot, Operation::Stop, Operation::Timer, Operation::Overhead],
     );
-    figures.add_levels(&watch);
+    figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
     figures.boots = watch.boots();
 
     progress(650, "under CPU load");
@@ -168,7 +168,7 @@ impl Bench {
     }
 
     /// Requests a second that this host can serve for long: what it serves of more than that.
-    fn capacity(&self, plan: &Plan, seconds: f64) -> Result<f64, CalibrateError> {
+    fn capacity(&self, plan: &Plan, figures: &mut Figures, seconds: f64) -> Result<f64, CalibrateError> {
         let (count, took) = {
             let watch = self.run(&filling(plan.boots), None)?;
             let levels = watch.levels();
@@ -177,6 +177,8 @@ impl Bench {
         };
         let boots_alone = count / took.max(1e-3);
         let watch = self.run(&overload(plan.boots, boots_alone, seconds.max(0.5)), Some(LIFETIME))?;
+        // Boots without a pause, for when demand is more than the host can do. Starts are late there because everything is.
+        figures.add_levels(&watch, &[Operation::Boot, Operation::Stop]);
         let served = watch.ended(Outcome::Warm) + watch.ended(Outcome::Waited);
         Ok((served.saturating_sub(u64::from(READY)) as f64 / seconds.max(0.5)).max(APART))
     }

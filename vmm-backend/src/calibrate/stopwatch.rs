@@ -43,9 +43,14 @@ impl Operation {
         }
     }
 
+    /// Whether it is done in the background: such operations are slowed down by each other.
+    const fn in_background(self) -> bool {
+        matches!(self, Self::Stop | Self::Sleep)
+    }
+
     /// Whether it counts as under way for others, as in a simulation.
     const fn counts(self) -> bool {
-        matches!(self, Self::Start | Self::Boot | Self::Create | Self::Wake)
+        matches!(self, Self::Boot | Self::Create) || self.in_background()
     }
 }
 
@@ -58,8 +63,6 @@ pub(super) struct Interval {
     pub(super) began: Time,
     /// When it was over.
     pub(super) ended: Time,
-    /// Whether it is a figure. What is not, was only in the way of others.
-    pub(super) recorded: bool,
 }
 
 /// See the [module](self). Lifetimes of the scenario must all be the same, for timers to be judged.
@@ -116,23 +119,16 @@ impl Stopwatch {
     }
 
     fn add(&mut self, operation: Operation, began: Time, ended: Time) {
-        self.intervals.push(Interval { operation, began, ended, recorded: true });
+        self.intervals.push(Interval { operation, began, ended });
     }
 
-    /// A start is over that began at its Sprite then.
-    fn started(&mut self, sprite: u32, began: Time, ended: Time) {
-        let Some(arrived) = self.served.take() else {
-            self.intervals.push(Interval { operation: Operation::Start, began, ended, recorded: false });
-            return;
-        };
+    /// A start is over. Those that had to wait for their Sprite are no figure.
+    fn started(&mut self, sprite: u32, ended: Time) {
+        let Some(arrived) = self.served.take() else { return };
         self.add(Operation::Start, arrived, ended);
-        if let Some(took) = lock(&self.log.starts).remove(&sprite) {
-            self.intervals.push(Interval {
-                operation: Operation::Overhead,
-                began: (arrived + took).min(ended),
-                ended,
-                recorded: true,
-            });
+        let took = lock(&self.log.starts).remove(&sprite);
+        if let Some(took) = took {
+            self.add(Operation::Overhead, (arrived + took).min(ended), ended);
         }
     }
 
@@ -156,7 +152,7 @@ impl Stopwatch {
                     self.add(Operation::Timer, began + lifetime, at);
                 }
             }
-            State::Starting => self.started(sprite, began, at),
+            State::Starting => self.started(sprite, at),
             _ => {}
         }
     }
@@ -175,9 +171,10 @@ impl Stopwatch {
     pub(super) fn levels(&self) -> Vec<(Interval, usize)> {
         let mut intervals = self.intervals.clone();
         intervals.sort_by_key(|interval| interval.began);
-        let mut ends = BinaryHeap::new();
+        let mut ends: [BinaryHeap<Reverse<Time>>; 2] = Default::default();
         let mut levels = Vec::with_capacity(intervals.len());
         for interval in intervals {
+            let ends = &mut ends[usize::from(interval.operation.in_background())];
             while ends.peek().is_some_and(|Reverse(end)| *end <= interval.began) {
                 ends.pop();
             }
@@ -235,11 +232,13 @@ mod tests {
         let mut watch = Stopwatch::new(None, false, Arc::default());
         watch.opened(Time::ZERO);
         sprite(&mut watch, 100, 1, State::Stopped, State::Booting);
-        sprite(&mut watch, 1_100, 1, State::Booting, State::Ready);
-        // Two at the same instant, served one after the other while the boot goes on; and one after it.
+        sprite(&mut watch, 350, 9, State::Stopped, State::Booting);
+        // A second boot beside it, two starts beside one and two boots, and one after them.
         watch.log.note(ActorId(2), OperationKind::Start, Duration::from_micros(80));
         warm(&mut watch, 2, 200, 300);
-        warm(&mut watch, 3, 200, 400);
+        warm(&mut watch, 3, 390, 450);
+        sprite(&mut watch, 850, 9, State::Booting, State::Ready);
+        sprite(&mut watch, 1_100, 1, State::Booting, State::Ready);
         warm(&mut watch, 2, 2_000, 2_050);
         let levels: Vec<_> = watch
             .levels()
@@ -251,8 +250,9 @@ mod tests {
         let expected = [
             (Operation::Boot, 1_000, 0),
             (Operation::Start, 100, 1),
-            (Operation::Start, 200, 2),
-            (Operation::Overhead, 20, 3),
+            (Operation::Overhead, 20, 1),
+            (Operation::Boot, 500, 1),
+            (Operation::Start, 60, 2),
             (Operation::Start, 50, 0),
         ];
         assert_eq!(levels, expected);
