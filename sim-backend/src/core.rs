@@ -143,7 +143,7 @@ impl<O: Observer> Host for Core<O> {
         let (after, ok) = match kind {
             _ if self.filling => (Duration::ZERO, true),
             OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
-            _ => self.hosts.perform(worker, kind),
+            _ => self.hosts.perform(self.now, worker, kind),
         };
         if after.is_zero() {
             self.deliver(Envelope { to: me, from: me, message: Message::Done { generation, kind, ok } });

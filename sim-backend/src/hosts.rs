@@ -1,7 +1,7 @@
 //! The simulated hosts: what a scenario says of their latencies and failures, and what faults do to it meanwhile.
 
 use actors::random::Purpose;
-use actors::{Duration, OperationKind, Rng, WorkerId};
+use actors::{Duration, OperationKind, Rng, Time, WorkerId};
 use scenarios::answers::fails;
 use scenarios::{AnswerStreams, Answers, Scenario};
 
@@ -35,10 +35,10 @@ impl Hosts {
         Ok(Self { answers: Answers::new(scenario)?, hosts })
     }
 
-    /// How long this worker takes for an operation of this kind, and whether it succeeds.
-    pub(crate) fn perform(&mut self, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
+    /// How long this worker takes for an operation of this kind that begins now, and whether it succeeds.
+    pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
         let host = &mut self.hosts[worker.index()];
-        let (took, ok) = self.answers.answer(&mut host.streams, kind);
+        let (took, ok) = self.answers.answer(&mut host.streams, now, kind);
         if !matches!(kind, OperationKind::Boot | OperationKind::Create) {
             return (took, ok);
         }

@@ -117,7 +117,7 @@ impl Core {
             (OperationKind::Detach, Some(_)) => return,
             // As in a simulation, pools are filled at no cost of time.
             (_, Some(_)) if !shared.clock.is_open() => (Duration::ZERO, true),
-            (_, Some(script)) => script.answer(sprite, &operation),
+            (_, Some(script)) => script.answer(self.now, sprite, &operation),
             (_, None) => {
                 shared.operations.begun(kind);
                 self.jobs.push(Job { sprite, operation });
