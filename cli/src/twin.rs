@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// Write twin.json, twin.html and the folders of both runs, simulated and real, into this folder
+    /// Write twin.json, twin.html, both runs (simulated, real) and a profile that was measured now (host) into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -42,15 +42,20 @@ pub(crate) fn twin(args: &Args) -> Ended {
     }
     // What is wrong with the scenario is better known before a calibration than after it.
     let mut loaded = args.scenario.load(None)?;
+    let mut aside = None;
     if args.scenario.host.is_none() {
         anstream::eprintln!(
             "no --host: measuring this host quickly; `warmpool calibrate --out DIR` does it well, and once"
         );
-        let aside = Aside::new()?;
+        // The profile's files are read when the simulation begins, so the folder has to live until then.
+        let folder = match &args.out {
+            Some(out) => out.join("host"),
+            None => aside.insert(Aside::new()?).path().to_owned(),
+        };
         let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
         let plan = Plan { quick: true, boots, ..Plan::default() };
-        calibrate::write(aside.path(), &measuring::measure(&plan)?)?;
-        loaded = args.scenario.load_on(aside.path())?;
+        calibrate::write(&folder, &measuring::measure(&plan)?)?;
+        loaded = args.scenario.load_on(&folder)?;
     } else if let Some(host) = &args.scenario.host {
         warn_of_another_host(host)?;
     }
