@@ -53,8 +53,8 @@ pub(crate) struct Args {
 enum Backend {
     /// A deterministic simulated clock: as fast as it goes, and the same on every machine
     Sim,
-    /// Real microVMs on this host's KVM, in real time, as one worker. The host answers by itself: [latency] and [timer]
-    /// are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
+    /// Real microVMs on KVM, in real time, with this host as the one worker. It answers by itself: the tables `latency` and `timer`
+    /// of the scenario are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
     Kvm,
 }
 
