@@ -153,6 +153,25 @@ fn a_folder_that_cannot_be_written_is_known_before_the_run() {
     ends(&warmpool(folder.path(), &["run", "small.toml", "--out", "/proc/no-such-place"]), 1);
 }
 
+/// A limit on the size of files stands for a disk that is full when the files are written.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_costs_the_files_but_not_the_verdict() {
+    let folder = folder();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 8; exec '{}' run small.toml --out out",
+        env!("CARGO_BIN_EXE_warmpool")
+    );
+    let output = Command::new("sh").args(["-c", &limited]).current_dir(folder.path()).output();
+    let output = output.expect("a shell starts");
+    ends(&output, 1);
+    assert!(text(&output.stdout).contains("small"), "no verdict: {}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("cannot write") && said.contains("choose another folder"), "{said}");
+    let left = std::fs::read_dir(folder.path().join("out")).expect("the folder was made").count();
+    assert_eq!(left, 0, "a file is half-written");
+}
+
 #[test]
 fn json_is_for_programs() {
     let folder = folder();

@@ -1,14 +1,79 @@
 //! What an actor is to its backend, and what a backend is to an actor. This is the whole boundary: an actor gets a
 //! message and a [`Context`], changes its own state, and leaves effects. It never asks a clock, and never waits.
 
+use crate::pool::Pool;
 use crate::protocol::{ActorId, Message, Observation, Operation, Timer};
 use crate::random::Rng;
+use crate::refiller::Refiller;
+use crate::sprite::Sprite;
 use crate::time::{Duration, Time};
+use crate::worker::Worker;
 
-/// A state machine that a backend hosts.
+/// A state machine that a backend hosts. The project's own are the four of [`AnyActor`]; this is for others.
 pub trait Actor: Send {
     /// Handles one message. All that it does to the world goes through the context.
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message);
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message);
+}
+
+/// What a backend hosts: one of the four, whose handlers are compiled together with the backend's own methods, or
+/// an [`Actor`] of somebody else. A row of them is a table that a message finds its actor in without another look
+/// elsewhere, except for Workers, which are few and large.
+#[repr(align(64))]
+pub struct AnyActor(Kind);
+
+enum Kind {
+    Worker(Box<Worker>),
+    Pool(Pool),
+    Refiller(Refiller),
+    Sprite(Sprite),
+    Other(Box<dyn Actor>),
+}
+
+impl AnyActor {
+    /// Handles one message. All that it does to the world goes through the context.
+    #[inline(always)]
+    pub fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match &mut self.0 {
+            Kind::Worker(worker) => worker.handle(cx, message),
+            Kind::Pool(pool) => pool.handle(cx, message),
+            Kind::Refiller(refiller) => refiller.handle(cx, message),
+            Kind::Sprite(sprite) => sprite.handle(cx, message),
+            Kind::Other(actor) => {
+                let Context { ref mut host, now, me, sender } = *cx;
+                actor.handle(&mut Context::new(host, now, me, sender), message);
+            }
+        }
+    }
+}
+
+impl<A: Actor + 'static> From<A> for AnyActor {
+    fn from(actor: A) -> Self {
+        Self(Kind::Other(Box::new(actor)))
+    }
+}
+
+impl From<Worker> for AnyActor {
+    fn from(worker: Worker) -> Self {
+        Self(Kind::Worker(Box::new(worker)))
+    }
+}
+
+impl From<Pool> for AnyActor {
+    fn from(pool: Pool) -> Self {
+        Self(Kind::Pool(pool))
+    }
+}
+
+impl From<Refiller> for AnyActor {
+    fn from(refiller: Refiller) -> Self {
+        Self(Kind::Refiller(refiller))
+    }
+}
+
+impl From<Sprite> for AnyActor {
+    fn from(sprite: Sprite) -> Self {
+        Self(Kind::Sprite(sprite))
+    }
 }
 
 /// Whoever keeps the books: it sees every observation, in order, and changes nothing.
@@ -25,6 +90,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         (**self).opened(at);
     }
 
+    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         (**self).observe(at, observation);
     }
@@ -45,22 +111,62 @@ pub trait Host {
     /// Tells whoever keeps the books.
     fn observe(&mut self, observation: Observation);
     /// Hosts another actor, on the same worker as this one, and gives its address.
-    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId;
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId;
     /// This actor's own stream of random numbers.
     fn rng(&mut self, me: ActorId) -> &mut Rng;
 }
 
+impl<H: Host + ?Sized> Host for &mut H {
+    #[inline(always)]
+    fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
+        (**self).send(me, to, message);
+    }
+
+    #[inline(always)]
+    fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
+        (**self).send_after(me, to, message, after);
+    }
+
+    #[inline(always)]
+    fn arm(&mut self, me: ActorId, timer: Timer, after: Duration) {
+        (**self).arm(me, timer, after);
+    }
+
+    #[inline(always)]
+    fn disarm(&mut self, me: ActorId, timer: Timer) {
+        (**self).disarm(me, timer);
+    }
+
+    #[inline(always)]
+    fn perform(&mut self, me: ActorId, operation: Operation) {
+        (**self).perform(me, operation);
+    }
+
+    #[inline(always)]
+    fn observe(&mut self, observation: Observation) {
+        (**self).observe(observation);
+    }
+
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId {
+        (**self).spawn(me, actor)
+    }
+
+    fn rng(&mut self, me: ActorId) -> &mut Rng {
+        (**self).rng(me)
+    }
+}
+
 /// One delivery of one message to one actor: who and when, and the way to leave effects.
-pub struct Context<'a> {
-    host: &'a mut dyn Host,
+pub struct Context<H> {
+    host: H,
     now: Time,
     me: ActorId,
     sender: ActorId,
 }
 
-impl<'a> Context<'a> {
+impl<H: Host> Context<H> {
     /// For backends: the delivery at `now` of a message from `sender` to `me`.
-    pub fn new(host: &'a mut dyn Host, now: Time, me: ActorId, sender: ActorId) -> Self {
+    pub fn new(host: H, now: Time, me: ActorId, sender: ActorId) -> Self {
         Self { host, now, me, sender }
     }
 
@@ -85,6 +191,7 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a message.
+    #[inline(always)]
     pub fn send(&mut self, to: ActorId, message: Message) {
         self.host.send(self.me, to, message);
     }
@@ -105,17 +212,29 @@ impl<'a> Context<'a> {
     }
 
     /// Begins an operation; its end comes back as [`Message::Done`].
+    #[inline(always)]
     pub fn perform(&mut self, operation: Operation) {
         self.host.perform(self.me, operation);
     }
 
     /// Tells whoever keeps the books.
+    #[inline(always)]
     pub fn observe(&mut self, observation: Observation) {
         self.host.observe(observation);
     }
 
     /// Hosts another actor on this worker and gives its address.
-    pub fn spawn(&mut self, actor: Box<dyn Actor>) -> ActorId {
-        self.host.spawn(self.me, actor)
+    pub fn spawn(&mut self, actor: impl Into<AnyActor>) -> ActorId {
+        self.host.spawn(self.me, actor.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_fills_two_cache_lines() {
+        assert_eq!(size_of::<AnyActor>(), 128);
     }
 }

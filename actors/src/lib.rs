@@ -20,7 +20,7 @@ mod sprite;
 pub mod time;
 mod worker;
 
-pub use host::{Actor, Context, Host, Observer};
+pub use host::{Actor, AnyActor, Context, Host, Observer};
 pub use protocol::{
     ActorId, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,
 };

@@ -7,7 +7,7 @@ mod waiting;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::{PoolKey, PoolPolicy, Step, Take};
 use crate::protocol::{
     ActorId, For, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer, WorkerId,
@@ -42,7 +42,8 @@ pub(crate) struct Pool {
     /// In the order in which they became ready.
     ready: VecDeque<(ActorId, Time)>,
     waiting: Waiting,
-    dormant: Dormant,
+    /// Apart, because a pool without idle Sprites never looks at it.
+    dormant: Box<Dormant>,
     in_use: u32,
     booting: u32,
     creating: u32,
@@ -58,7 +59,7 @@ impl Pool {
             waiting: Waiting::new(policy.exhausted.len()),
             policy,
             ready: VecDeque::new(),
-            dormant: Dormant::default(),
+            dormant: Box::default(),
             in_use: 0,
             booting: 0,
             creating: 0,
@@ -71,31 +72,31 @@ impl Pool {
         Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
     }
 
-    fn changed(&self, cx: &mut Context<'_>, booted: u32) {
+    fn changed(&self, cx: &mut Context<impl Host>, booted: u32) {
         cx.send(self.place.refiller, Message::Changed { levels: self.levels(), booted });
     }
 
-    fn in_use_changed(&self, cx: &mut Context<'_>) {
+    fn in_use_changed(&self, cx: &mut Context<impl Host>) {
         if self.place.reports_in_use {
             self.changed(cx, 0);
         }
     }
 
     /// Tells the Worker what another tenant's request may displace.
-    fn tell_spare(&self, cx: &mut Context<'_>) {
+    fn tell_spare(&self, cx: &mut Context<impl Host>) {
         if self.policy.key == PoolKey::Tenant {
             let (key, ready) = (self.place.key, self.ready.len() as u32);
             cx.send(self.place.host, Message::Spare { key, ready });
         }
     }
 
-    fn end(&self, cx: &mut Context<'_>, request: Request, outcome: Outcome) {
+    fn end(&self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
         cx.observe(Observation::Ended { worker: self.place.worker, request, outcome });
     }
 
     // A ready Sprite, and who gets it.
 
-    fn pop_ready(&mut self, cx: &mut Context<'_>) -> Option<ActorId> {
+    fn pop_ready(&mut self, cx: &mut Context<impl Host>) -> Option<ActorId> {
         let (sprite, _) = match self.policy.take {
             Take::Oldest => self.ready.pop_front(),
             Take::Newest => self.ready.pop_back(),
@@ -104,12 +105,12 @@ impl Pool {
         Some(sprite)
     }
 
-    fn give(&mut self, cx: &mut Context<'_>, sprite: ActorId, request: Request, outcome: Outcome) {
+    fn give(&mut self, cx: &mut Context<impl Host>, sprite: ActorId, request: Request, outcome: Outcome) {
         self.in_use += 1;
         cx.send(sprite, Message::Start { request, outcome });
     }
 
-    fn take(&mut self, cx: &mut Context<'_>, request: Request) {
+    fn take(&mut self, cx: &mut Context<impl Host>, request: Request) {
         let missed = match self.pop_ready(cx) {
             Some(sprite) => {
                 self.give(cx, sprite, request, Outcome::Warm);
@@ -123,7 +124,7 @@ impl Pool {
         cx.send(self.place.refiller, Message::Demand { missed, levels: self.levels() });
     }
 
-    fn take_spilled(&mut self, cx: &mut Context<'_>, spill: Spill) {
+    fn take_spilled(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
         let sprite = if self.down { None } else { self.pop_ready(cx) };
         match sprite {
             Some(sprite) => {
@@ -134,7 +135,7 @@ impl Pool {
         }
     }
 
-    fn is_ready(&mut self, cx: &mut Context<'_>, boot: bool) {
+    fn is_ready(&mut self, cx: &mut Context<impl Host>, boot: bool) {
         let sprite = cx.sender();
         if !boot {
             self.in_use = self.in_use.saturating_sub(1);
@@ -155,13 +156,13 @@ impl Pool {
 
     // Who leaves the pool.
 
-    fn give_up_oldest(&mut self, cx: &mut Context<'_>) -> bool {
+    fn give_up_oldest(&mut self, cx: &mut Context<impl Host>) -> bool {
         let Some((sprite, _)) = self.ready.pop_front() else { return false };
         cx.send(sprite, Message::Stop);
         true
     }
 
-    fn shrink(&mut self, cx: &mut Context<'_>, keep: u32) {
+    fn shrink(&mut self, cx: &mut Context<impl Host>, keep: u32) {
         let mut gave_up = false;
         while self.ready.len() > keep as usize {
             gave_up |= self.give_up_oldest(cx);
@@ -172,7 +173,7 @@ impl Pool {
         }
     }
 
-    fn make_room(&mut self, cx: &mut Context<'_>) {
+    fn make_room(&mut self, cx: &mut Context<impl Host>) {
         if self.give_up_oldest(cx) {
             self.tell_spare(cx);
             self.changed(cx, 0);
@@ -181,7 +182,7 @@ impl Pool {
         }
     }
 
-    fn watch_age(&mut self, cx: &mut Context<'_>) {
+    fn watch_age(&mut self, cx: &mut Context<impl Host>) {
         if let (Some(max_age), false, Some((_, since))) =
             (self.policy.max_age, self.age_armed, self.ready.front())
         {
@@ -190,7 +191,7 @@ impl Pool {
         }
     }
 
-    fn drop_aged(&mut self, cx: &mut Context<'_>) {
+    fn drop_aged(&mut self, cx: &mut Context<impl Host>) {
         self.age_armed = false;
         let max_age = self.policy.max_age.unwrap_or(Duration::MAX);
         let mut keep = self.ready.len();
@@ -201,7 +202,7 @@ impl Pool {
         self.watch_age(cx);
     }
 
-    fn withdraw(&mut self, cx: &mut Context<'_>) {
+    fn withdraw(&mut self, cx: &mut Context<impl Host>) {
         let sprite = cx.sender();
         self.dormant.forget(sprite);
         let before = self.ready.len();
@@ -215,7 +216,8 @@ impl Pool {
     // The exhausted policy.
 
     /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
-    fn exhausted(&mut self, cx: &mut Context<'_>, request: Request, step: u8, otherwise: Outcome) {
+    #[inline(never)]
+    fn exhausted(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, otherwise: Outcome) {
         if self.down {
             return self.end(cx, request, Outcome::Failed);
         }
@@ -229,7 +231,7 @@ impl Pool {
     }
 
     /// Whether this step takes care of the request.
-    fn try_step(&mut self, cx: &mut Context<'_>, request: Request, step: u8, rule: &Step) -> bool {
+    fn try_step(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, rule: &Step) -> bool {
         match rule {
             Step::Wait(wait) => {
                 let deadline = wait.deadline.map_or(Time::MAX, |deadline| cx.now() + deadline);
@@ -265,7 +267,7 @@ impl Pool {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<'_>, request: Request, step: u8) -> bool {
+    fn wake(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8) -> bool {
         let Some((sprite, asleep)) = self.dormant.pop(request.key) else { return false };
         if asleep {
             self.in_use += 1;
@@ -277,7 +279,7 @@ impl Pool {
         true
     }
 
-    fn refused(&mut self, cx: &mut Context<'_>, request: Request, step: u8, sprite: Option<ActorId>) {
+    fn refused(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, sprite: Option<ActorId>) {
         self.undo_make(step);
         if let Some(sprite) = sprite {
             self.in_use = self.in_use.saturating_sub(1);
@@ -295,14 +297,14 @@ impl Pool {
         }
     }
 
-    fn made(&mut self, cx: &mut Context<'_>, create: bool) {
+    fn made(&mut self, cx: &mut Context<impl Host>, create: bool) {
         let count = if create { &mut self.creating } else { &mut self.booting };
         *count = count.saturating_sub(1);
         self.in_use += 1;
         self.in_use_changed(cx);
     }
 
-    fn make_failed(&mut self, cx: &mut Context<'_>, purpose: For) {
+    fn make_failed(&mut self, cx: &mut Context<impl Host>, purpose: For) {
         match purpose {
             For::Pool => cx.send(self.place.refiller, Message::BootFailed),
             For::Request(request, step) => {
@@ -314,7 +316,7 @@ impl Pool {
     }
 
     /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
-    fn start_failed(&mut self, cx: &mut Context<'_>, request: Request) {
+    fn start_failed(&mut self, cx: &mut Context<impl Host>, request: Request) {
         self.in_use = self.in_use.saturating_sub(1);
         if self.down || request.tries >= TRIES_MAX {
             self.end(cx, request, Outcome::Failed);
@@ -328,25 +330,25 @@ impl Pool {
 
     // Requests that wait.
 
-    fn observe_waiting(&self, cx: &mut Context<'_>, was: u32) {
+    fn observe_waiting(&self, cx: &mut Context<impl Host>, was: u32) {
         let is = self.waiting.len();
         cx.observe(Observation::Waiting { worker: self.place.worker, was, is });
     }
 
     /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
-    fn waiting_may_have_changed(&self, cx: &mut Context<'_>) {
+    fn waiting_may_have_changed(&self, cx: &mut Context<impl Host>) {
         if self.waiting.len() > 0 {
             self.changed(cx, 0);
         }
     }
 
-    fn watch_deadline(&mut self, cx: &mut Context<'_>, step: u8) {
+    fn watch_deadline(&mut self, cx: &mut Context<impl Host>, step: u8) {
         if let Some(deadline) = self.waiting.deadline_to_watch(step) {
             cx.arm(Timer::Deadline(step), deadline.since(cx.now()));
         }
     }
 
-    fn deadline(&mut self, cx: &mut Context<'_>, step: u8) {
+    fn deadline(&mut self, cx: &mut Context<impl Host>, step: u8) {
         self.waiting.watch_over(step);
         let mut gave_up = false;
         while let Some(request) = self.waiting.pop_due(step, cx.now()) {
@@ -362,7 +364,7 @@ impl Pool {
 
     // Sprites that sleep.
 
-    fn dormant(&mut self, cx: &mut Context<'_>, key: Key, asleep: bool) {
+    fn dormant(&mut self, cx: &mut Context<impl Host>, key: Key, asleep: bool) {
         self.dormant.insert(key, cx.sender(), asleep);
         if asleep {
             self.in_use = self.in_use.saturating_sub(1);
@@ -375,7 +377,7 @@ impl Pool {
         }
     }
 
-    fn set_down(&mut self, cx: &mut Context<'_>, down: bool) {
+    fn set_down(&mut self, cx: &mut Context<impl Host>, down: bool) {
         self.down = down;
         while down && let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
@@ -385,20 +387,29 @@ impl Pool {
     }
 }
 
-impl Actor for Pool {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
-            Message::Begin { full } => cx.send(self.place.refiller, Message::Begin { full }),
+impl Pool {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Take(request) => self.take(cx, request),
-            Message::TakeSpilled(spill) => self.take_spilled(cx, spill),
             Message::Ready { boot } => self.is_ready(cx, boot),
-            Message::Made { create } => self.made(cx, create),
-            Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),
-            Message::StartFailed(request) => self.start_failed(cx, request),
             Message::Ended => {
                 self.in_use = self.in_use.saturating_sub(1);
                 self.in_use_changed(cx);
             }
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
+            Message::Begin { full } => cx.send(self.place.refiller, Message::Begin { full }),
+            Message::TakeSpilled(spill) => self.take_spilled(cx, spill),
+            Message::Made { create } => self.made(cx, create),
+            Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),
+            Message::StartFailed(request) => self.start_failed(cx, request),
             Message::Idle { key } => self.dormant(cx, key, false),
             Message::Slept { key } => self.dormant(cx, key, true),
             Message::Withdrawn => self.withdraw(cx),

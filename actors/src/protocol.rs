@@ -48,7 +48,7 @@ impl WorkerId {
 pub struct Key(pub u32);
 
 /// One request for a Sprite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Counted up from zero in the order of arrival.
     pub id: u64,
@@ -469,6 +469,20 @@ pub enum State {
 impl State {
     /// How many states there are.
     pub const COUNT: usize = 10;
+
+    /// All states.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Stopped,
+        Self::Booting,
+        Self::Ready,
+        Self::Starting,
+        Self::Running,
+        Self::Idle,
+        Self::Asleep,
+        Self::Waking,
+        Self::Stopping,
+        Self::Failed,
+    ];
 
     /// Whether a Sprite in this state holds one of its worker's slots.
     pub const fn holds_slot(self) -> bool {

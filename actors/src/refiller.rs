@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
@@ -16,9 +16,13 @@ pub(crate) struct Refiller {
     worker: WorkerId,
     host: ActorId,
     pool: ActorId,
-    depth: Box<dyn depth::Rule>,
     refill: Box<dyn refill::Rule>,
-    backoff: BackoffState,
+    rest: Box<Rest>,
+    /// The goal will never be another.
+    depth_is_known: bool,
+    measures_lead: bool,
+    /// The last boot failed.
+    failing: bool,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
     levels: Levels,
@@ -33,7 +37,14 @@ pub(crate) struct Refiller {
     cancelling: bool,
     depth_at: Option<Time>,
     refill_at: Option<Time>,
-    lead: Option<LeadTime>,
+}
+
+/// What a decision needs only under some policies, or after a boot has failed. Apart, so that the rest is small.
+#[derive(Debug)]
+struct Rest {
+    depth: Box<dyn depth::Rule>,
+    lead: LeadTime,
+    backoff: BackoffState,
 }
 
 impl Refiller {
@@ -46,14 +57,17 @@ impl Refiller {
         epoch: WallClock,
     ) -> Self {
         let depth = policy.depth.rule(epoch);
-        let lead = depth.needs_lead_time().then(LeadTime::default);
+        let measures_lead = depth.needs_lead_time();
+        let backoff = BackoffState::new(policy.backoff);
         Self {
             worker,
             host,
             pool: ActorId::OUTSIDE,
-            depth,
             refill: policy.refill.rule(),
-            backoff: BackoffState::new(policy.backoff),
+            rest: Box::new(Rest { depth, lead: LeadTime::default(), backoff }),
+            depth_is_known: false,
+            measures_lead,
+            failing: false,
             returns: sprite.after_use == AfterUse::Return,
             levels: Levels::default(),
             goal: Goal::default(),
@@ -64,13 +78,12 @@ impl Refiller {
             cancelling: false,
             depth_at: None,
             refill_at: None,
-            lead,
         }
     }
 
     /// Whether the depth policy wants to know when the number in use falls.
     pub(crate) fn needs_in_use(&self) -> bool {
-        self.depth.needs_in_use()
+        self.rest.depth.needs_in_use()
     }
 
     /// Ready and on their way, less what is promised to requests that wait.
@@ -79,23 +92,27 @@ impl Refiller {
         i64::from(self.levels.ready) + incoming - i64::from(self.levels.waiting)
     }
 
-    fn look_at_depth(&mut self, cx: &mut Context<'_>) {
+    fn look_at_depth(&mut self, cx: &mut Context<impl Host>) {
+        if self.depth_is_known {
+            return;
+        }
+        self.depth_is_known = self.rest.depth.is_constant();
         let view = View {
             now: cx.now(),
             levels: self.levels,
             on_order: self.on_order,
-            lead_time: self.lead.as_ref().and_then(|lead| lead.mean),
+            lead_time: self.rest.lead.mean,
         };
-        let goal = self.depth.goal(&view);
+        let goal = self.rest.depth.goal(&view);
         if goal != self.goal {
             cx.observe(Observation::Goal { worker: self.worker, was: self.goal, is: goal });
             self.goal = goal;
         }
-        rearm(cx, Timer::Depth, &mut self.depth_at, self.depth.changes_at());
+        rearm(cx, Timer::Depth, &mut self.depth_at, self.rest.depth.changes_at());
     }
 
     /// Orders what is missing, or gives up what is too much.
-    fn decide(&mut self, cx: &mut Context<'_>) {
+    fn decide(&mut self, cx: &mut Context<impl Host>) {
         self.look_at_depth(cx);
         let position = self.position();
         let high = i64::from(self.goal.high);
@@ -119,14 +136,15 @@ impl Refiller {
         }
     }
 
-    fn order(&mut self, cx: &mut Context<'_>, urgent: u32, spare: u32) {
+    #[inline(always)]
+    fn order(&mut self, cx: &mut Context<impl Host>, urgent: u32, spare: u32) {
         let ordered = urgent + spare;
         if ordered == 0 {
             return;
         }
         self.on_order += ordered;
-        if let Some(lead) = &mut self.lead {
-            lead.ordered(cx.now(), ordered);
+        if self.measures_lead {
+            self.rest.lead.ordered(cx.now(), ordered);
         }
         let (worker, position, depth) = (self.worker, self.position(), self.goal.high);
         cx.observe(Observation::Position { worker, position, depth, ordered });
@@ -134,7 +152,8 @@ impl Refiller {
     }
 
     /// First withdraws orders that have not begun, then gives up ready Sprites.
-    fn give_up(&mut self, cx: &mut Context<'_>, surplus: u32, fell: bool) {
+    #[inline(never)]
+    fn give_up(&mut self, cx: &mut Context<impl Host>, surplus: u32, fell: bool) {
         if self.cancelling {
             return;
         }
@@ -147,27 +166,29 @@ impl Refiller {
         }
     }
 
-    fn boots_ended(&mut self, cx: &mut Context<'_>, booted: u32) {
+    fn boots_ended(&mut self, cx: &mut Context<impl Host>, booted: u32) {
         if booted == 0 {
             return;
         }
         self.on_order = self.on_order.saturating_sub(booted);
-        if let Some(lead) = &mut self.lead {
-            lead.ended(cx.now(), booted);
+        if self.measures_lead {
+            self.rest.lead.ended(cx.now(), booted);
         }
-        if self.backoff.succeeded() {
+        if std::mem::take(&mut self.failing) {
+            self.rest.backoff.succeeded();
             cx.observe(Observation::BootsFailing { worker: self.worker, streak: 0 });
         }
     }
 
-    fn boot_failed(&mut self, cx: &mut Context<'_>) {
+    fn boot_failed(&mut self, cx: &mut Context<impl Host>) {
         self.on_order = self.on_order.saturating_sub(1);
         self.held += 1;
-        if let Some(lead) = &mut self.lead {
-            lead.forget_first();
+        if self.measures_lead {
+            self.rest.lead.forget_first();
         }
-        let wait = self.backoff.failed(cx.rng());
-        cx.observe(Observation::BootsFailing { worker: self.worker, streak: self.backoff.streak() });
+        self.failing = true;
+        let wait = self.rest.backoff.failed(cx.rng());
+        cx.observe(Observation::BootsFailing { worker: self.worker, streak: self.rest.backoff.streak() });
         if !self.backing_off {
             self.backing_off = true;
             cx.arm(Timer::Backoff, wait);
@@ -175,9 +196,33 @@ impl Refiller {
     }
 }
 
-impl Actor for Refiller {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+impl Refiller {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
+            Message::Demand { missed, levels } => {
+                self.levels = levels;
+                if !self.depth_is_known {
+                    self.rest.depth.demand(cx.now(), missed);
+                }
+                if !missed {
+                    self.refill.taken(cx.now());
+                }
+                self.decide(cx);
+            }
+            Message::Changed { levels, booted } => {
+                self.levels = levels;
+                self.boots_ended(cx, booted);
+                self.decide(cx);
+            }
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Begin { full } => {
                 self.pool = cx.sender();
                 if full {
@@ -189,25 +234,12 @@ impl Actor for Refiller {
                     self.decide(cx);
                 }
             }
-            Message::Demand { missed, levels } => {
-                self.levels = levels;
-                self.depth.demand(cx.now(), missed);
-                if !missed {
-                    self.refill.taken(cx.now());
-                }
-                self.decide(cx);
-            }
-            Message::Changed { levels, booted } => {
-                self.levels = levels;
-                self.boots_ended(cx, booted);
-                self.decide(cx);
-            }
             Message::BootFailed => self.boot_failed(cx),
             Message::Cancelled { count } => {
                 self.cancelling = false;
                 self.on_order = self.on_order.saturating_sub(count);
-                if let Some(lead) = &mut self.lead {
-                    lead.cancelled(count);
+                if self.measures_lead {
+                    self.rest.lead.cancelled(count);
                 }
                 self.decide(cx);
             }
@@ -229,7 +261,7 @@ impl Actor for Refiller {
 }
 
 /// Arms, moves or disarms a timer so that it fires at `wanted`.
-fn rearm(cx: &mut Context<'_>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
+fn rearm(cx: &mut Context<impl Host>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
     if *armed == wanted {
         return;
     }

@@ -1,93 +1,121 @@
 //! A Sprite: one VM at a time, from its boot to its end. The actor outlives its VM and is used again for another, with
 //! the next generation, so that a worker has a bounded number of actors.
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::{AfterUse, SpritePolicy};
 use crate::protocol::{
     ActorId, For, Message, Observation, Operation, OperationKind, Outcome, Request, State, Timer, WorkerId,
 };
 
-/// See the [module](self).
+/// See the [module](self). What every request touches comes first, in one cache line together with the mark of
+/// [`AnyActor`](crate::host::AnyActor): a fleet of thousands does not fit into the processor's nearest cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Sprite {
+    /// Whom it serves, or is being made for; nobody's where there is no `outcome`.
+    request: Request,
     worker: WorkerId,
     host: ActorId,
-    policy: SpritePolicy,
     pool: ActorId,
-    state: State,
     generation: u32,
-    /// What the VM that is being made is for.
-    purpose: For,
-    /// Made the long way round.
-    create: bool,
+    state: State,
+    /// How the request will end that it serves. A VM that is made for the pool has none.
+    outcome: Option<Outcome>,
+    /// The step of the exhausted policy that had its VM made for a request.
+    step: u8,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
-    /// Whom it serves, from `Starting` on, and how that request will end.
-    serving: Option<(Request, Outcome)>,
+    policy: SpritePolicy,
 }
 
 impl Sprite {
     /// A Sprite without a VM, on the worker whose actor is `host`.
     pub(crate) fn new(worker: WorkerId, host: ActorId, policy: SpritePolicy) -> Self {
         Self {
+            request: Request::default(),
             worker,
             host,
-            policy,
             pool: ActorId::OUTSIDE,
-            state: State::Stopped,
             generation: 0,
-            purpose: For::Pool,
-            create: false,
+            state: State::Stopped,
+            outcome: None,
+            step: 0,
             falling_asleep: false,
-            serving: None,
+            policy,
         }
     }
 
-    fn enter(&mut self, cx: &mut Context<'_>, is: State) {
+    /// Whom it serves and how that will end.
+    fn serving(&self) -> Option<(Request, Outcome)> {
+        self.outcome.map(|outcome| (self.request, outcome))
+    }
+
+    fn serve(&mut self, request: Request, outcome: Outcome) {
+        (self.request, self.outcome) = (request, Some(outcome));
+    }
+
+    /// What the VM that is being made is for.
+    fn purpose(&self) -> For {
+        self.outcome.map_or(For::Pool, |_| For::Request(self.request, self.step))
+    }
+
+    /// Whether its VM is made the long way round, as only those for requests are.
+    fn is_created(&self) -> bool {
+        self.outcome == Some(Outcome::Created)
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, cx: &mut Context<impl Host>, is: State) {
         let was = std::mem::replace(&mut self.state, is);
         let (worker, sprite, generation) = (self.worker, cx.me(), self.generation);
         cx.observe(Observation::Sprite { worker, sprite, generation, was, is });
     }
 
-    fn perform(&self, cx: &mut Context<'_>, kind: OperationKind) {
-        let request = self.serving.map(|(request, _)| request);
+    #[inline(always)]
+    fn perform(&self, cx: &mut Context<impl Host>, kind: OperationKind) {
+        let request = self.outcome.map(|_| self.request);
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker, request });
     }
 
-    fn boot(&mut self, cx: &mut Context<'_>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
-        (self.pool, self.purpose, self.create) = (pool, purpose, create);
+        self.pool = pool;
         self.falling_asleep = false;
-        self.serving = None;
+        self.outcome = None;
+        if let For::Request(request, step) = purpose {
+            self.step = step;
+            self.serve(request, if create { Outcome::Created } else { Outcome::Booted });
+        }
         self.enter(cx, State::Booting);
         self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
     }
 
-    fn start(&mut self, cx: &mut Context<'_>, request: Request, outcome: Outcome) {
-        self.serving = Some((request, outcome));
+    #[inline]
+    fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
+        self.serve(request, outcome);
         self.enter(cx, State::Starting);
         self.perform(cx, OperationKind::Start);
     }
 
-    fn made(&mut self, cx: &mut Context<'_>) {
-        cx.send(self.host, Message::BootEnded { create: self.create });
-        match self.purpose {
-            For::Pool => {
+    fn made(&mut self, cx: &mut Context<impl Host>) {
+        let create = self.is_created();
+        cx.send(self.host, Message::BootEnded { create });
+        match self.serving() {
+            None => {
                 self.enter(cx, State::Ready);
                 cx.send(self.pool, Message::Ready { boot: true });
             }
-            For::Request(request, _) => {
-                cx.send(self.pool, Message::Made { create: self.create });
-                let outcome = if self.create { Outcome::Created } else { Outcome::Booted };
+            Some((request, outcome)) => {
+                cx.send(self.pool, Message::Made { create });
                 self.start(cx, request, outcome);
             }
         }
     }
 
     /// The guest has acknowledged: the request has its Sprite.
-    fn started(&mut self, cx: &mut Context<'_>) {
-        let Some((request, outcome)) = self.serving else { return };
+    fn started(&mut self, cx: &mut Context<impl Host>) {
+        let Some((request, outcome)) = self.serving() else { return };
         cx.observe(Observation::Ended { worker: self.worker, request, outcome });
         if request.lifetime.is_zero() {
             self.perform(cx, OperationKind::Detach);
@@ -101,10 +129,10 @@ impl Sprite {
     }
 
     /// The user has gone.
-    fn used(&mut self, cx: &mut Context<'_>) {
-        let Some((request, _)) = self.serving else { return };
+    fn used(&mut self, cx: &mut Context<impl Host>) {
+        let Some((request, _)) = self.serving() else { return };
         if self.policy.after_use == AfterUse::Return {
-            self.serving = None;
+            self.outcome = None;
             self.enter(cx, State::Ready);
             cx.send(self.pool, Message::Ready { boot: false });
         } else if let Some(idle_after) = self.policy.idle_after {
@@ -117,15 +145,15 @@ impl Sprite {
         }
     }
 
-    fn fall_asleep(&mut self, cx: &mut Context<'_>) {
+    fn fall_asleep(&mut self, cx: &mut Context<impl Host>) {
         if self.state == State::Idle && !self.falling_asleep {
             self.falling_asleep = true;
             self.perform(cx, OperationKind::Sleep);
         }
     }
 
-    fn slept(&mut self, cx: &mut Context<'_>) {
-        let Some((request, _)) = self.serving else { return };
+    fn slept(&mut self, cx: &mut Context<impl Host>) {
+        let Some((request, _)) = self.serving() else { return };
         self.falling_asleep = false;
         self.enter(cx, State::Asleep);
         cx.send(self.pool, Message::Slept { key: request.key });
@@ -133,12 +161,12 @@ impl Sprite {
     }
 
     /// Gives up the VM; the slot is held until it is gone.
-    fn stop(&mut self, cx: &mut Context<'_>) {
+    fn stop(&mut self, cx: &mut Context<impl Host>) {
         self.enter(cx, State::Stopping);
         self.perform(cx, OperationKind::Stop);
     }
 
-    fn asked_to_stop(&mut self, cx: &mut Context<'_>) {
+    fn asked_to_stop(&mut self, cx: &mut Context<impl Host>) {
         match self.state {
             State::Ready => self.stop(cx),
             State::Idle if !self.falling_asleep => {
@@ -157,16 +185,18 @@ impl Sprite {
     }
 
     /// The VM is gone, or never came to be. Whoever counts on it hears of it.
-    fn lose(&mut self, cx: &mut Context<'_>) {
+    #[inline(never)]
+    fn lose(&mut self, cx: &mut Context<impl Host>) {
         match self.state {
             State::Stopped | State::Failed => return,
             State::Booting => {
-                cx.send(self.host, Message::BootEnded { create: self.create });
-                cx.send(self.pool, Message::MakeFailed { purpose: self.purpose, create: self.create });
+                let (purpose, create) = (self.purpose(), self.is_created());
+                cx.send(self.host, Message::BootEnded { create });
+                cx.send(self.pool, Message::MakeFailed { purpose, create });
             }
             State::Ready | State::Asleep => cx.send(self.pool, Message::Withdrawn),
             State::Starting | State::Waking => {
-                if let Some((mut request, _)) = self.serving {
+                if let Some((mut request, _)) = self.serving() {
                     request.tries += 1;
                     cx.send(self.pool, Message::StartFailed(request));
                 }
@@ -187,7 +217,7 @@ impl Sprite {
         cx.send(self.host, Message::Released { slot, retired: true });
     }
 
-    fn done(&mut self, cx: &mut Context<'_>, kind: OperationKind, ok: bool) {
+    fn done(&mut self, cx: &mut Context<impl Host>, kind: OperationKind, ok: bool) {
         if !ok {
             return self.lose(cx);
         }
@@ -197,7 +227,7 @@ impl Sprite {
             OperationKind::Run => self.used(cx),
             OperationKind::Sleep => self.slept(cx),
             OperationKind::Wake => {
-                if let Some((request, outcome)) = self.serving {
+                if let Some((request, outcome)) = self.serving() {
                     self.start(cx, request, outcome);
                 }
             }
@@ -210,9 +240,10 @@ impl Sprite {
     }
 }
 
-impl Actor for Sprite {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+impl Sprite {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),
             Message::Start { request, outcome } => match self.state {
                 State::Ready => self.start(cx, request, outcome),
@@ -223,9 +254,20 @@ impl Actor for Sprite {
                 // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
                 _ => cx.send(cx.sender(), Message::StartFailed(request)),
             },
+            Message::Done { generation, kind, ok } if generation == self.generation => {
+                self.done(cx, kind, ok)
+            }
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Wake { request } => match self.state {
                 State::Asleep => {
-                    self.serving = Some((request, Outcome::Woken));
+                    self.serve(request, Outcome::Woken);
                     self.enter(cx, State::Waking);
                     self.perform(cx, OperationKind::Wake);
                 }
@@ -237,9 +279,6 @@ impl Actor for Sprite {
             Message::Stop => self.asked_to_stop(cx),
             Message::Lost => self.lose(cx),
             Message::Fired(Timer::Idle) => self.fall_asleep(cx),
-            Message::Done { generation, kind, ok } if generation == self.generation => {
-                self.done(cx, kind, ok)
-            }
             // The end of an operation on a VM that is gone, or a message that is not for a Sprite.
             _ => {}
         }

@@ -7,7 +7,7 @@ mod tenants;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::host::{Actor, Context};
+use crate::host::{Context, Host};
 use crate::policy::{PoolKey, PoolPolicy, SpritePolicy};
 use crate::pool::{Place, Pool};
 use crate::protocol::{ActorId, For, Key, Message, Observation, Outcome, Request, Spill, WorkerId};
@@ -48,30 +48,34 @@ struct Make {
     create: bool,
 }
 
-/// One physical host: its slots and boots, its pools, its neighbours.
+/// One physical host: its slots and boots, its pools, its neighbours. What every request touches comes first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Worker {
-    config: WorkerConfig,
-    /// The one pool, where Sprites are uniform.
-    pool: Option<ActorId>,
-    tenants: Tenants,
+    id: WorkerId,
     slots_free: u32,
     boots_free: u32,
+    down: bool,
+    /// The one pool, where Sprites are uniform.
+    pool: Option<ActorId>,
+    /// Sprites without a VM.
+    retired: Vec<ActorId>,
+    orders: Orders,
     /// Requests that have a slot and need one of the boots. They go before the refill.
     makes: VecDeque<Make>,
     /// Requests whose slot another tenant's Sprite is about to leave.
     displacing: VecDeque<Make>,
-    orders: Orders,
-    /// Every Sprite there is, and those without a VM.
+    config: WorkerConfig,
+    tenants: Tenants,
+    /// Every Sprite there is.
     sprites: Vec<ActorId>,
-    retired: Vec<ActorId>,
-    down: bool,
 }
 
 impl Worker {
     /// A host without VMs or pools; they come with [`Message::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
         Self {
+            id: config.id,
             slots_free: config.slots,
             boots_free: config.boots,
             config,
@@ -88,7 +92,7 @@ impl Worker {
 
     // Pools.
 
-    fn begin(&mut self, cx: &mut Context<'_>, full: bool) {
+    fn begin(&mut self, cx: &mut Context<impl Host>, full: bool) {
         match self.config.pool.key {
             PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), full)),
             PoolKey::Tenant => {
@@ -100,14 +104,14 @@ impl Worker {
         }
     }
 
-    fn open_pool(&mut self, cx: &mut Context<'_>, key: Key, full: bool) -> ActorId {
-        let (id, host) = (self.config.id, cx.me());
+    fn open_pool(&mut self, cx: &mut Context<impl Host>, key: Key, full: bool) -> ActorId {
+        let (id, host) = (self.id, cx.me());
         let refiller = Refiller::new(id, host, &self.config.pool, &self.config.sprite, self.config.epoch);
         let reports_in_use = refiller.needs_in_use();
-        let refiller = cx.spawn(Box::new(refiller));
+        let refiller = cx.spawn(refiller);
         let asleep_max = self.config.sprite.asleep;
         let place = Place { worker: id, host, refiller, key, asleep_max, reports_in_use };
-        let pool = cx.spawn(Box::new(Pool::new(place, Arc::clone(&self.config.pool))));
+        let pool = cx.spawn(Pool::new(place, Arc::clone(&self.config.pool)));
         cx.send(pool, Message::Begin { full });
         pool
     }
@@ -119,8 +123,8 @@ impl Worker {
 
     // Requests.
 
-    fn request(&mut self, cx: &mut Context<'_>, request: Request) {
-        cx.observe(Observation::Arrived { worker: self.config.id, request });
+    fn request(&mut self, cx: &mut Context<impl Host>, request: Request) {
+        cx.observe(Observation::Arrived { worker: self.id, request });
         if self.down {
             return self.fail(cx, request);
         }
@@ -132,7 +136,7 @@ impl Worker {
     }
 
     /// A tenant that was not known before gets an empty pool.
-    fn tenant_pool(&mut self, cx: &mut Context<'_>, key: Key) -> ActorId {
+    fn tenant_pool(&mut self, cx: &mut Context<impl Host>, key: Key) -> ActorId {
         if let Some(pool) = self.tenants.asked(key, cx.now()) {
             return pool;
         }
@@ -142,13 +146,13 @@ impl Worker {
         pool
     }
 
-    fn fail(&self, cx: &mut Context<'_>, request: Request) {
-        cx.observe(Observation::Ended { worker: self.config.id, request, outcome: Outcome::Failed });
+    fn fail(&self, cx: &mut Context<impl Host>, request: Request) {
+        cx.observe(Observation::Ended { worker: self.id, request, outcome: Outcome::Failed });
     }
 
     // Neighbours.
 
-    fn spill_out(&mut self, cx: &mut Context<'_>, mut spill: Spill) {
+    fn spill_out(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
         match self.config.neighbour {
             Some(neighbour) if neighbour != cx.me() => {
                 spill.hops -= 1;
@@ -158,7 +162,7 @@ impl Worker {
         }
     }
 
-    fn ask(&mut self, cx: &mut Context<'_>, spill: Spill) {
+    fn ask(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
         match self.pool_of(spill.request.key) {
             Some(pool) if !self.down => cx.send(pool, Message::TakeSpilled(spill)),
             _ => self.pass_on(cx, spill),
@@ -166,7 +170,7 @@ impl Worker {
     }
 
     /// To the next worker of the ring, or back to where it came from.
-    fn pass_on(&mut self, cx: &mut Context<'_>, mut spill: Spill) {
+    fn pass_on(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
         let next = self.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
         match next {
             Some(next) => {
@@ -177,20 +181,20 @@ impl Worker {
         }
     }
 
-    fn unserved(&mut self, cx: &mut Context<'_>, spill: Spill) {
+    fn unserved(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
         match self.pool_of(spill.request.key) {
             Some(pool) if !self.down => self.refuse(cx, pool, spill.request, spill.step),
             _ => self.fail(cx, spill.request),
         }
     }
 
-    fn refuse(&self, cx: &mut Context<'_>, pool: ActorId, request: Request, step: u8) {
+    fn refuse(&self, cx: &mut Context<impl Host>, pool: ActorId, request: Request, step: u8) {
         cx.send(pool, Message::Refused { request, step, sprite: None });
     }
 
     // Slots and boots.
 
-    fn make(&mut self, cx: &mut Context<'_>, make: Make) {
+    fn make(&mut self, cx: &mut Context<impl Host>, make: Make) {
         if self.down {
             self.refuse(cx, make.pool, make.request, make.step);
         } else if self.slots_free > 0 {
@@ -202,7 +206,7 @@ impl Worker {
     }
 
     /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
-    fn displace(&mut self, cx: &mut Context<'_>, make: Make) {
+    fn displace(&mut self, cx: &mut Context<impl Host>, make: Make) {
         match self.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
                 self.displacing.push_back(make);
@@ -212,7 +216,7 @@ impl Worker {
         }
     }
 
-    fn with_slot(&mut self, cx: &mut Context<'_>, make: Make) {
+    fn with_slot(&mut self, cx: &mut Context<impl Host>, make: Make) {
         if make.create {
             self.boot(cx, make.pool, For::Request(make.request, make.step), true);
         } else {
@@ -222,7 +226,7 @@ impl Worker {
     }
 
     /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill.
-    fn dispatch(&mut self, cx: &mut Context<'_>) {
+    fn dispatch(&mut self, cx: &mut Context<impl Host>) {
         while self.boots_free > 0 && !self.down {
             if let Some(make) = self.makes.pop_front() {
                 self.boots_free -= 1;
@@ -239,16 +243,16 @@ impl Worker {
         }
     }
 
-    fn boot(&mut self, cx: &mut Context<'_>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         let sprite = self.retired.pop().unwrap_or_else(|| {
-            let sprite = cx.spawn(Box::new(Sprite::new(self.config.id, cx.me(), self.config.sprite)));
+            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), self.config.sprite));
             self.sprites.push(sprite);
             sprite
         });
         cx.send(sprite, Message::Boot { pool, purpose, create });
     }
 
-    fn released(&mut self, cx: &mut Context<'_>, slot: bool, retired: bool) {
+    fn released(&mut self, cx: &mut Context<impl Host>, slot: bool, retired: bool) {
         if retired {
             self.retired.push(cx.sender());
         }
@@ -268,7 +272,7 @@ impl Worker {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<'_>, sprite: ActorId, request: Request, step: u8) {
+    fn wake(&mut self, cx: &mut Context<impl Host>, sprite: ActorId, request: Request, step: u8) {
         if self.slots_free > 0 && !self.down {
             self.slots_free -= 1;
             cx.send(sprite, Message::Wake { request });
@@ -279,12 +283,12 @@ impl Worker {
 
     // Faults.
 
-    fn crash(&mut self, cx: &mut Context<'_>) {
+    fn crash(&mut self, cx: &mut Context<impl Host>) {
         if self.down {
             return;
         }
         self.down = true;
-        cx.observe(Observation::Host { worker: self.config.id, up: false });
+        cx.observe(Observation::Host { worker: self.id, up: false });
         for &pool in self.pool.iter().chain(self.tenants.pools()) {
             cx.send(pool, Message::Down(true));
         }
@@ -297,12 +301,12 @@ impl Worker {
         }
     }
 
-    fn recover(&mut self, cx: &mut Context<'_>) {
+    fn recover(&mut self, cx: &mut Context<impl Host>) {
         if !self.down {
             return;
         }
         self.down = false;
-        cx.observe(Observation::Host { worker: self.config.id, up: true });
+        cx.observe(Observation::Host { worker: self.id, up: true });
         for &pool in self.pool.iter().chain(self.tenants.pools()) {
             cx.send(pool, Message::Down(false));
         }
@@ -314,18 +318,32 @@ fn hop(spill: &Spill) -> Duration {
     Duration::from_micros(u64::from(spill.hop_us))
 }
 
-impl Actor for Worker {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
-            Message::Begin { full } => self.begin(cx, full),
+impl Worker {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
             Message::Request(request) => self.request(cx, request),
-            Message::Ask(spill) => self.ask(cx, spill),
-            Message::Declined(spill) => self.pass_on(cx, spill),
-            Message::Unserved(spill) => self.unserved(cx, spill),
             Message::Order { pool, urgent, spare } => {
                 self.orders.add(cx.sender(), pool, urgent, spare);
                 self.dispatch(cx);
             }
+            Message::BootEnded { create: false } => {
+                self.boots_free += 1;
+                self.dispatch(cx);
+            }
+            Message::Released { slot, retired } => self.released(cx, slot, retired),
+            _ => self.handle_rare(cx, message),
+        }
+    }
+
+    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    #[inline(never)]
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+        match *message {
+            Message::Begin { full } => self.begin(cx, full),
+            Message::Ask(spill) => self.ask(cx, spill),
+            Message::Declined(spill) => self.pass_on(cx, spill),
+            Message::Unserved(spill) => self.unserved(cx, spill),
             Message::Cancel { count } => {
                 let count = self.orders.cancel(cx.sender(), count);
                 cx.send(cx.sender(), Message::Cancelled { count });
@@ -341,11 +359,6 @@ impl Actor for Worker {
                     self.make(cx, make);
                 }
             }
-            Message::BootEnded { create: false } => {
-                self.boots_free += 1;
-                self.dispatch(cx);
-            }
-            Message::Released { slot, retired } => self.released(cx, slot, retired),
             Message::Crash => self.crash(cx),
             Message::Recover => self.recover(cx),
             _ => {}

@@ -15,7 +15,7 @@ pub(crate) struct Code(u8);
 pub(crate) const HELD: Code = Code(0);
 /// Anything that is not named here: a full disk, an unwritable folder, a wrong command line.
 pub(crate) const FAILED: Code = Code(1);
-/// The run ended, but a gate does not hold.
+/// The run ended, but a gate does not hold; or a simulation lies too far from its real twin.
 pub(crate) const GATE_FAILED: Code = Code(99);
 /// Two runs that must be the same differ.
 pub(crate) const DIGESTS_DIFFER: Code = Code(100);
@@ -28,7 +28,7 @@ pub(crate) const INVALID: Code = Code(104);
 pub(crate) const HELP: &str = "\
 Exit codes:
     0  every gate holds, or there is none
-   99  a gate does not hold
+   99  a gate does not hold, or a simulation has not predicted its real twin
   100  two runs that must be the same differ
   103  this machine cannot do what was asked: see `warmpool doctor`
   104  the scenario, or a file that it names, is invalid

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use actors::Time;
 use reports::{Gate, Mark, Plan, Prices};
+use scenarios::scenario::Overlays;
 use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::Failure;
@@ -21,20 +22,33 @@ pub(crate) struct ScenarioArgs {
     /// Set a key of the file: `--set pool.depth.ready=40`, `--set 'demand.1.to=200'`. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+
+    /// Simulate the host that `warmpool calibrate` has measured: the [latency] and [timer] of its profile (profile.toml, or
+    /// its folder) replace the scenario's, key by key. `--set` comes after it
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) host: Option<PathBuf>,
 }
 
 impl ScenarioArgs {
     /// Reads the scenario, with another pool policy laid over its own where one is given.
     pub(crate) fn load(&self, pool: Option<&Path>) -> Result<Loaded, Failure> {
-        self.ready(Scenario::load_with_pool(&self.file, pool, &self.overrides)?)
+        self.ready(&self.file, pool, self.host.as_deref())
     }
 
-    /// Reads another scenario with the same seed and overrides.
+    /// Reads the scenario on another host than the arguments name.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn load_on(&self, host: &Path) -> Result<Loaded, Failure> {
+        self.ready(&self.file, None, Some(host))
+    }
+
+    /// Reads another scenario with the same seed, host and overrides.
     pub(crate) fn load_other(&self, file: &Path) -> Result<Loaded, Failure> {
-        self.ready(Scenario::load(file, &self.overrides)?)
+        self.ready(file, None, self.host.as_deref())
     }
 
-    fn ready(&self, mut scenario: Scenario) -> Result<Loaded, Failure> {
+    fn ready(&self, file: &Path, pool: Option<&Path>, host: Option<&Path>) -> Result<Loaded, Failure> {
+        let overlays = Overlays { pool, host };
+        let mut scenario = Scenario::load_with(file, &overlays, &self.overrides)?;
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }

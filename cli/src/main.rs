@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `doctor.rs` `completions.rs` | the verbs |
+//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `jobs.rs` | several simulations at once, with a progress bar |
@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod calibrate;
 mod check;
 mod compare;
 mod completions;
@@ -23,6 +25,8 @@ mod load;
 mod report;
 mod run;
 mod scenarios;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod twin;
 
 use std::process::ExitCode;
 
@@ -49,6 +53,10 @@ enum Verb {
     Report(report::Args),
     Scenarios(scenarios::Args),
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Calibrate(calibrate::Args),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Twin(twin::Args),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -72,6 +80,10 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::check(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Scenarios(args) => scenarios::scenarios(&args),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        Verb::Calibrate(args) => calibrate::calibrate(&args),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        Verb::Twin(args) => twin::twin(&args),
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Completions(args) => completions::completions(&args),

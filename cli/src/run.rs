@@ -89,11 +89,10 @@ fn single(args: &Args, loaded: Loaded) -> Ended {
         }
         Backend::Kvm => kvm::run(&loaded)?,
     };
-    write_folder(args, &report)?;
     let text =
         if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };
     anstream::stdout().write_all(text.as_bytes())?;
-    told_folder(args)?;
+    write_folder(args, &report)?;
     Ok(code(report.summary.verdict))
 }
 
@@ -104,27 +103,23 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
         let summary = report.summary.clone();
         (summary, (report.summary.seed == first).then_some(report))
     })?;
-    if let Some(report) = &kept[0].1.take() {
-        write_folder(args, report)?;
-    }
+    let report = kept[0].1.take();
     let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
     let spread = Spread::new(&summaries);
     let text = if args.json { json(&spread)? } else { spread.render() };
     anstream::stdout().write_all(text.as_bytes())?;
-    told_folder(args)?;
+    if let Some(report) = report {
+        write_folder(args, &report)?;
+    }
     Ok(code(spread.verdict))
 }
 
+/// Writes the folder, when the summary has been printed: what a long run came to is not lost with a full disk. Says where
+/// the files are, unless a program reads it.
 fn write_folder(args: &Args, report: &Report) -> Result<(), Failure> {
-    match &args.out {
-        Some(out) => Ok(folder::write(out, report)?),
-        None => Ok(()),
-    }
-}
-
-/// Says where the files are, after the summary, unless a program reads it.
-fn told_folder(args: &Args) -> Result<(), Failure> {
-    if let (Some(out), false) = (&args.out, args.json) {
+    let Some(out) = &args.out else { return Ok(()) };
+    folder::write(out, report)?;
+    if !args.json {
         writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/report.html", out.display())?;
     }
     Ok(())

@@ -29,6 +29,7 @@ pub mod spread;
 pub mod summary;
 pub mod terminal;
 pub mod timeline;
+pub mod twin;
 
 mod finish;
 mod integral;
@@ -50,3 +51,4 @@ pub use recorder::{Recorder, Report};
 pub use spread::Spread;
 pub use summary::{Summary, Verdict};
 pub use timeline::Timeline;
+pub use twin::Twin;

@@ -100,8 +100,22 @@ pub(crate) enum Class {
 impl Class {
     const COUNT: usize = 6;
 
+    /// By a table, for this is asked twice per observation.
     #[inline]
     const fn of(state: State) -> Self {
+        const OF_STATE: [Class; State::COUNT] = {
+            let mut classes = [Class::Gone; State::COUNT];
+            let mut index = 0;
+            while index < State::COUNT {
+                classes[index] = Class::new(State::ALL[index]);
+                index += 1;
+            }
+            classes
+        };
+        OF_STATE[state as usize]
+    }
+
+    const fn new(state: State) -> Self {
         match state {
             State::Stopped | State::Failed => Self::Gone,
             State::Booting => Self::Booting,
@@ -317,7 +331,7 @@ impl Recorder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn sprite(&mut self, t: u64, worker: usize, was: State, is: State) {
         let (from, to) = (Class::of(was), Class::of(is));
         if is == State::Waking || is == State::Failed {
@@ -404,7 +418,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         let t = self.tick(at);
         match observation {

@@ -1,11 +1,12 @@
 //! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its own stream for
 //! every kind of operation, so its n-th boot takes as long under one policy as under another, and on one backend as on
-//! the other.
+//! the other. Where `[latency]` has lists, what is under way on the worker decides which distribution is drawn from:
+//! boots and creates, and for sleeps and stops other sleeps and stops.
 
 use actors::random::Purpose;
-use actors::{Duration, OperationKind, Rng};
+use actors::{Duration, OperationKind, Rng, Time};
 
-use crate::distribution::{Distribution, DistributionError, Sampler};
+use crate::distribution::{ByLoad, DistributionError, Sampler};
 use crate::scenario::Scenario;
 
 /// How many kinds of operation draw how long they take.
@@ -14,17 +15,22 @@ const KINDS: usize = 6;
 /// What `[latency]` says, ready to be drawn from by any number of workers.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    latencies: [Sampler; KINDS],
+    /// Of each kind, by how many operations are under way.
+    latencies: [Box<[Sampler]>; KINDS],
+    /// Whether anything depends on what is under way.
+    by_load: bool,
     boot_failures: f64,
     start_failures: f64,
 }
 
-/// The streams of one worker.
+/// The streams of one worker, and what is under way there.
 #[derive(Clone, Debug)]
 pub struct AnswerStreams {
     latencies: [Rng; KINDS],
     boot_failures: Rng,
     start_failures: Rng,
+    /// When the boots and creates that are under way end, and when the sleeps and stops do.
+    ends: [Vec<Time>; 2],
 }
 
 impl Answers {
@@ -34,7 +40,7 @@ impl Answers {
     /// A distribution whose file cannot be read.
     pub fn new(scenario: &Scenario) -> Result<Self, DistributionError> {
         let latency = &scenario.latency;
-        let sampler = |distribution: &Distribution| distribution.sampler(scenario.base());
+        let sampler = |by_load: &ByLoad| by_load.samplers(scenario.base());
         let latencies = [
             sampler(&latency.boot)?,
             sampler(&latency.create)?,
@@ -44,13 +50,14 @@ impl Answers {
             sampler(&latency.stop)?,
         ];
         let (boot_failures, start_failures) = (latency.boot_failures, latency.start_failures);
-        Ok(Self { latencies, boot_failures, start_failures })
+        let by_load = latencies.iter().any(|levels| levels.len() > 1);
+        Ok(Self { latencies, by_load, boot_failures, start_failures })
     }
 
-    /// How long the next operation of this kind takes, and whether it succeeds. What is no work of the host (`Run`,
-    /// `Detach`) takes no time here.
+    /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What is no work
+    /// of the host (`Run`, `Detach`) takes no time here. Times never go back.
     #[inline]
-    pub fn answer(&self, streams: &mut AnswerStreams, kind: OperationKind) -> (Duration, bool) {
+    pub fn answer(&self, streams: &mut AnswerStreams, now: Time, kind: OperationKind) -> (Duration, bool) {
         let index = match kind {
             OperationKind::Boot => 0,
             OperationKind::Create => 1,
@@ -60,7 +67,12 @@ impl Answers {
             OperationKind::Stop => 5,
             OperationKind::Run | OperationKind::Detach => return (Duration::ZERO, true),
         };
-        let took = self.latencies[index].sample(&mut streams.latencies[index]);
+        let levels = &self.latencies[index];
+        let level = if self.by_load { streams.under_way(now, kind).min(levels.len() - 1) } else { 0 };
+        let took = levels[level].sample(&mut streams.latencies[index]);
+        if self.by_load {
+            streams.begins(now + took, kind);
+        }
         let ok = match kind {
             OperationKind::Boot | OperationKind::Create => {
                 !fails(self.boot_failures, &mut streams.boot_failures)
@@ -88,8 +100,28 @@ impl AnswerStreams {
             .map(stream),
             boot_failures: stream(Purpose::BootFailures),
             start_failures: stream(Purpose::StartFailures),
+            ends: Default::default(),
         }
     }
+
+    /// How many operations are under way that one of this kind has to share the host with. There are never many: boots have
+    /// their slots.
+    fn under_way(&mut self, now: Time, kind: OperationKind) -> usize {
+        let ends = &mut self.ends[usize::from(in_background(kind))];
+        ends.retain(|end| *end > now);
+        ends.len()
+    }
+
+    fn begins(&mut self, end: Time, kind: OperationKind) {
+        if matches!(kind, OperationKind::Boot | OperationKind::Create) || in_background(kind) {
+            self.ends[usize::from(in_background(kind))].push(end);
+        }
+    }
+}
+
+/// Whether it is done in the background, where such operations slow each other down and nobody waits for them.
+const fn in_background(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Sleep | OperationKind::Stop)
 }
 
 /// Whether something that fails at this rate fails now. What never fails draws nothing.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   file.toml ──▶ Document ──▶ Scenario ──▶ workers()    who there is, with which pool
+//!   --host profile ──▲           │
 //!   --set ───────────▲           ├────────▶ arrivals()   requests in the order of time, from stages or a trace
 //!                                └────────▶ faults()     what goes wrong when
 //! ```
@@ -20,10 +21,12 @@ pub mod demand;
 pub mod distribution;
 mod document;
 mod error;
+pub mod profile;
 pub mod scenario;
 
 pub use answers::{AnswerStreams, Answers};
 pub use demand::{Arrival, Arrivals, DemandError, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError};
+pub use profile::Profile;
 pub use scenario::{Effect, Fault, RegionPlan, Scenario, WorkerPlan};

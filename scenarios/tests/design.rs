@@ -5,7 +5,7 @@ use std::path::Path;
 
 use actors::policy::{Depth, Placement};
 use actors::{Duration, Time};
-use scenarios::scenario::{Boots, Demand, Spread};
+use scenarios::scenario::{Boots, Demand, Overlays, Spread};
 use scenarios::{Distribution, Effect, Scenario};
 
 const EXAMPLE: &str = include_str!("example.toml");
@@ -104,7 +104,7 @@ fn overrides_change_what_is_there_and_add_what_is_not() {
     let scenario = Scenario::parse(EXAMPLE, "example.toml", &overrides).expect("it reads");
     assert_eq!(scenario.seed, 7);
     assert_eq!(scenario.expected_requests(), Some(300.0 + 1_025.0 + 18_450.0));
-    assert_eq!(scenario.latency.boot, Distribution::constant(Duration::from_secs(2)));
+    assert_eq!(scenario.latency.boot, Distribution::constant(Duration::from_secs(2)).into());
     assert_eq!(scenario.fleet.placement, Placement::Random);
     assert_eq!(scenario.gates.0.last(), Some(&("latency p50".to_owned(), "< 1ms".to_owned())));
     assert_eq!(scenario.epoch().as_unix_nanos(), 1_772_366_400_000_000_000);
@@ -118,12 +118,15 @@ fn a_pool_file_is_laid_over_the_pool() {
     for text in ["depth = { kind = \"fixed\", ready = 3 }", "[pool]\ndepth = { kind = \"fixed\", ready = 3 }"]
     {
         std::fs::write(&pool, text).expect("written");
-        let scenario = Scenario::load_with_pool(&file, Some(&pool), &[]).expect("it reads");
+        let scenario =
+            Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+                .expect("it reads");
         assert_eq!(scenario.pool.depth, Depth::Fixed(actors::policy::depth::Fixed { ready: 3 }));
         assert_eq!(scenario.pool.exhausted.len(), 2);
     }
     std::fs::write(&pool, "# a comment\ndepht = 1").expect("written");
-    let error = Scenario::load_with_pool(&file, Some(&pool), &[]).expect_err("a misspelt key");
+    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+        .expect_err("a misspelt key");
     assert!(error.to_string().contains("pool.toml:2: unknown key `depht` in [pool]"), "{error}");
 }
 

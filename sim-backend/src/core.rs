@@ -4,7 +4,8 @@ use actors::policy::Begin;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    Actor, ActorId, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time, WorkerId,
+    ActorId, AnyActor, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time,
+    WorkerId,
 };
 use scenarios::{Sampler, Scenario};
 
@@ -13,6 +14,7 @@ use crate::error::SimulationError;
 use crate::hosts::Hosts;
 use crate::queue::{Envelope, Event, Queue};
 use crate::regions::Regions;
+use crate::simulation::Delivery;
 use crate::timers::{Timers, on_grid};
 
 /// See the [module](self).
@@ -23,8 +25,10 @@ pub(crate) struct Core<O> {
     pub(crate) hosts: Hosts,
     pub(crate) digest: Digest,
     pub(crate) observer: O,
+    /// The deliveries that were to be recorded.
+    pub(crate) recorded: Vec<Delivery>,
     /// Actors that were hosted during the delivery under way.
-    pub(crate) spawned: Vec<Box<dyn Actor>>,
+    pub(crate) spawned: Vec<AnyActor>,
     /// Pools are being filled before t = 0: boots take no time.
     pub(crate) filling: bool,
     /// Requests that have arrived.
@@ -51,6 +55,7 @@ impl<O: Observer> Core<O> {
             hosts: Hosts::new(scenario)?,
             digest: Digest::default(),
             observer,
+            recorded: Vec::new(),
             spawned: Vec::new(),
             filling: false,
             requests: 0,
@@ -83,6 +88,21 @@ impl<O: Observer> Core<O> {
         self.worker_of[actor.index()]
     }
 
+    /// Delivers a message at this moment, after those that were sent before it. Messages are delivered in the order in
+    /// which they come here, so this is where they fold into the digest: here their kind is known when this is compiled.
+    #[inline(always)]
+    pub(crate) fn deliver(&mut self, envelope: Envelope) {
+        if self.digest.fold(self.now, envelope.to, &envelope.message) {
+            self.record(&envelope);
+        }
+        self.queue.push_now(envelope);
+    }
+
+    #[cold]
+    fn record(&mut self, &Envelope { to, from, message }: &Envelope) {
+        self.recorded.push(Delivery { index: self.digest.events() - 1, at: self.now, from, to, message });
+    }
+
     /// The worker for a request.
     pub(crate) fn place(&mut self, key: Key, region: u32) -> u32 {
         self.regions.place(key, region)
@@ -90,14 +110,16 @@ impl<O: Observer> Core<O> {
 }
 
 impl<O: Observer> Host for Core<O> {
+    // Inlined, so that a message is made where it waits: copying one that was just made costs more than making it.
+    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
-        self.queue.push_now(Envelope { to, from: me, message });
+        self.deliver(Envelope { to, from: me, message });
     }
 
     fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
         let envelope = Envelope { to, from: me, message };
         if after.is_zero() {
-            self.queue.push_now(envelope);
+            self.deliver(envelope);
         } else {
             self.queue.push_message_at(self.now + after, envelope);
         }
@@ -112,23 +134,25 @@ impl<O: Observer> Host for Core<O> {
         self.timers.disarm(me, timer);
     }
 
+    #[inline(always)]
     fn perform(&mut self, me: ActorId, operation: Operation) {
-        let Operation { kind, generation, .. } = operation;
+        let Operation { kind, generation, worker, request } = operation;
         if kind == OperationKind::Detach {
             return;
         }
-        let (after, ok) = if self.filling { (Duration::ZERO, true) } else { self.hosts.perform(&operation) };
+        let (after, ok) = match kind {
+            _ if self.filling => (Duration::ZERO, true),
+            OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
+            _ => self.hosts.perform(self.now, worker, kind),
+        };
         if after.is_zero() {
-            self.queue.push_now(Envelope {
-                to: me,
-                from: me,
-                message: Message::Done { generation, kind, ok },
-            });
+            self.deliver(Envelope { to: me, from: me, message: Message::Done { generation, kind, ok } });
         } else {
             self.queue.push_at(self.now + after, Event::Done { to: me, generation, kind, ok });
         }
     }
 
+    #[inline(always)]
     fn observe(&mut self, observation: Observation) {
         if let Observation::Ended { .. } = observation {
             self.ended += 1;
@@ -137,7 +161,7 @@ impl<O: Observer> Host for Core<O> {
         self.observer.observe(self.now, observation);
     }
 
-    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId {
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId {
         let id = ActorId(self.worker_of.len() as u32);
         self.worker_of.push(self.worker_of(me));
         self.spawned.push(actor);

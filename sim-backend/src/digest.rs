@@ -1,6 +1,8 @@
 //! The digest of a run: every delivered message folds into 64 bits, so that two runs are the same if and (but for a
 //! chance of 2^-64) only if their digests are. Checkpoints on the way tell where two runs part.
 
+use std::ops::Range;
+
 use actors::protocol::{For, Spill, Timer};
 use actors::random::mix;
 use actors::{ActorId, Message, Request, Time};
@@ -22,30 +24,60 @@ pub struct Checkpoint {
 pub(crate) struct Digest {
     value: u64,
     events: u64,
+    /// The count of events at which one of the two below is due.
     next: u64,
+    next_checkpoint: u64,
+    watched: Range<u64>,
     every: u64,
     checkpoints: Vec<Checkpoint>,
 }
 
 impl Default for Digest {
     fn default() -> Self {
-        Self { value: 0x9e37_79b9_7f4a_7c15, events: 0, next: 64, every: 64, checkpoints: Vec::new() }
+        Self {
+            value: 0x9e37_79b9_7f4a_7c15,
+            events: 0,
+            next: 64,
+            next_checkpoint: 64,
+            watched: 0..0,
+            every: 64,
+            checkpoints: Vec::new(),
+        }
     }
 }
 
 impl Digest {
-    /// Folds one delivery in.
-    pub(crate) fn fold(&mut self, at: Time, to: ActorId, message: &Message) {
+    /// Folds one delivery in; `true` when the caller has to look at it, as it asked by [`Self::watch`].
+    #[inline(always)]
+    pub(crate) fn fold(&mut self, at: Time, to: ActorId, message: &Message) -> bool {
         let word = at.as_nanos().wrapping_mul(0xff51_afd7_ed55_8ccd) ^ u64::from(to.0) << 32 ^ word(message);
         // A multiplication carries upwards only, so the halves change places.
         self.value = (self.value ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(32);
         self.events += 1;
-        if self.events == self.next {
-            self.checkpoint();
-        }
+        self.events >= self.next && self.due()
     }
 
+    /// Asks for a word from [`Self::fold`] on these deliveries, counted from zero.
+    pub(crate) fn watch(&mut self, deliveries: Range<u64>) {
+        self.watched = deliveries;
+        self.set_next();
+    }
+
+    /// One of the rare events for which more is to be done than to fold it in.
     #[cold]
+    fn due(&mut self) -> bool {
+        if self.events == self.next_checkpoint {
+            self.checkpoint();
+        }
+        self.set_next();
+        self.watched.contains(&(self.events - 1))
+    }
+
+    fn set_next(&mut self) {
+        let watched = (self.events + 1).max(self.watched.start + 1);
+        self.next = if watched <= self.watched.end { watched } else { u64::MAX }.min(self.next_checkpoint);
+    }
+
     fn checkpoint(&mut self) {
         self.checkpoints.push(Checkpoint { events: self.events, digest: self.value() });
         if self.checkpoints.len() > CHECKPOINTS_MAX {
@@ -53,7 +85,7 @@ impl Digest {
             let every = self.every;
             self.checkpoints.retain(|checkpoint| checkpoint.events % every == 0);
         }
-        self.next = self.checkpoints.last().map_or(0, |last| last.events) + self.every;
+        self.next_checkpoint = self.checkpoints.last().map_or(0, |last| last.events) + self.every;
     }
 
     /// The digest so far.
@@ -77,6 +109,7 @@ impl Digest {
 }
 
 /// What distinguishes a message, in 64 bits: which kind in the top byte, what it says in the others.
+#[inline(always)]
 fn word(message: &Message) -> u64 {
     use Message::*;
     let (kind, rest) = match message {

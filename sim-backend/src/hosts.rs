@@ -1,8 +1,7 @@
 //! The simulated hosts: what a scenario says of their latencies and failures, and what faults do to it meanwhile.
 
-use actors::protocol::Operation;
 use actors::random::Purpose;
-use actors::{Duration, OperationKind, Rng, WorkerId};
+use actors::{Duration, OperationKind, Rng, Time, WorkerId};
 use scenarios::answers::fails;
 use scenarios::{AnswerStreams, Answers, Scenario};
 
@@ -14,11 +13,13 @@ pub(crate) struct Hosts {
     hosts: Vec<HostState>,
 }
 
+/// One host. What every boot needs comes first, for a fleet of thousands does not fit into the nearest cache.
+#[repr(C, align(64))]
 struct HostState {
-    streams: AnswerStreams,
-    faults: Rng,
     slow: f64,
     failing: f64,
+    streams: AnswerStreams,
+    faults: Rng,
 }
 
 impl Hosts {
@@ -34,14 +35,11 @@ impl Hosts {
         Ok(Self { answers: Answers::new(scenario)?, hosts })
     }
 
-    /// How long this operation takes, and whether it succeeds.
-    pub(crate) fn perform(&mut self, operation: &Operation) -> (Duration, bool) {
-        if operation.kind == OperationKind::Run {
-            return (operation.request.map_or(Duration::ZERO, |request| request.lifetime), true);
-        }
-        let host = &mut self.hosts[operation.worker.index()];
-        let (took, ok) = self.answers.answer(&mut host.streams, operation.kind);
-        if !matches!(operation.kind, OperationKind::Boot | OperationKind::Create) {
+    /// How long this worker takes for an operation of this kind that begins now, and whether it succeeds.
+    pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
+        let host = &mut self.hosts[worker.index()];
+        let (took, ok) = self.answers.answer(&mut host.streams, now, kind);
+        if !matches!(kind, OperationKind::Boot | OperationKind::Create) {
             return (took, ok);
         }
         let took = if host.slow == 1.0 { took } else { took.scaled(host.slow) };

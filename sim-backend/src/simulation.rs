@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actors::{Actor, ActorId, Context, Duration, Message, Observer, Request, Time, Worker, WorkerId};
+use actors::{ActorId, AnyActor, Context, Duration, Message, Observer, Request, Time, Worker, WorkerId};
 use scenarios::{Arrival, Arrivals, Progress, Scenario};
 
 use crate::core::Core;
@@ -16,8 +16,8 @@ use crate::queue::{Envelope, Event};
 /// How long after the end of the demand requests may still end; those that have not by then have failed.
 const DRAIN: Duration = Duration::from_secs(600);
 
-/// How often progress is told, in events; a power of two.
-const PROGRESS_EVERY: u64 = 1 << 16;
+/// How often progress is told, in requests; a power of two.
+const PROGRESS_EVERY: u64 = 1 << 12;
 
 /// What one run is asked besides its scenario.
 #[derive(Clone, Debug, Default)]
@@ -79,23 +79,24 @@ pub fn simulate<O: Observer>(
 }
 
 struct Simulation<'a, O> {
-    actors: Vec<Box<dyn Actor>>,
+    actors: Vec<AnyActor>,
     core: Core<O>,
     faults: Faults,
     arrivals: Arrivals,
     options: &'a Options<'a>,
     planned: Option<Duration>,
-    recorded: Vec<Delivery>,
     unfinished: u64,
+    /// Messages that are being delivered; empty in between.
+    delivering: Vec<Envelope>,
 }
 
 impl<'a, O: Observer> Simulation<'a, O> {
     fn new(scenario: &Scenario, options: &'a Options<'a>, observer: O) -> Result<Self, SimulationError> {
         let arrivals = scenario.arrivals_with(&mut |file| tell(options.progress, of_file(file)))?;
         let configs = worker_configs(scenario);
-        let core = Core::new(scenario, observer)?;
-        let actors =
-            configs.into_iter().map(|config| Box::new(Worker::new(config)) as Box<dyn Actor>).collect();
+        let mut core = Core::new(scenario, observer)?;
+        core.digest.watch(options.record.clone());
+        let actors = configs.into_iter().map(|config| AnyActor::from(Worker::new(config))).collect();
         Ok(Self {
             actors,
             core,
@@ -103,8 +104,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
             arrivals,
             options,
             planned: scenario.demand.planned_length(),
-            recorded: Vec::new(),
             unfinished: 0,
+            delivering: Vec::new(),
         })
     }
 
@@ -172,7 +173,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             requests: self.core.requests,
             ended: self.core.now,
             unfinished: self.unfinished,
-            recorded: self.recorded,
+            recorded: self.core.recorded,
         }
     }
 
@@ -187,6 +188,9 @@ impl<'a, O: Observer> Simulation<'a, O> {
 
     fn arrive(&mut self, Arrival { request, region }: Arrival) {
         self.core.now = request.arrived;
+        if self.core.requests.is_multiple_of(PROGRESS_EVERY) {
+            self.tell_progress();
+        }
         self.core.requests += 1;
         let worker = self.core.place(request.key, region);
         match self.faults.stalled_until(WorkerId(worker), self.core.now) {
@@ -210,17 +214,18 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         match event {
             Event::Done { to, generation, kind, ok } => {
-                self.deliver(Envelope { to, from: to, message: Message::Done { generation, kind, ok } });
+                let message = Message::Done { generation, kind, ok };
+                self.core.deliver(Envelope { to, from: to, message });
             }
             Event::Timer { to, timer } => {
                 let core = &mut self.core;
                 if core.timers.fires(&mut core.queue, to, timer, at) {
-                    self.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
+                    core.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
                 }
             }
             Event::Message { index } => {
                 let envelope = self.core.queue.take_message(index);
-                self.deliver(envelope);
+                self.core.deliver(envelope);
             }
             Event::Fault { index, begins } => {
                 for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
@@ -245,31 +250,28 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn deliver_now(&mut self, to: ActorId, message: Message) {
-        self.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
+        self.core.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
         self.settle();
     }
 
     /// Delivers the messages that were sent without delay, and those that they cause, until none is left.
     fn settle(&mut self) {
-        while let Some(envelope) = self.core.queue.pop_now() {
-            self.deliver(envelope);
+        // Messages are read where they were made. Those that their handling causes come to another list.
+        let mut list = std::mem::take(&mut self.delivering);
+        while self.core.queue.take_now(&mut list) {
+            for envelope in &list {
+                self.deliver(envelope);
+            }
+            list.clear();
         }
+        self.delivering = list;
     }
 
-    fn deliver(&mut self, Envelope { to, from, message }: Envelope) {
-        let core = &mut self.core;
-        core.digest.fold(core.now, to, &message);
-        let index = core.digest.events() - 1;
-        if index & (PROGRESS_EVERY - 1) == 0 {
-            self.tell_progress();
-        }
-        if self.options.record.contains(&index) {
-            let at = self.core.now;
-            self.recorded.push(Delivery { index, at, from, to, message });
-        }
+    #[inline(always)]
+    fn deliver(&mut self, &Envelope { to, from, ref message }: &Envelope) {
         let core = &mut self.core;
         let now = core.now;
-        self.actors[to.index()].handle(&mut Context::new(core, now, to, from), message);
+        self.actors[to.index()].handle(&mut Context::new(&mut *core, now, to, from), message);
         if !core.spawned.is_empty() {
             self.actors.append(&mut core.spawned);
         }

@@ -129,7 +129,8 @@ impl Generator {
         }
     }
 
-    fn refill(&mut self) -> String {
+    /// A batch is at most `most`: a depth that is always smaller would be refused.
+    fn refill(&mut self, most: u64) -> String {
         match self.below(6) {
             0 | 1 => "{ kind = \"immediate\" }".to_owned(),
             2 => format!(
@@ -144,7 +145,7 @@ impl Generator {
                     self.between(1, 1_500)
                 )
             }
-            4 => format!("{{ kind = \"batch\", size = {} }}", self.between(1, 4)),
+            4 => format!("{{ kind = \"batch\", size = {} }}", self.between(1, most.clamp(1, 4))),
             _ => "{ kind = \"never\" }".to_owned(),
         }
     }
@@ -233,7 +234,10 @@ impl Generator {
         if self.one_in(4) {
             let _ = writeln!(text, "max_age = {}", self.duration());
         }
-        let (depth, refill, steps) = (self.depth(slots, false), self.refill(), self.steps());
+        let (depth, steps) = (self.depth(slots, false), self.steps());
+        let constant = ["ready = ", "high = "].iter().find_map(|key| depth.split(key).nth(1));
+        let most = constant.and_then(|rest| rest.split([',', ' ']).next()?.parse().ok()).unwrap_or(slots);
+        let refill = self.refill(most);
         let _ = write!(text, "depth = {depth}\nrefill = {refill}\nexhausted = {steps}\n");
         text.push_str("backoff = { first = \"5ms\", longest = \"200ms\" }\n[latency]\n");
         for work in ["start", "boot", "create", "wake", "sleep", "stop"] {

@@ -11,8 +11,8 @@ use std::time::{Duration as Wait, Instant};
 
 use actors::protocol::Operation;
 use actors::{
-    Actor, ActorId, Context, Duration, Key, Message, Observation, Observer, OperationKind, Time, Worker,
-    WorkerConfig, WorkerId,
+    Actor, ActorId, Context, Duration, Host, Key, Message, Observation, Observer, OperationKind, Time,
+    Worker, WorkerConfig, WorkerId,
 };
 use hdrhistogram::Histogram;
 use scenarios::Scenario;
@@ -114,7 +114,7 @@ fn one_at_a_time(name: &str, helps: bool, journal: bool, refills: bool) {
     let config = Config { journals, ..Config::default() };
     let runtime = Runtime::new(&config, machines.clone(), Box::new(watch)).expect("a runtime");
     let config = worker(refills);
-    runtime.host(move || Box::new(Worker::new(config.clone())));
+    runtime.host(move || Worker::new(config.clone()));
     runtime.tell(WORKER, Message::Begin { full: true });
     assert!(runtime.wait_until_quiet(Wait::from_secs(60)), "the pool is full");
     runtime.open();
@@ -171,10 +171,10 @@ fn paced(rate: u32) {
 struct PingPong(Option<ActorId>, Arc<AtomicU64>);
 
 impl Actor for PingPong {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+        match *message {
             Message::Begin { .. } => {
-                let other = cx.spawn(Box::new(PingPong(None, Arc::clone(&self.1))));
+                let other = cx.spawn(PingPong(None, Arc::clone(&self.1)));
                 self.0 = Some(other);
                 cx.send(other, Message::Cancel { count: 1_000_000 });
             }
@@ -192,7 +192,7 @@ fn messages() {
     let watch = Watch(Arc::new(Ends::default()), Arc::clone(&machines));
     let runtime = Runtime::new(&Config::default(), machines, Box::new(watch)).expect("a runtime");
     let theirs = Arc::clone(&over);
-    let actor = runtime.host(move || Box::new(PingPong(None, Arc::clone(&theirs))));
+    let actor = runtime.host(move || PingPong(None, Arc::clone(&theirs)));
     let begun = Instant::now();
     runtime.tell(actor, Message::Begin { full: false });
     let took = begun.elapsed();

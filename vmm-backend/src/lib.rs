@@ -35,6 +35,7 @@
 compile_error!("vmm-backend drives KVM on x86-64 Linux");
 
 pub mod bind;
+pub mod calibrate;
 pub mod doctor;
 pub mod guest;
 pub mod host;

@@ -12,8 +12,8 @@ use crate::sys::memory::{Mapping, SEALS, Sharing, memory_file, seal_patiently, s
 use crate::sys::pagemap::Pagemap;
 use crate::vm::{Vm, VmError};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ struct Description {
 pub struct Template {
     manifest: Manifest,
     state: State,
-    file: OwnedFd,
+    file: Arc<File>,
     write_set: Vec<u64>,
 }
 
@@ -147,7 +147,7 @@ impl Template {
     /// Where it is foreign ([`ManifestError`]), could still change ([`TemplateError::Unsealed`]) or cannot be read.
     pub fn adopt(
         hypervisor: &Hypervisor,
-        file: OwnedFd,
+        file: Arc<File>,
         description: &[u8],
     ) -> Result<Arc<Self>, TemplateError> {
         let Description { manifest, state, write_set } = postcard::from_bytes(description)?;
@@ -180,8 +180,8 @@ impl Template {
     }
 
     /// The sealed memory.
-    pub fn file(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// Offsets of the pages that a start writes, in ascending order.
@@ -194,7 +194,7 @@ impl Template {
 fn boot(
     hypervisor: &Hypervisor,
     image: &Image,
-    file: &OwnedFd,
+    file: &Arc<File>,
     memory_bytes: u64,
 ) -> Result<State, TemplateError> {
     let bytes = usize::try_from(memory_bytes).map_err(io::Error::other).map_err(memory("mmap"))?;
@@ -257,8 +257,8 @@ mod tests {
         postcard::to_stdvec(&description).unwrap()
     }
 
-    fn file(template: &Template) -> OwnedFd {
-        template.file().try_clone_to_owned().unwrap()
+    fn file(template: &Template) -> Arc<File> {
+        Arc::clone(template.file())
     }
 
     #[test]
@@ -340,7 +340,7 @@ mod tests {
     fn nobody_can_map_a_finished_template_for_writing() {
         let Some((_, template)) = template() else { return };
         assert_eq!(seals(&template.file()).unwrap() & SEALS, SEALS);
-        assert!(Mapping::new(&template.file(), MEMORY_BYTES as usize, Sharing::Shared).is_err());
+        assert!(Mapping::new(template.file(), MEMORY_BYTES as usize, Sharing::Shared).is_err());
         let error = seal(&template.file(), libc::F_SEAL_GROW).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EPERM));
     }

@@ -143,7 +143,7 @@ impl Vm {
     ) -> Result<Self, VmError> {
         let bytes = usize::try_from(template.manifest().memory_bytes)
             .map_err(|error| system("mmap")(io::Error::other(error)))?;
-        let memory = Mapping::new(&template.file(), bytes, Sharing::CopyOnWrite).map_err(system("mmap"))?;
+        let memory = Mapping::new(template.file(), bytes, Sharing::CopyOnWrite).map_err(system("mmap"))?;
         // Before the VM exists, so that no copied page is a mapping change of a VM that runs on it.
         fill(&memory)?;
         let (vm, vcpu) = hypervisor.create(&memory)?;

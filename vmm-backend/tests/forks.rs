@@ -18,7 +18,7 @@ use vmm_backend::vm::{Phase, Vm, VmError};
 use xxhash_rust::xxh3::xxh3_128;
 
 fn bytes(template: &Template) -> u128 {
-    let mapping = Mapping::new(&template.file(), MEMORY_BYTES as usize, Sharing::ReadOnly).unwrap();
+    let mapping = Mapping::new(template.file(), MEMORY_BYTES as usize, Sharing::ReadOnly).unwrap();
     let mut bytes = vec![0; MEMORY_BYTES as usize];
     mapping.read(0, &mut bytes);
     xxh3_128(&bytes)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use actors::protocol::Timer;
-use actors::{Actor, ActorId, Context, Duration, Message, Time};
+use actors::{Actor, ActorId, Context, Duration, Host, Message, Time};
 use support::*;
 use vmm_backend::runtime::{Config, Runtime};
 
@@ -21,8 +21,8 @@ fn runtime() -> Runtime {
 struct Listener(Log);
 
 impl Actor for Listener {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        self.0.lock().unwrap().push((cx.now(), cx.sender(), message));
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+        self.0.lock().unwrap().push((cx.now(), cx.sender(), *message));
     }
 }
 
@@ -30,10 +30,10 @@ impl Actor for Listener {
 struct Parent(Log);
 
 impl Actor for Parent {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        let Message::Begin { .. } = message else { return };
-        let one = cx.spawn(Box::new(Listener(Arc::clone(&self.0))));
-        let other = cx.spawn(Box::new(Listener(Arc::clone(&self.0))));
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+        let Message::Begin { .. } = *message else { return };
+        let one = cx.spawn(Listener(Arc::clone(&self.0)));
+        let other = cx.spawn(Listener(Arc::clone(&self.0)));
         for count in 0..1_000 {
             cx.send(one, Message::Cancel { count });
             cx.send(other, Message::Cancelled { count });
@@ -45,7 +45,7 @@ impl Actor for Parent {
 fn messages_between_two_actors_arrive_in_the_order_sent_also_right_after_a_spawn() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
-    let parent = runtime.host(move || Box::new(Parent(Arc::clone(&theirs))));
+    let parent = runtime.host(move || Parent(Arc::clone(&theirs)));
     runtime.tell(parent, Message::Begin { full: true });
     assert!(runtime.wait_until_quiet(SECOND));
     let log = log.lock().unwrap();
@@ -62,7 +62,7 @@ fn messages_between_two_actors_arrive_in_the_order_sent_also_right_after_a_spawn
 fn threads_that_send_at_the_same_time_lose_nothing() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
-    let listener = runtime.host(move || Box::new(Listener(Arc::clone(&theirs))));
+    let listener = runtime.host(move || Listener(Arc::clone(&theirs)));
     std::thread::scope(|scope| {
         for thread in 0..4u32 {
             let runtime = &runtime;
@@ -89,8 +89,8 @@ fn threads_that_send_at_the_same_time_lose_nothing() {
 struct Alarm(Log);
 
 impl Actor for Alarm {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        match message {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+        match *message {
             // Arms `Depth` twice: only the second counts.
             Message::Kept => {
                 cx.arm(Timer::Depth, Duration::from_millis(5));
@@ -108,7 +108,7 @@ impl Actor for Alarm {
             Message::Shrink { keep } => cx.arm(Timer::Deadline(0), Duration::from_micros(u64::from(keep))),
             _ => {}
         }
-        self.0.lock().unwrap().push((cx.now(), cx.sender(), message));
+        self.0.lock().unwrap().push((cx.now(), cx.sender(), *message));
     }
 }
 
@@ -116,7 +116,7 @@ impl Actor for Alarm {
 fn timers_are_never_early_and_only_the_last_arming_counts() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
-    let alarm = runtime.host(move || Box::new(Alarm(Arc::clone(&theirs))));
+    let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
     runtime.open();
     runtime.tell(alarm, Message::Kept);
     runtime.tell(alarm, Message::Yield);
@@ -140,7 +140,7 @@ fn timers_are_never_early_and_only_the_last_arming_counts() {
 fn hundreds_of_timers_fire_at_or_after_their_times() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
-    let alarm = runtime.host(move || Box::new(Alarm(Arc::clone(&theirs))));
+    let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
     runtime.open();
     for keep in (1..=200).rev() {
         let before = log.lock().unwrap().len();
@@ -160,7 +160,7 @@ fn hundreds_of_timers_fire_at_or_after_their_times() {
 fn time_stands_still_until_the_opening() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
-    let alarm = runtime.host(move || Box::new(Alarm(Arc::clone(&theirs))));
+    let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
     runtime.tell(alarm, Message::Shrink { keep: 1 });
     std::thread::sleep(Wait::from_millis(20));
     assert_eq!(log.lock().unwrap().len(), 1, "a timer fired before t = 0");

@@ -51,7 +51,7 @@ fn the_local_apic_comes_before_the_msrs_so_that_the_deadline_stays() {
     assert_eq!(kvm.template.state().msrs.last().unwrap().0, MSR_TSC_DEADLINE, "the deadline is set last");
     let deadline = u64::MAX / 4;
     let state = with_deadline(kvm.template.state(), deadline);
-    let memory = Mapping::new(&kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
+    let memory = Mapping::new(kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
     let (vm, vcpu) = kvm.hypervisor.create(&memory).unwrap();
     state.restore(&vm, &vcpu, false).unwrap();
     assert_eq!(msr(&vcpu, MSR_TSC_DEADLINE), deadline);
@@ -70,7 +70,7 @@ fn the_local_apic_comes_before_the_msrs_so_that_the_deadline_stays() {
 #[test]
 fn a_refused_msr_is_an_error_with_its_name_and_no_vm() {
     let Some(kvm) = kvm() else { return };
-    let memory = Mapping::new(&kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
+    let memory = Mapping::new(kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
     let (vm, vcpu) = kvm.hypervisor.create(&memory).unwrap();
     let mut state = kvm.template.state().clone();
     let wanted = state.msrs.len() + 1;
@@ -95,7 +95,7 @@ fn a_refused_msr_is_an_error_with_its_name_and_no_vm() {
 fn what_is_restored_is_what_was_saved() {
     let Some(mut kvm) = kvm() else { return };
     let saved = kvm.template.state().clone();
-    let memory = Mapping::new(&kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
+    let memory = Mapping::new(kvm.template.file(), MEMORY_BYTES as usize, Sharing::CopyOnWrite).unwrap();
     let (vm, vcpu) = kvm.hypervisor.create(&memory).unwrap();
     saved.restore(&vm, &vcpu, false).unwrap();
     let again = State::save(&kvm.hypervisor, &vm, &vcpu).unwrap();

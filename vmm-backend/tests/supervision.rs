@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 
 use actors::protocol::{Operation, Timer};
 use actors::{
-    Actor, ActorId, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Worker,
+    Actor, ActorId, AnyActor, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Worker,
 };
 use support::*;
 use vmm_backend::runtime::{Config, Lost, Runtime};
@@ -20,23 +20,23 @@ type Trigger = Arc<dyn Fn(&Message, bool) -> bool + Send + Sync>;
 
 /// An actor, and all that it spawns, that panics when the trigger says so.
 struct Saboteur {
-    inner: Box<dyn Actor>,
+    inner: AnyActor,
     trigger: Trigger,
 }
 
 impl Actor for Saboteur {
-    fn handle(&mut self, cx: &mut Context<'_>, message: Message) {
-        assert!(!(self.trigger)(&message, true), "told to panic before {message:?}");
+    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+        assert!(!(self.trigger)(message, true), "told to panic before {message:?}");
         let (now, me, sender) = (cx.now(), cx.me(), cx.sender());
         let mut through = Through { cx, trigger: Arc::clone(&self.trigger) };
         self.inner.handle(&mut Context::new(&mut through, now, me, sender), message);
-        assert!(!(self.trigger)(&message, false), "told to panic after {message:?}");
+        assert!(!(self.trigger)(message, false), "told to panic after {message:?}");
     }
 }
 
 /// Hands effects on, and makes saboteurs of whoever is spawned.
 struct Through<'a, 'b> {
-    cx: &'a mut Context<'b>,
+    cx: &'a mut Context<&'b mut dyn Host>,
     trigger: Trigger,
 }
 
@@ -59,8 +59,8 @@ impl Host for Through<'_, '_> {
     fn observe(&mut self, observation: Observation) {
         self.cx.observe(observation);
     }
-    fn spawn(&mut self, _me: ActorId, actor: Box<dyn Actor>) -> ActorId {
-        self.cx.spawn(Box::new(Saboteur { inner: actor, trigger: Arc::clone(&self.trigger) }))
+    fn spawn(&mut self, _me: ActorId, actor: AnyActor) -> ActorId {
+        self.cx.spawn(Saboteur { inner: actor, trigger: Arc::clone(&self.trigger) })
     }
     fn rng(&mut self, _me: ActorId) -> &mut Rng {
         self.cx.rng()
@@ -89,7 +89,7 @@ fn sabotaged(
     let runtime = Runtime::new(&Config::default(), machines.clone(), Box::new(seen.clone())).unwrap();
     runtime.host(move || {
         let trigger = Arc::clone(&trigger);
-        Box::new(Saboteur { inner: Box::new(Worker::new(config.clone())), trigger })
+        Saboteur { inner: Worker::new(config.clone()).into(), trigger }
     });
     runtime.tell(WORKER, Message::Begin { full: true });
     assert!(runtime.wait_until_quiet(10 * SECOND));
@@ -175,7 +175,7 @@ fn a_worker_that_panics_again_and_again_is_left_down_and_refuses() {
     let trigger: Trigger = Arc::new(|message, before| before && matches!(message, Message::Take(_)));
     runtime.host(move || {
         let trigger = Arc::clone(&trigger);
-        Box::new(Saboteur { inner: Box::new(Worker::new(config.clone())), trigger })
+        Saboteur { inner: Worker::new(config.clone()).into(), trigger }
     });
     runtime.tell(WORKER, Message::Begin { full: true });
     runtime.open();

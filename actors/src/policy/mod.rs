@@ -128,6 +128,7 @@ impl PoolPolicy {
         self.refill.validate().map_err(|problem| problem.under("refill"))?;
         self.backoff.validate().map_err(|problem| problem.under("backoff"))?;
         exhausted::validate(&self.exhausted).map_err(|problem| problem.under("exhausted"))?;
+        self.batch_is_within_depth()?;
         if self.max_age.is_some_and(Duration::is_zero) {
             return Err(Problem::new(
                 "max_age",
@@ -135,6 +136,23 @@ impl PoolPolicy {
             ));
         }
         Ok(())
+    }
+
+    /// A batch that is larger than any deficit would never be ordered. Only depths that never change tell beforehand.
+    fn batch_is_within_depth(&self) -> Result<(), Problem> {
+        let depth = match self.depth {
+            Depth::Fixed(depth::Fixed { ready }) => ready,
+            Depth::Watermark(depth::Watermark { high, .. }) => high,
+            _ => return Ok(()),
+        };
+        match self.refill {
+            Refill::Batch(refill::Batch { size }) if depth > 0 && size > depth => {
+                let message =
+                    format!("is above the depth of {depth}, so it is never reached: give at most {depth}");
+                Err(Problem::new("size", message).under("refill"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -156,6 +174,26 @@ pub struct SpritePolicy {
     pub after_use: AfterUse,
     /// How long it stays idle before it sleeps and gives its slot back; never, if not given.
     pub idle_after: Option<Duration>,
-    /// How many Sprites a worker keeps asleep; beyond it the one that slept longest is dropped.
+    /// How many Sprites a pool keeps asleep; beyond it the one that slept longest is dropped.
     pub asleep: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_above_a_depth_that_never_changes_cannot_be() {
+        let pool = |depth, size| PoolPolicy {
+            depth,
+            refill: Refill::Batch(refill::Batch { size }),
+            ..PoolPolicy::default()
+        };
+        let fixed = Depth::Fixed(depth::Fixed { ready: 8 });
+        assert_eq!(pool(fixed.clone(), 8).validate(), Ok(()));
+        assert_eq!(pool(fixed, 9).validate().expect_err("cannot be").key, "refill.size");
+        let marks = Depth::Watermark(depth::Watermark { low: 2, high: 6 });
+        assert_eq!(pool(marks.clone(), 6).validate(), Ok(()));
+        assert_eq!(pool(marks, 7).validate().expect_err("cannot be").key, "refill.size");
+    }
 }

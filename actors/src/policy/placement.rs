@@ -98,7 +98,7 @@ impl Choice {
         Some(match self.policy {
             Placement::RoundRobin => {
                 let worker = self.first_up_from(self.next);
-                self.next = (worker + 1) % self.workers;
+                self.next = if worker + 1 < self.workers { worker + 1 } else { 0 };
                 worker
             }
             Placement::Random => self.any(rng),
@@ -121,6 +121,9 @@ impl Choice {
     }
 
     fn first_up_from(&self, start: u32) -> u32 {
+        if self.up == self.workers {
+            return start;
+        }
         (0..self.workers)
             .map(|step| (start + step) % self.workers)
             .find(|&worker| self.is_up(worker))

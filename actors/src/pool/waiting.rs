@@ -43,10 +43,12 @@ impl Waiting {
     }
 
     /// The request that arrived first, whichever step it waits at.
+    #[inline]
     pub(super) fn pop_oldest(&mut self) -> Option<Request> {
-        if self.len == 0 {
-            return None;
-        }
+        if self.len == 0 { None } else { self.pop_oldest_of_some() }
+    }
+
+    fn pop_oldest_of_some(&mut self) -> Option<Request> {
         let arrived = |queue: &Queue| queue.requests.front().map_or(u64::MAX, |(request, _)| request.id);
         let queue = self.queues.iter_mut().min_by_key(|queue| arrived(queue))?;
         let (request, _) = queue.requests.pop_front()?;

@@ -8,8 +8,8 @@ use crate::protocol::ActorId;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    urgent: VecDeque<Order>,
-    spare: VecDeque<Order>,
+    spare: Turns,
+    urgent: Turns,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -19,46 +19,98 @@ struct Order {
     count: u32,
 }
 
-impl Orders {
-    pub(super) fn add(&mut self, refiller: ActorId, pool: ActorId, urgent: u32, spare: u32) {
-        for (queue, count) in [(&mut self.urgent, urgent), (&mut self.spare, spare)] {
-            if count == 0 {
-                continue;
-            }
-            match queue.iter_mut().find(|order| order.refiller == refiller) {
-                Some(order) => order.count += count,
-                None => queue.push_back(Order { refiller, pool, count }),
+/// Orders of several pools, which take turns.
+#[derive(Debug)]
+#[repr(C)]
+struct Turns {
+    /// Whose turn it is; nobody's when its count is zero. Apart from the others, for most workers have one pool only.
+    first: Order,
+    others: VecDeque<Order>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let nobody = Order { refiller: ActorId::OUTSIDE, pool: ActorId::OUTSIDE, count: 0 };
+        Self { first: nobody, others: VecDeque::new() }
+    }
+}
+
+impl Turns {
+    #[inline]
+    fn add(&mut self, new: Order) {
+        if new.count == 0 {
+        } else if self.first.count == 0 {
+            self.first = new;
+        } else if self.first.refiller == new.refiller {
+            self.first.count += new.count;
+        } else {
+            match self.others.iter_mut().find(|order| order.refiller == new.refiller) {
+                Some(order) => order.count += new.count,
+                None => self.others.push_back(new),
             }
         }
     }
 
-    /// The pool whose boot is next. Pools of the same urgency take turns.
-    pub(super) fn pop(&mut self) -> Option<ActorId> {
-        let queue = if self.urgent.is_empty() { &mut self.spare } else { &mut self.urgent };
-        let order = queue.front_mut()?;
-        let pool = order.pool;
-        order.count -= 1;
-        if order.count == 0 {
-            queue.pop_front();
-        } else if queue.len() > 1 {
-            queue.rotate_left(1);
+    #[inline]
+    fn pop(&mut self) -> Option<ActorId> {
+        if self.first.count == 0 {
+            return None;
+        }
+        self.first.count -= 1;
+        let pool = self.first.pool;
+        if !self.others.is_empty() {
+            self.turn();
         }
         Some(pool)
     }
 
+    /// The next in turn becomes the first, and the first the last if it has any left.
+    fn turn(&mut self) {
+        let Some(next) = self.others.pop_front() else { return };
+        let before = std::mem::replace(&mut self.first, next);
+        if before.count > 0 {
+            self.others.push_back(before);
+        }
+    }
+
+    /// Withdraws up to so many orders of this Refiller; says how many there were.
+    fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
+        if self.first.count > 0 && self.first.refiller == refiller {
+            let gone = count.min(self.first.count);
+            self.first.count -= gone;
+            if self.first.count == 0 {
+                self.turn();
+            }
+            return gone;
+        }
+        let Some(index) = self.others.iter().position(|order| order.refiller == refiller) else { return 0 };
+        let order = &mut self.others[index];
+        let gone = count.min(order.count);
+        order.count -= gone;
+        if order.count == 0 {
+            self.others.remove(index);
+        }
+        gone
+    }
+}
+
+impl Orders {
+    #[inline]
+    pub(super) fn add(&mut self, refiller: ActorId, pool: ActorId, urgent: u32, spare: u32) {
+        self.urgent.add(Order { refiller, pool, count: urgent });
+        self.spare.add(Order { refiller, pool, count: spare });
+    }
+
+    /// The pool whose boot is next. Pools of the same urgency take turns.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<ActorId> {
+        self.urgent.pop().or_else(|| self.spare.pop())
+    }
+
     /// Withdraws up to `count` orders of this Refiller, those for its pool first; says how many there were.
     pub(super) fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
-        let mut left = count;
-        for queue in [&mut self.spare, &mut self.urgent] {
-            let Some(index) = queue.iter().position(|order| order.refiller == refiller) else { continue };
-            let gone = left.min(queue[index].count);
-            left -= gone;
-            queue[index].count -= gone;
-            if queue[index].count == 0 {
-                queue.remove(index);
-            }
-        }
-        count - left
+        let spare = self.spare.cancel(refiller, count);
+        spare + self.urgent.cancel(refiller, count - spare)
     }
 }
 

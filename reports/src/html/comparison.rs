@@ -15,7 +15,7 @@ use crate::timeline;
 /// The colour class of the n-th variant.
 const COLOURS: [&str; 8] = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"];
 
-fn colour(index: usize) -> &'static str {
+pub(super) fn colour(index: usize) -> &'static str {
     COLOURS[index % COLOURS.len()]
 }
 
@@ -23,7 +23,7 @@ fn colour(index: usize) -> &'static str {
 pub fn comparison_page(comparison: &Comparison, reports: &[&Report]) -> String {
     let mut body = banner(comparison) + &figures(comparison) + &pareto(comparison);
     if reports.len() == comparison.variants.len() && !reports.is_empty() {
-        body += &overlays(comparison, reports);
+        body += &overlays(&names(comparison), reports);
     }
     document(&format!("{} compared", comparison.scenario), &body)
 }
@@ -32,9 +32,9 @@ fn names(comparison: &Comparison) -> Vec<String> {
     comparison.variants.iter().enumerate().map(|(n, name)| format!("{} {name}", letter(n))).collect()
 }
 
-fn variants_legend(comparison: &Comparison) -> String {
+fn variants_legend(names: &[String]) -> String {
     let entries: Vec<(&str, String)> =
-        names(comparison).into_iter().enumerate().map(|(n, name)| (colour(n), name)).collect();
+        names.iter().enumerate().map(|(n, name)| (colour(n), name.clone())).collect();
     legend(&entries)
 }
 
@@ -167,13 +167,13 @@ fn pareto(comparison: &Comparison) -> String {
     if !beaten.is_empty() {
         let _ = write!(says, "<strong>Beaten in both: {}.</strong>", beaten.join(", "));
     }
-    let content =
-        variants_legend(comparison) + &plot.finish("misses against idle VM-seconds, one dot per variant");
+    let content = variants_legend(&names(comparison))
+        + &plot.finish("misses against idle VM-seconds, one dot per variant");
     section("Misses against idle VM-seconds", &says, &content)
 }
 
-fn overlays(comparison: &Comparison, reports: &[&Report]) -> String {
-    let names = names(comparison);
+/// One run of each, laid over each other.
+pub(super) fn overlays(names: &[String], reports: &[&Report]) -> String {
     let curves: Vec<Curve<'_>> = reports
         .iter()
         .enumerate()
@@ -186,9 +186,9 @@ fn overlays(comparison: &Comparison, reports: &[&Report]) -> String {
         .collect();
     let seed = reports[0].summary.seed;
     let latency = percentiles::plot(&curves, &reports[0].summary.gates).unwrap_or_default();
-    let ready = over_time(comparison, reports, |row| row.ready_mean, "ready Sprites over time");
+    let ready = over_time(names, reports, |row| row.ready_mean, "ready Sprites over time");
     let misses = over_time(
-        comparison,
+        names,
         reports,
         |row| if row.seconds() > 0.0 { row.misses as f64 / row.seconds() } else { 0.0 },
         "misses per second over time",
@@ -203,7 +203,7 @@ fn overlays(comparison: &Comparison, reports: &[&Report]) -> String {
 }
 
 fn over_time(
-    comparison: &Comparison,
+    labels: &[String],
     reports: &[&Report],
     value: fn(&timeline::Row) -> f64,
     about: &str,
@@ -223,7 +223,6 @@ fn over_time(
         plot.steps(colour(index), &steps);
     }
     plot.marks(&reports[0].summary.marks, end);
-    let labels = names(comparison);
     let names: Vec<(&str, &str)> =
         labels.iter().enumerate().map(|(n, name)| (colour(n), name.as_str())).collect();
     let at = |report: &Report, middle: f64| {
@@ -240,5 +239,5 @@ fn over_time(
         })
         .collect();
     plot.hover(&names, &hover);
-    variants_legend(comparison) + &plot.finish(about)
+    variants_legend(labels) + &plot.finish(about)
 }

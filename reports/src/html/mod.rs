@@ -8,6 +8,7 @@ mod percentiles;
 mod plot;
 mod strips;
 mod text;
+mod twin;
 
 use crate::figure::Figure;
 use crate::format;
@@ -17,6 +18,7 @@ use text::{escape, section, table};
 
 pub use comparison::comparison_page;
 pub(crate) use over_time::workers_text;
+pub use twin::twin_page;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -8,6 +8,7 @@
 //! | `{ histogram = "boot.hlog" }` | from a recorded HdrHistogram interval log, in nanoseconds |
 //! | `{ samples = "boots.txt", unit = "ms" }` | one of the numbers in a file, all alike |
 
+mod by_load;
 mod files;
 mod sampler;
 
@@ -18,6 +19,7 @@ use actors::Duration;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use by_load::ByLoad;
 pub use files::DistributionError;
 pub use sampler::Sampler;
 

@@ -56,6 +56,41 @@ impl Document {
         Ok(())
     }
 
+    /// Makes the paths of files in it absolute, from the folder `base`.
+    pub(crate) fn anchor(&mut self, base: &Path) {
+        overrides::anchor(base, "", &mut self.root);
+    }
+
+    /// Lays tables of another document over those of this one: each of their keys replaces the whole that stood there.
+    pub(crate) fn overlay_tables(&mut self, over: &Self, tables: &[&str]) {
+        let shift = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        self.files.extend(over.files.iter().cloned());
+        for (table, origin) in tables.iter().filter_map(|table| Some((table, over.root.origin_of(table)?))) {
+            let origin = origin.in_later_file(shift);
+            if self.root.child(table).is_none() {
+                self.root.put(table, origin, Node::table(origin));
+            }
+            let (Some(onto), Some(entries)) =
+                (self.root.child_mut(table), over.root.child(table).and_then(Node::entries))
+            else {
+                continue;
+            };
+            for entry in entries {
+                let mut node = entry.node.clone();
+                node.move_to_later_file(shift);
+                onto.put(&entry.key, entry.origin.in_later_file(shift), node);
+            }
+        }
+    }
+
+    /// The file that gives a key, if it is another than the document's own.
+    pub(crate) fn other_file(&self, path: &[&str]) -> Option<String> {
+        match self.locate(path) {
+            Place::Line { file, .. } if file != self.files[0] => Some(file),
+            _ => None,
+        }
+    }
+
     /// The name of the file, without its folder and its ending.
     pub(crate) fn stem(&self) -> String {
         let stem = Path::new(&self.files[0]).file_stem();
@@ -72,6 +107,11 @@ impl Document {
             let read = |root: &Node| T::deserialize(Reader(root)).err();
             self.explain(&error, &read)
         })
+    }
+
+    /// The value that the file, or an override, gives.
+    pub(crate) fn value(&self, path: &[&str]) -> Option<&Value> {
+        path.iter().try_fold(&self.root, |node, segment| node.child(segment)).map(|node| &node.value)
     }
 
     /// Whether the file, or an override, gives this key.

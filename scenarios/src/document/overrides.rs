@@ -1,5 +1,7 @@
 //! `--set key=value`: changes to a document before it is read.
 
+use std::path::Path;
+
 use toml::de::DeTable;
 
 use super::tree::{Node, Origin, Value, tree_of};
@@ -25,7 +27,7 @@ pub(crate) fn apply(root: &mut Node, text: &str, origin: Origin) -> Result<(), B
     let Some((last, parents)) = path.split_last() else {
         return Err(bad("has no key", "write --set key=value, as in --set seed=7"));
     };
-    anchor(last, &mut value);
+    anchor(Path::new(""), last, &mut value);
     let mut node = root;
     for segment in parents {
         node = step_into(node, segment, origin)?;
@@ -44,16 +46,19 @@ pub(crate) fn apply(root: &mut Node, text: &str, origin: Origin) -> Result<(), B
 /// Keys whose values are the paths of files.
 const PATHS: [&str; 3] = ["trace", "histogram", "samples"];
 
-/// Makes the paths in an override absolute: who types one means it from where he stands, not from the folder of the
-/// scenario.
-fn anchor(key: &str, node: &mut Node) {
+/// Makes the paths in an override or a profile absolute: who writes one means it from where he stands (`base`, from the
+/// current folder), not from the folder of the scenario.
+pub(crate) fn anchor(base: &Path, key: &str, node: &mut Node) {
     match &mut node.value {
         Value::String(path) if PATHS.contains(&key) && !path.is_empty() => {
-            if let Ok(absolute) = std::path::absolute(&*path) {
+            if let Ok(absolute) = std::path::absolute(base.join(&*path)) {
                 *path = absolute.display().to_string();
             }
         }
-        Value::Table(entries) => entries.iter_mut().for_each(|entry| anchor(&entry.key, &mut entry.node)),
+        Value::Array(items) => items.iter_mut().for_each(|item| anchor(base, key, item)),
+        Value::Table(entries) => {
+            entries.iter_mut().for_each(|entry| anchor(base, &entry.key, &mut entry.node));
+        }
         _ => {}
     }
 }

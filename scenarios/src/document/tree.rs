@@ -16,6 +16,16 @@ pub(crate) enum Origin {
     Set(u16),
 }
 
+impl Origin {
+    /// The same place where so many files stand before its own.
+    pub(crate) fn in_later_file(self, shift: u16) -> Self {
+        match self {
+            Self::Line(file, line) => Self::Line(file.saturating_add(shift), line),
+            other => other,
+        }
+    }
+}
+
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -124,6 +134,21 @@ impl Node {
                 }
             }
             _ => *self = over.clone(),
+        }
+    }
+}
+
+impl Node {
+    /// The same value where so many files stand before its own.
+    pub(crate) fn move_to_later_file(&mut self, shift: u16) {
+        self.origin = self.origin.in_later_file(shift);
+        match &mut self.value {
+            Value::Array(items) => items.iter_mut().for_each(|item| item.move_to_later_file(shift)),
+            Value::Table(entries) => entries.iter_mut().for_each(|entry| {
+                entry.origin = entry.origin.in_later_file(shift);
+                entry.node.move_to_later_file(shift);
+            }),
+            _ => {}
         }
     }
 }

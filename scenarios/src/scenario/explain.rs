@@ -21,7 +21,7 @@ pub(super) fn explain(scenario: &Scenario, document: Option<&Document>) -> Resul
         ScenarioError::of_file(&scenario.name, format!("it cannot be written as TOML: {error}"), "")
     })?;
     let mut writer = Writer { out: String::new(), document };
-    writer.out.push_str("# Every value in force. What no file or --set gives is marked `# default`.\n");
+    writer.out.push_str("# Every value in force. What no file or --set gives is marked `# default`, and what another\n# file than the scenario's own gives is marked with its name.\n");
     for (key, value) in &table {
         match value {
             Value::Table(entries) => writer.section(key, entries),
@@ -72,6 +72,9 @@ impl Writer<'_> {
                 collect_defaults(document, path, value, &mut String::new(), &mut defaults);
                 if !defaults.is_empty() {
                     self.text(format_args!("  # default: {}", defaults.join(", ")));
+                }
+                if let Some(file) = document.other_file(path) {
+                    self.text(format_args!("  # from {file}"));
                 }
             } else {
                 self.out.push_str("  # default");

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::demand::{Arrivals, DemandError, Progress};
 use crate::document::{Document, Node, Value};
 use crate::error::{ScenarioError, split_remedy};
+use crate::profile;
 
 pub use demand::{Columns, Demand, Format, Lifetimes, Order, Spread, Stage, TimeUnit, Trace};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
@@ -95,6 +96,15 @@ impl Default for Scenario {
     }
 }
 
+/// Files that are laid over tables of a scenario.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overlays<'a> {
+    /// A file with a `[pool]` table, or the keys of one.
+    pub pool: Option<&'a Path>,
+    /// A host profile, or its folder, whose `[latency]` and `[timer]` replace the scenario's key by key.
+    pub host: Option<&'a Path>,
+}
+
 /// Where a scenario came from. All sources are alike: two scenarios that say the same are the same.
 #[derive(Clone, Debug, Default)]
 struct Source {
@@ -115,22 +125,24 @@ impl Scenario {
     /// # Errors
     /// Whatever is wrong with it, with its line, its key and the remedy.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
-        Self::load_with_pool(path, None, overrides)
+        Self::load_with(path, &Overlays::default(), overrides)
     }
 
-    /// The same, with the keys of another file laid over `[pool]`. That file holds either a `[pool]` table or the
-    /// keys of one.
+    /// The same, with other files laid over some of its tables before the overrides.
     ///
     /// # Errors
-    /// Whatever is wrong with either.
-    pub fn load_with_pool(
+    /// Whatever is wrong with any of them.
+    pub fn load_with(
         path: &Path,
-        pool: Option<&Path>,
+        overlays: &Overlays<'_>,
         overrides: &[String],
     ) -> Result<Self, ScenarioError> {
         let text = read_text(path)?;
         let mut document = Document::parse(&text, &path.display().to_string())?;
-        if let Some(pool) = pool {
+        if let Some(host) = overlays.host {
+            profile::lay_over(&mut document, host)?;
+        }
+        if let Some(pool) = overlays.pool {
             document.overlay_file("pool", &read_text(pool)?, &pool.display().to_string())?;
         }
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -241,7 +253,7 @@ impl Scenario {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, ScenarioError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, ScenarioError> {
     let name = path.display().to_string();
     let large = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX);
     if large {

@@ -7,24 +7,24 @@ use actors::{Duration, WallClock};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::distribution::Distribution;
+use crate::distribution::{ByLoad, Distribution};
 
 /// `[latency]`: how long the work of a simulated host takes, and how often it fails.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Latency {
     /// Bind a user's data and let the VM run.
-    pub start: Distribution,
+    pub start: ByLoad,
     /// Make a VM from the template.
-    pub boot: Distribution,
+    pub boot: ByLoad,
     /// Make a VM the long way round.
-    pub create: Distribution,
+    pub create: ByLoad,
     /// Bring a sleeping VM back.
-    pub wake: Distribution,
+    pub wake: ByLoad,
     /// Put an idle VM to sleep.
-    pub sleep: Distribution,
+    pub sleep: ByLoad,
     /// Destroy a VM.
-    pub stop: Distribution,
+    pub stop: ByLoad,
     /// The share of boots and creates that fail, from 0 to 1.
     pub boot_failures: f64,
     /// The share of starts that fail, from 0 to 1.
@@ -35,12 +35,12 @@ impl Default for Latency {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self {
-            start: Distribution::constant(Duration::from_micros(60)),
-            boot: Distribution::lognormal(ms(36), ms(120)),
-            create: Distribution::lognormal(ms(2_100), ms(9_000)),
-            wake: Distribution::constant(ms(1)),
-            sleep: Distribution::ZERO,
-            stop: Distribution::ZERO,
+            start: Distribution::constant(Duration::from_micros(60)).into(),
+            boot: Distribution::lognormal(ms(36), ms(120)).into(),
+            create: Distribution::lognormal(ms(2_100), ms(9_000)).into(),
+            wake: Distribution::constant(ms(1)).into(),
+            sleep: Distribution::ZERO.into(),
+            stop: Distribution::ZERO.into(),
             boot_failures: 0.0,
             start_failures: 0.0,
         }
@@ -59,7 +59,7 @@ pub struct SpriteLife {
     pub idle_after: Option<Duration>,
     /// What becomes of a Sprite after use.
     pub after_use: AfterUse,
-    /// How many Sprites a worker keeps asleep.
+    /// How many Sprites a pool keeps asleep.
     pub asleep: u32,
 }
 

@@ -206,8 +206,13 @@ impl Scenario {
             ("sleep", &latency.sleep),
             ("stop", &latency.stop),
         ];
-        for (name, distribution) in all {
-            self.check_distribution(&["latency", name], distribution)?;
+        for (name, by_load) in all {
+            match by_load.as_slice() {
+                [always] => self.check_distribution(&["latency", name], always)?,
+                levels => levels.iter().enumerate().try_for_each(|(level, distribution)| {
+                    self.check_distribution(&["latency", name, &level.to_string()], distribution)
+                })?,
+            }
         }
         for (name, share) in
             [("boot_failures", latency.boot_failures), ("start_failures", latency.start_failures)]

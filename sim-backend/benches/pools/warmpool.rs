@@ -67,6 +67,7 @@ struct Books<F> {
 }
 
 impl<F: FnMut(u64)> Observer for Books<F> {
+    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         if let Observation::Arrived { .. } = observation {
             self.requests += 1;

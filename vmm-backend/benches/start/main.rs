@@ -155,7 +155,7 @@ impl Bench {
         for run_ahead in [false, true] {
             for _ in 0..self.samples {
                 let file = self.template.file();
-                let memory = Mapping::new(&file, MEMORY_BYTES as usize, Sharing::CopyOnWrite)?;
+                let memory = Mapping::new(file, MEMORY_BYTES as usize, Sharing::CopyOnWrite)?;
                 for &page in self.template.write_set() {
                     memory.own_page(page);
                 }

@@ -21,6 +21,6 @@ pub const EMBEDDED: Image =
     Image { name: "embedded", bytes: include_bytes!(concat!(env!("OUT_DIR"), "/guest.bin")) };
 
 // SAFETY: integers and arrays of integers only.
-unsafe impl crate::sys::memory::Plain for mailbox::Order {}
+unsafe impl vm_memory::ByteValued for mailbox::Order {}
 // SAFETY: integers and arrays of integers only.
-unsafe impl crate::sys::memory::Plain for mailbox::Reply {}
+unsafe impl vm_memory::ByteValued for mailbox::Reply {}

@@ -26,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Recipe {
     template: Arc<Template>,
     device: File,
-    setup: [OwnedFd; 2],
+    setup: [Arc<File>; 2],
 }
 
 impl Recipe {
@@ -43,10 +43,10 @@ impl Recipe {
             };
             let encoded = encode_setup(&setup).map_err(crate::template::TemplateError::from)?;
             let sealed = || {
-                let file = File::from(memory_file(c"warmpool-setup", encoded.len() as u64)?);
+                let file = memory_file(c"warmpool-setup", encoded.len() as u64)?;
                 file.write_all_at(&encoded, 0)?;
                 seal(&file, SEALS)?;
-                Ok(OwnedFd::from(file))
+                Ok(file)
             };
             sealed().map_err(FleetError::Spawn)
         };
@@ -64,7 +64,7 @@ impl Recipe {
             let descriptors = [
                 theirs.as_fd(),
                 board_file.as_fd(),
-                self.template.file(),
+                self.template.file().as_fd(),
                 setup.as_fd(),
                 self.device.as_fd(),
             ];

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    Actor, ActorId, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
+    ActorId, AnyActor, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
 };
 
 use super::floor::{Envelope, Guard};
@@ -117,7 +117,7 @@ impl Core {
             (OperationKind::Detach, Some(_)) => return,
             // As in a simulation, pools are filled at no cost of time.
             (_, Some(_)) if !shared.clock.is_open() => (Duration::ZERO, true),
-            (_, Some(script)) => script.answer(sprite, &operation),
+            (_, Some(script)) => script.answer(self.now, sprite, &operation),
             (_, None) => {
                 shared.operations.begun(kind);
                 self.jobs.push(Job { sprite, operation });
@@ -172,7 +172,7 @@ impl Host for Hosting<'_> {
         self.core.observe(self.shared, self.me, observation);
     }
 
-    fn spawn(&mut self, me: ActorId, actor: Box<dyn Actor>) -> ActorId {
+    fn spawn(&mut self, me: ActorId, actor: AnyActor) -> ActorId {
         let ledger = &mut self.core.ledger;
         let (root, life) = ledger.entry(me).map_or((me, 0), |entry| (entry.root, entry.life));
         let id = ledger.next();

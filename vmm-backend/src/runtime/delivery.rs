@@ -14,7 +14,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use actors::{Actor, ActorId, Context, Message, Observation, Outcome, Request};
+use actors::{ActorId, AnyActor, Context, Message, Observation, Outcome, Request};
 
 use super::core::{Core, Effects, Hosting};
 use super::floor::{Envelope, Guard};
@@ -94,12 +94,12 @@ fn destroy_if_unknown(core: &mut Core, shared: &Shared, sprite: ActorId, message
 }
 
 fn handle(
-    actor: &mut Box<dyn Actor>,
+    actor: &mut AnyActor,
     core: &mut Core,
     shared: &Arc<Shared>,
     envelope: &Envelope,
 ) -> Result<(), Panicked> {
-    let Envelope { to, from, message, .. } = *envelope;
+    let Envelope { to, from, ref message, .. } = *envelope;
     let now = core.now;
     let mut hosting = Hosting { me: to, core, shared };
     let mut cx = Context::new(&mut hosting, now, to, from);

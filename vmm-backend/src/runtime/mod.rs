@@ -45,7 +45,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use actors::{Actor, ActorId, Duration, Key, Message, Observer, Outcome, Request, Time};
+use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, Outcome, Request, Time};
 
 use self::clock::Clock;
 use self::core::Core;
@@ -239,7 +239,8 @@ impl Runtime {
     }
 
     /// Hosts an actor, and whatever it spawns on the same worker. It is made anew in this way when its state is lost.
-    pub fn host(&self, maker: impl Fn() -> Box<dyn Actor> + Send + 'static) -> ActorId {
+    pub fn host<A: Into<AnyActor>>(&self, maker: impl Fn() -> A + Send + 'static) -> ActorId {
+        let maker = move || maker().into();
         let driver = self.shared.floor.take();
         let _within = driver.as_ref().map(tokio::runtime::Runtime::enter);
         let mut core = lock(&self.shared.core);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use actors::protocol::Operation;
 use actors::random::Purpose;
-use actors::{ActorId, Duration, OperationKind, Rng};
+use actors::{ActorId, Duration, OperationKind, Rng, Time};
 
 use super::crew::Crew;
 use super::shared::{Shared, lock, wait};
@@ -40,8 +40,8 @@ pub trait Machines: Send + Sync {
 
 /// Answers operations without a host.
 pub trait Script: Send + Sync {
-    /// How long an operation takes, and whether it succeeds.
-    fn answer(&self, sprite: ActorId, operation: &Operation) -> (Duration, bool);
+    /// How long an operation takes that begins now, and whether it succeeds.
+    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, bool);
 }
 
 /// A VM has ended by itself, as when its shard died.

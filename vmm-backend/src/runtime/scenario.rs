@@ -116,7 +116,7 @@ pub fn run_scenario<O: Observer + Send + 'static>(
     let config = config_of(scenario, &plan, options);
     let runtime = Runtime::new(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
     let config = worker_config(scenario, &plan);
-    runtime.host(move || Box::new(Worker::new(config.clone())));
+    runtime.host(move || Worker::new(config.clone()));
     let arrivals = scenario.arrivals()?;
     let pacer = Arc::new(Pacer::new(arrivals, WORKER, options.limits.spin));
     fill(&runtime, &plan, options)?;
@@ -286,7 +286,7 @@ pub fn rehearse<O: Observer + Send + 'static>(
     let config = Config { in_flight_max: usize::MAX, ..config_of(scenario, &plan, &options) };
     let runtime = Runtime::stepped(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
     let config = worker_config(scenario, &plan);
-    runtime.host(move || Box::new(Worker::new(config.clone())));
+    runtime.host(move || Worker::new(config.clone()));
     runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
     runtime.open();
     let (unfinished, ended) = step_through(&runtime, scenario)?;

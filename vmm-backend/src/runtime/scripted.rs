@@ -2,10 +2,10 @@
 //! numbers as a simulation. For hosts without KVM, and to compare the runtime with the simulator.
 
 use std::sync::Mutex;
-use std::time::Duration as Wait;
+use std::time::{Duration as Wait, Instant};
 
 use actors::protocol::Operation;
-use actors::{ActorId, Duration};
+use actors::{ActorId, Duration, Time};
 use scenarios::{AnswerStreams, Answers, DistributionError, Scenario};
 
 use super::operations::{Machines, Script};
@@ -16,6 +16,8 @@ pub struct Scripted {
     answers: Answers,
     streams: Mutex<AnswerStreams>,
     blocking: bool,
+    /// What operations that block a thread count their time from.
+    begun: Instant,
 }
 
 impl Scripted {
@@ -25,7 +27,7 @@ impl Scripted {
     /// A distribution whose file cannot be read.
     pub fn new(scenario: &Scenario) -> Result<Self, DistributionError> {
         let streams = Mutex::new(AnswerStreams::new(scenario.seed, 0));
-        Ok(Self { answers: Answers::new(scenario)?, streams, blocking: false })
+        Ok(Self { answers: Answers::new(scenario)?, streams, blocking: false, begun: Instant::now() })
     }
 
     /// Every operation blocks a thread for its time, as those of real VMs do.
@@ -38,14 +40,15 @@ impl Scripted {
 }
 
 impl Script for Scripted {
-    fn answer(&self, _sprite: ActorId, operation: &Operation) -> (Duration, bool) {
-        self.answers.answer(&mut lock(&self.streams), operation.kind)
+    fn answer(&self, now: Time, _sprite: ActorId, operation: &Operation) -> (Duration, bool) {
+        self.answers.answer(&mut lock(&self.streams), now, operation.kind)
     }
 }
 
 impl Machines for Scripted {
     fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
-        let (took, ok) = self.answer(sprite, operation);
+        let now = Time::from_nanos(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let (took, ok) = self.answer(now, sprite, operation);
         if !took.is_zero() {
             std::thread::sleep(Wait::from_nanos(took.as_nanos()));
         }

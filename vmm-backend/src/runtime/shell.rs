@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use actors::{Actor, ActorId};
+use actors::{ActorId, AnyActor};
 use ractor::{ActorCell, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent};
 
 use super::delivery::deliver;
@@ -11,7 +11,7 @@ use super::floor::Envelope;
 use super::shared::Shared;
 
 /// Makes the actor anew after its state was lost.
-pub(crate) type Maker = Box<dyn Fn() -> Box<dyn Actor> + Send>;
+pub(crate) type Maker = Box<dyn Fn() -> AnyActor + Send>;
 
 /// One boxed actor and what its shell knows about it.
 pub(crate) struct Boxed {
@@ -21,7 +21,7 @@ pub(crate) struct Boxed {
     /// How often the root had been made anew when this actor was made.
     pub(crate) life: u32,
     /// `None` once it has been given up.
-    pub(crate) actor: Option<Box<dyn Actor>>,
+    pub(crate) actor: Option<AnyActor>,
     /// For a root: how to make it anew.
     pub(crate) maker: Option<Maker>,
     pub(crate) shared: Arc<Shared>,

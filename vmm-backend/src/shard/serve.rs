@@ -23,7 +23,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -73,6 +73,7 @@ pub fn main_if_shard() {
     // hand with this argument gets errors from the first use.
     let [socket, board, template, setup, device] =
         [0, 1, 2, 3, 4].map(|i| unsafe { OwnedFd::from_raw_fd(FIRST_DESCRIPTOR + i) });
+    let [board, template, setup] = [board, template, setup].map(|file| Arc::new(File::from(file)));
     let Ok(board) = Board::new(&board) else {
         eprintln!(
             "{} is for processes that a fleet starts, not to be given by hand",
@@ -111,8 +112,8 @@ type SetupError = Box<dyn Error + Send + Sync>;
 impl Shard {
     fn set_up(
         board: Board,
-        template: OwnedFd,
-        setup: &OwnedFd,
+        template: Arc<File>,
+        setup: &Arc<File>,
         device: OwnedFd,
     ) -> Result<(Arc<Self>, Control), (Board, SetupError)> {
         let opened = (|| -> Result<_, SetupError> {
@@ -389,9 +390,9 @@ fn saved_error(error: &SavedError) -> Answer {
     Answer::error(code, &error.to_string())
 }
 
-fn read_setup(file: &OwnedFd) -> Result<Setup, SetupError> {
-    let bytes = usize::try_from(File::from(file.try_clone()?).metadata()?.len())?;
-    let mapping = Mapping::new(&file.as_fd(), bytes, Sharing::ReadOnly)?;
+fn read_setup(file: &Arc<File>) -> Result<Setup, SetupError> {
+    let bytes = usize::try_from(file.metadata()?.len())?;
+    let mapping = Mapping::new(file, bytes, Sharing::ReadOnly)?;
     let mut encoded = vec![0; bytes];
     mapping.read(0, &mut encoded);
     Ok(postcard::from_bytes(&encoded)?)

@@ -5,10 +5,11 @@
 use crate::bind::{Bind, Key};
 use crate::guest::mailbox::{KEY_BYTES_MAX, URL_BYTES_MAX};
 use crate::sys::futex;
-use crate::sys::memory::{Mapping, Plain, Sharing};
+use crate::sys::memory::{Mapping, Sharing};
+use std::fs::File;
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -111,9 +112,9 @@ pub struct Answer {
 }
 
 // SAFETY: integers and arrays of integers only.
-unsafe impl Plain for Command {}
+unsafe impl vm_memory::ByteValued for Command {}
 // SAFETY: integers and arrays of integers only.
-unsafe impl Plain for Answer {}
+unsafe impl vm_memory::ByteValued for Answer {}
 
 impl Command {
     /// Nothing but the operation and its limit.
@@ -228,7 +229,7 @@ impl Board {
     ///
     /// # Errors
     /// What `mmap` answers.
-    pub fn new(file: &impl AsFd) -> io::Result<Self> {
+    pub fn new(file: &Arc<File>) -> io::Result<Self> {
         Ok(Self { mapping: Mapping::new(file, BOARD_BYTES as usize, Sharing::Shared)? })
     }
 

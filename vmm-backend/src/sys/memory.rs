@@ -1,12 +1,16 @@
-//! Memory files and mappings. Owns every mapping that the crate makes, so that a mapping ends exactly when its owner does.
+//! Memory files and mappings, over `vm-memory`. Every mapping that the crate makes is one of these, so that it ends exactly when
+//! its owner does.
 
 use super::check;
 use std::ffi::CStr;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
+use vm_memory::mmap::MmapRegionError;
+use vm_memory::{ByteValued, FileOffset, MmapRegion, VolatileMemory, VolatileRef, VolatileSlice};
 
 /// Seals of a finished template or state file: no writing, no change of size, no further seals.
 pub const SEALS: libc::c_int =
@@ -16,16 +20,14 @@ pub const SEALS: libc::c_int =
 ///
 /// # Errors
 /// What `memfd_create` or `ftruncate` answers.
-pub fn memory_file(name: &CStr, bytes: u64) -> io::Result<OwnedFd> {
+pub fn memory_file(name: &CStr, bytes: u64) -> io::Result<Arc<File>> {
     // SAFETY: the name is a C string that lives through the call.
     let fd =
         check(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) })?;
     // SAFETY: the call just made this descriptor and nobody else knows it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
-    // SAFETY: takes no pointer; the descriptor is ours.
-    check(unsafe { libc::ftruncate(fd.as_raw_fd(), bytes) })?;
-    Ok(fd)
+    let file = unsafe { File::from_raw_fd(fd) };
+    file.set_len(bytes)?;
+    Ok(Arc::new(file))
 }
 
 /// Add seals. `F_SEAL_WRITE` fails with `EBUSY` while any shared writable mapping lives.
@@ -75,31 +77,20 @@ pub enum Sharing {
     ReadOnly,
 }
 
-/// Values that may be copied to and from memory which others write: integers in a `repr(C)` struct.
-///
-/// # Safety
-/// Every pattern of bytes must be a valid value.
-pub unsafe trait Plain: Copy {}
-
-/// A mapped file; unmapped on drop. Access goes through copies, because a guest or another process may write at any time.
+/// A mapped file; unmapped on drop. Access goes through volatile copies, because a guest or another process may write at any
+/// time.
 #[derive(Debug)]
 pub struct Mapping {
-    start: NonNull<u8>,
-    bytes: usize,
+    region: MmapRegion,
     writable: bool,
 }
 
-// SAFETY: the mapping is plain memory that belongs to the process, not to a thread.
-unsafe impl Send for Mapping {}
-// SAFETY: all access is by volatile or bytewise copies through raw pointers; no reference into the memory is ever made.
-unsafe impl Sync for Mapping {}
-
 impl Mapping {
-    /// Map the first `bytes` of a file.
+    /// Map the first `bytes` of a file, which stays open as long as the mapping. Forks share one descriptor.
     ///
     /// # Errors
     /// What `mmap` answers.
-    pub fn new(fd: &impl AsFd, bytes: usize, sharing: Sharing) -> io::Result<Self> {
+    pub fn new(file: &Arc<File>, bytes: usize, sharing: Sharing) -> io::Result<Self> {
         let (protection, flags) = match sharing {
             Sharing::Shared => (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED),
             Sharing::CopyOnWrite => {
@@ -107,89 +98,74 @@ impl Mapping {
             }
             Sharing::ReadOnly => (libc::PROT_READ, libc::MAP_SHARED),
         };
-        let fd = fd.as_fd().as_raw_fd();
-        // SAFETY: the kernel chooses the address, so no existing mapping is touched.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags, fd, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap answered address 0"))?;
-        let mapping = Self { start, bytes, writable: sharing != Sharing::ReadOnly };
+        let file = FileOffset::from_arc(Arc::clone(file), 0);
+        let region =
+            MmapRegion::build(Some(file), bytes, protection, flags).map_err(|error| match error {
+                MmapRegionError::Mmap(error) => error,
+                other => io::Error::other(other),
+            })?;
+        let mapping = Self { region, writable: sharing != Sharing::ReadOnly };
         if sharing == Sharing::Shared {
             // A child that another thread of this process forks would hold the file open for writing until it executes or ends.
-            // SAFETY: the range is exactly this mapping; the advice concerns children only.
-            check(unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTFORK) })?;
+            mapping.advise(libc::MADV_DONTFORK)?;
         }
         Ok(mapping)
     }
 
     /// Bytes mapped.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.region.size()
     }
 
     /// Where it starts in this process.
     pub fn address(&self) -> u64 {
-        self.start.as_ptr() as u64
+        self.region.as_ptr() as u64
     }
 
-    fn at(&self, offset: u64, bytes: usize) -> NonNull<u8> {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = offset.saturating_add(bytes);
-        assert!(end <= self.bytes, "access to {offset:#x}..{end:#x} of a mapping of {:#x} bytes", self.bytes);
-        // SAFETY: `offset` was just found to lie within the mapping.
-        unsafe { self.start.add(offset) }
+    fn at(&self, offset: u64, bytes: usize) -> VolatileSlice<'_> {
+        let slice = usize::try_from(offset).ok().and_then(|offset| self.region.get_slice(offset, bytes).ok());
+        slice.unwrap_or_else(|| {
+            panic!("access to {bytes:#x} bytes at {offset:#x} of a mapping of {:#x}", self.bytes())
+        })
     }
 
-    /// A pointer to a `T` at this offset, checked for bounds and alignment.
-    fn pointer<T>(&self, offset: u64) -> *mut T {
-        let pointer = self.at(offset, size_of::<T>()).as_ptr().cast::<T>();
-        assert!(pointer.is_aligned(), "offset {offset:#x} is not aligned for its type");
-        pointer
+    fn writable_at(&self, offset: u64, bytes: usize) -> VolatileSlice<'_> {
+        assert!(self.writable, "write to a read-only mapping");
+        self.at(offset, bytes)
     }
 
     /// Copy bytes out.
     pub fn read(&self, offset: u64, into: &mut [u8]) {
-        let from = self.at(offset, into.len());
-        // SAFETY: `at` checked that the source lies in the mapping; the target is a Rust slice, so they do not overlap.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), into.as_mut_ptr(), into.len()) }
+        self.at(offset, into.len()).copy_to(into);
     }
 
     /// Copy bytes in.
     pub fn write(&self, offset: u64, from: &[u8]) {
-        assert!(self.writable, "write to a read-only mapping");
-        let to = self.at(offset, from.len());
-        // SAFETY: `at` checked that the target lies in the mapping, which is writable; the source is a Rust slice.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), from.len()) }
+        self.writable_at(offset, from.len()).copy_from(from);
     }
 
     /// Copy a value in.
-    pub fn store<T: Plain>(&self, offset: u64, value: &T) {
-        assert!(self.writable, "write to a read-only mapping");
-        // SAFETY: `pointer` checked bounds and alignment; the mapping is writable; `T` has no drop glue (it is `Copy`).
-        unsafe { self.pointer::<T>(offset).write_volatile(*value) }
+    pub fn store<T: ByteValued>(&self, offset: u64, value: &T) {
+        whole::<T>(&self.writable_at(offset, size_of::<T>())).store(*value);
     }
 
     /// Copy a value out.
-    pub fn load<T: Plain>(&self, offset: u64) -> T {
-        // SAFETY: `pointer` checked bounds and alignment; any bytes make a valid `T` (`Plain`).
-        unsafe { self.pointer::<T>(offset).read_volatile() }
+    pub fn load<T: ByteValued>(&self, offset: u64) -> T {
+        whole::<T>(&self.at(offset, size_of::<T>())).load()
     }
 
-    /// A word that this process and others change at any time.
+    /// A word that this process and others change at any time, all of them by atomic operations only.
     pub fn word(&self, offset: u64) -> &AtomicU32 {
         assert!(self.writable, "an atomic word in a read-only mapping");
-        // SAFETY: `pointer` checked bounds and alignment; the mapping outlives the reference that borrows it; everybody changes the
-        // word by atomic operations only.
-        unsafe { AtomicU32::from_ptr(self.pointer(offset)) }
+        let word = usize::try_from(offset).ok().and_then(|offset| self.region.get_atomic_ref(offset).ok());
+        word.unwrap_or_else(|| panic!("no aligned word at {offset:#x} of a mapping of {:#x}", self.bytes()))
     }
 
     /// Write what is already there, which gives a copy-on-write mapping its own copy of the page.
     pub fn own_page(&self, offset: u64) {
-        assert!(self.writable, "write to a read-only mapping");
-        let byte = self.at(offset, 1).as_ptr();
-        // SAFETY: `at` checked that the byte lies in the mapping, which is writable. Volatile, so that the write is not dropped.
-        unsafe { byte.write_volatile(byte.read_volatile()) }
+        let slice = self.writable_at(offset, 1);
+        let byte = whole::<u8>(&slice);
+        byte.store(byte.load());
     }
 
     /// Forget every page that a copy-on-write mapping owns: it reads as the file again.
@@ -197,16 +173,17 @@ impl Mapping {
     /// # Errors
     /// What `madvise` answers.
     pub fn forget(&self) -> io::Result<()> {
-        // SAFETY: the range is exactly this mapping, and nobody holds references into it.
-        check(unsafe { libc::madvise(self.start.as_ptr().cast(), self.bytes, libc::MADV_DONTNEED) }).map(drop)
+        self.advise(libc::MADV_DONTNEED)
+    }
+
+    fn advise(&self, advice: libc::c_int) -> io::Result<()> {
+        // SAFETY: the range is exactly this mapping, and nobody holds references to plain memory in it.
+        check(unsafe { libc::madvise(self.region.as_ptr().cast(), self.bytes(), advice) }).map(drop)
     }
 }
 
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the range is exactly this mapping, made in `new` and unmapped only here.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
-    }
+fn whole<'a, T: ByteValued>(slice: &'a VolatileSlice<'a>) -> VolatileRef<'a, T> {
+    slice.get_ref(0).expect("a slice of a value's size holds the value")
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub fn worker(slots: u32, boots: u32, pool: PoolPolicy) -> WorkerConfig {
 /// A runtime with one full worker.
 pub fn full(config: &Config, worker: WorkerConfig, machines: Arc<dyn Machines>, seen: &Seen) -> Runtime {
     let runtime = Runtime::new(config, machines, Box::new(seen.clone())).unwrap();
-    let hosted = runtime.host(move || Box::new(Worker::new(worker.clone())));
+    let hosted = runtime.host(move || Worker::new(worker.clone()));
     assert_eq!(hosted, WORKER);
     runtime.tell(WORKER, Message::Begin { full: true });
     assert!(runtime.wait_until_quiet(10 * SECOND), "the pool was not filled");

@@ -29,4 +29,8 @@ impl Rule for Fixed {
     fn goal(&mut self, _view: &View) -> Goal {
         Goal::exactly(self.ready)
     }
+
+    fn is_constant(&self) -> bool {
+        true
+    }
 }

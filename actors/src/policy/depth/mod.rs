@@ -104,6 +104,11 @@ pub trait Rule: fmt::Debug + Send {
         None
     }
 
+    /// Whether the goal is the same for ever, whatever happens. Such a policy is asked once.
+    fn is_constant(&self) -> bool {
+        false
+    }
+
     /// Whether this policy wants to know when the number in use falls.
     fn needs_in_use(&self) -> bool {
         false

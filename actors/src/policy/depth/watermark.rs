@@ -38,6 +38,10 @@ impl Rule for Watermark {
     fn goal(&mut self, _view: &View) -> Goal {
         Goal { low: self.low, high: self.high }
     }
+
+    fn is_constant(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! `warmpool twin`: one scenario simulated with this host's profile and for real, side by side.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use reports::html::twin_page;
+use reports::{Twin, folder};
+use scenarios::Profile;
+use vmm_backend::calibrate::{self, Plan};
+
+use crate::exit::{self, Failure};
+use crate::jobs;
+use crate::load::ScenarioArgs;
+use crate::{Ended, calibrate as measuring, json, kvm};
+
+/// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
+///
+/// The simulation answers as the host profile says: that of --host, or one that is measured quickly now. The prediction holds
+/// where misses lie within one percentage point and the latency's p50 and p99 within 15 %; else the exit code is 99.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  warmpool calibrate --out host
+  warmpool twin scenarios/kvm-spike.toml --host host --out out")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+
+    /// Write twin.json, twin.html and the folders of both runs, simulated and real, into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print twin.json instead of the table for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub(crate) fn twin(args: &Args) -> Ended {
+    if let Some(out) = &args.out {
+        folder::prepare(out)?;
+    }
+    // What is wrong with the scenario is better known before a calibration than after it.
+    let mut loaded = args.scenario.load(None)?;
+    if args.scenario.host.is_none() {
+        anstream::eprintln!(
+            "no --host: measuring this host quickly; `warmpool calibrate --out DIR` does it well, and once"
+        );
+        let aside = Aside::new()?;
+        let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
+        let plan = Plan { quick: true, boots, ..Plan::default() };
+        calibrate::write(aside.path(), &measuring::measure(&plan)?)?;
+        loaded = args.scenario.load_on(aside.path())?;
+    } else if let Some(host) = &args.scenario.host {
+        warn_of_another_host(host)?;
+    }
+    let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
+    let (real, notes) = kvm::run(&loaded)?;
+    let twin = Twin::new(&simulated.summary, &real.summary);
+    if let Some(out) = &args.out {
+        folder::write(&out.join("simulated"), &simulated)?;
+        folder::write(&out.join("real"), &real)?;
+        folder::write_file(out, "twin.json", json(&twin)?.as_bytes())?;
+        folder::write_file(out, "twin.html", twin_page(&twin, &simulated, &real).as_bytes())?;
+    }
+    let text = if args.json { json(&twin)? } else { twin.render() + "\n" + &notes };
+    anstream::stdout().write_all(text.as_bytes())?;
+    if let (Some(out), false) = (&args.out, args.json) {
+        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/twin.html", out.display())?;
+    }
+    Ok(if twin.within { exit::HELD } else { exit::GATE_FAILED })
+}
+
+/// A profile of another host says nothing about this one.
+fn warn_of_another_host(host: &Path) -> Result<(), Failure> {
+    let there = Profile::load(host)?.host;
+    let here = vmm_backend::hypervisor::Host::read();
+    if (&there.kernel, &there.cpu, &there.kvm) != (&here.kernel, &here.cpu, &here.module) {
+        anstream::eprintln!(
+            "{}: measured on another host ({}, {}, {}); this one is {here}",
+            host.display(),
+            there.cpu,
+            there.kernel,
+            there.kvm
+        );
+    }
+    Ok(())
+}
+
+/// A folder that is gone in the end.
+struct Aside(PathBuf);
+
+impl Aside {
+    fn new() -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("warmpool-twin-{}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // It lies among temporary files; whoever cleans those finds it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

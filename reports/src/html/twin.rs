@@ -1,0 +1,69 @@
+//! The page of a twin: the verdict, every figure simulated and real with its gap, and both runs laid over each other.
+
+use super::comparison::{colour, overlays};
+use super::document;
+use super::text::{escape, section};
+use crate::recorder::Report;
+use crate::twin::Twin;
+
+/// The page of a twin, with the reports of the simulated and of the real run.
+pub fn twin_page(twin: &Twin, simulated: &Report, real: &Report) -> String {
+    let names = ["simulated".to_owned(), "real".to_owned()];
+    let body = banner(twin) + &figures(twin) + &overlays(&names, &[simulated, real]);
+    document(&format!("{}: simulated and real", twin.scenario), &body)
+}
+
+fn banner(twin: &Twin) -> String {
+    let (word, says) = twin.verdict();
+    let class = if twin.within { "held" } else { "failed" };
+    let bounded = twin.rows.iter().filter(|row| row.bound.is_some());
+    let lines: String = bounded
+        .map(|row| {
+            let (class, sign) = if row.within { ("ok", "\u{2713}") } else { ("broken", "\u{2717}") };
+            format!(
+                "<li class=\"{class}\"><b>{sign}</b><span>{} within {}</span><em>{}</em></li>",
+                escape(&row.figure),
+                escape(&row.bound_shown()),
+                escape(&row.gap_shown())
+            )
+        })
+        .collect();
+    format!(
+        "<header class=\"banner {class}\"><div><p class=\"word\">{word}</p><h1>{}</h1><p>{}</p>\
+         <p class=\"about\">one scenario, simulated and on real microVMs, seed {}</p></div><ul class=\"gates\">{lines}</ul></header>\n",
+        escape(&twin.scenario),
+        escape(&says),
+        twin.seed
+    )
+}
+
+fn figures(twin: &Twin) -> String {
+    let head: String = ["simulated", "real"]
+        .iter()
+        .enumerate()
+        .map(|(index, name)| format!("<th scope=\"col\"><i class=\"key {}\"></i> {name}</th>", colour(index)))
+        .collect();
+    let rows: String = twin
+        .rows
+        .iter()
+        .map(|row| {
+            let [simulated, real] = row.values();
+            let class = if row.within { "" } else { "worse" };
+            format!(
+                "<tr><td>{}</td><td>{simulated}</td><td>{real}</td><td class=\"{class}\">{}</td><td>{}</td></tr>",
+                escape(&row.figure),
+                escape(&row.gap_shown()),
+                escape(&row.bound_shown())
+            )
+        })
+        .collect();
+    let table = format!(
+        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}\
+         <th scope=\"col\">gap</th><th scope=\"col\">bound</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    );
+    section(
+        "Figures side by side",
+        "A gap is simulated less real; of times and counts as a part of the real one.",
+        &table,
+    )
+}

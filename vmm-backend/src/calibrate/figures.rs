@@ -1,0 +1,204 @@
+//! What was measured, as histograms by operation and condition, and how that becomes a profile.
+
+use std::collections::BTreeMap;
+
+use actors::Duration;
+use hdrhistogram::Histogram;
+use scenarios::Distribution;
+use scenarios::distribution::ByLoad;
+use scenarios::profile::Measured;
+use scenarios::scenario::{Latency, TimerSlack};
+
+use super::stopwatch::{Operation, Stopwatch};
+
+/// A number of operations under way that was met less often than this is counted with the number below it.
+const SAMPLES_MIN: u64 = 100;
+/// Numbers of operations under way that are told apart.
+const LEVELS_MAX: usize = 32;
+/// The longest that is recorded, in nanoseconds: a minute.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// The condition under which an operation is alone.
+pub(super) const ALONE: &str = "alone";
+/// The condition of sleepers that keep everything.
+pub(super) const KEPT: &str = "kept";
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// In the order in which conditions were first met.
+    rows: Vec<(Operation, String, Histogram<u64>)>,
+    /// Of starts, boots and stops, by how many operations were under way; each level holds up to the next.
+    levels: BTreeMap<Operation, BTreeMap<usize, Histogram<u64>>>,
+    /// Boots a second at their bound.
+    pub boots_per_second: f64,
+    /// The most VMs that were alive at once.
+    pub vms_alive: u32,
+    /// What may have spoilt the figures; empty where nothing was seen.
+    pub disturbed: String,
+    /// Boots, and those that failed.
+    pub(super) boots: (u64, u64),
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LONGEST_NS, 3).expect("the bounds are in order")
+}
+
+impl Figures {
+    /// Adds one value.
+    pub(super) fn add(&mut self, operation: Operation, condition: &str, value: Duration) {
+        let known = self.rows.iter().position(|(known, under, _)| *known == operation && under == condition);
+        let row = known.unwrap_or_else(|| {
+            self.rows.push((operation, condition.to_owned(), histogram()));
+            self.rows.len() - 1
+        });
+        self.rows[row].2.saturating_record(value.as_nanos());
+    }
+
+    /// Adds what a probe has measured under a condition.
+    pub(super) fn add_all(&mut self, condition: &str, watch: &Stopwatch, which: &[Operation]) {
+        for (interval, _) in watch.levels() {
+            if which.contains(&interval.operation) {
+                self.add(interval.operation, condition, interval.ended.since(interval.began));
+            }
+        }
+    }
+
+    /// Adds these operations of a probe by how many others were under way.
+    pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
+        for (interval, level) in watch.levels() {
+            if which.contains(&interval.operation) {
+                let levels = self.levels.entry(interval.operation).or_default();
+                let values = levels.entry(level.min(LEVELS_MAX - 1)).or_insert_with(histogram);
+                values.saturating_record(interval.ended.since(interval.began).as_nanos());
+            }
+        }
+    }
+
+    /// Gives every level enough values, once everything is measured.
+    pub(super) fn settle_levels(&mut self) {
+        for levels in self.levels.values_mut() {
+            let mut settled: BTreeMap<usize, Histogram<u64>> = BTreeMap::new();
+            for (level, values) in std::mem::take(levels) {
+                match settled.last_entry() {
+                    Some(mut below) if values.len() < SAMPLES_MIN || below.get().len() < SAMPLES_MIN => {
+                        *below.get_mut() += &values;
+                    }
+                    _ => drop(settled.insert(level, values)),
+                }
+            }
+            *levels = settled;
+        }
+    }
+
+    /// Every row, levels last.
+    fn all(&self) -> impl Iterator<Item = (Operation, String, &Histogram<u64>)> {
+        let rows =
+            self.rows.iter().map(|(operation, condition, values)| (*operation, condition.clone(), values));
+        let levels = self.levels.iter().flat_map(|(operation, levels)| {
+            levels.iter().map(|(level, values)| (*operation, beside(levels, *level), values))
+        });
+        rows.chain(levels)
+    }
+
+    /// The files that a profile names, with what they hold.
+    pub(super) fn files(&self) -> impl Iterator<Item = (String, String, &Histogram<u64>)> {
+        self.all().map(|(operation, condition, values)| {
+            (file(operation, &condition), format!("{}, {condition}", operation.name()), values)
+        })
+    }
+
+    /// Whether anything was measured.
+    pub(super) fn has(&self, operation: Operation, condition: &str) -> bool {
+        self.rows.iter().any(|(known, under, _)| *known == operation && under == condition)
+    }
+
+    /// `[[measured]]`.
+    pub(super) fn measured(&self) -> Vec<Measured> {
+        let row = |(operation, condition, values): (Operation, String, &Histogram<u64>)| Measured {
+            operation: operation.name().to_owned(),
+            count: values.len(),
+            p50_ns: values.value_at_quantile(0.5),
+            p99_ns: values.value_at_quantile(0.99),
+            p999_ns: values.value_at_quantile(0.999),
+            mean_ns: values.mean() as u64,
+            histogram: file(operation, &condition),
+            condition,
+        };
+        self.all().map(row).collect()
+    }
+
+    /// `[latency]`.
+    pub(super) fn latency(&self) -> Latency {
+        let single = |operation, condition| drawn(operation, condition).into();
+        let (boots, failed) = self.boots;
+        Latency {
+            start: self.by_load(Operation::Start),
+            boot: self.by_load(Operation::Boot),
+            create: single(Operation::Create, ALONE),
+            wake: single(Operation::Wake, KEPT),
+            sleep: single(Operation::Sleep, KEPT),
+            stop: self.by_load(Operation::Stop),
+            boot_failures: failed as f64 / boots.max(1) as f64,
+            start_failures: 0.0,
+        }
+    }
+
+    fn by_load(&self, operation: Operation) -> ByLoad {
+        let levels = self.levels.get(&operation);
+        let last = levels.and_then(|levels| levels.keys().next_back());
+        let drawn = levels.zip(last).and_then(|(levels, last)| {
+            ByLoad::levels((0..=*last).map(|level| drawn(operation, &beside(levels, level))).collect())
+        });
+        drawn.unwrap_or_else(|| self::drawn(operation, ALONE).into())
+    }
+
+    /// `[timer]`. The runtime's timers wait for moments, not for ticks: whatever grid there is, is part of how late they are.
+    pub(super) fn timer(&self) -> TimerSlack {
+        TimerSlack { grid: Duration::ZERO, lag: drawn(Operation::Timer, "sweep") }
+    }
+}
+
+/// The condition that holds for this many others under way.
+fn beside(levels: &BTreeMap<usize, Histogram<u64>>, level: usize) -> String {
+    // What was never met below the first level that was, is as that.
+    let first =
+        levels.range(..=level).next_back().or(levels.first_key_value()).map_or(&level, |(first, _)| first);
+    match levels.range(first + 1..).next() {
+        None => format!("beside {first} or more"),
+        Some((next, _)) if *next == first + 1 => format!("beside {first}"),
+        Some((next, _)) => format!("beside {first} to {}", next - 1),
+    }
+}
+
+/// The file of a row.
+fn file(operation: Operation, condition: &str) -> String {
+    format!("{}-{}.hlog", operation.name(), condition.replace(' ', "-"))
+}
+
+fn drawn(operation: Operation, condition: &str) -> Distribution {
+    Distribution::Histogram { histogram: file(operation, condition) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_that_were_rarely_met_are_counted_with_the_one_below() {
+        let mut figures = Figures::default();
+        let levels = [(0, 500), (1, 3), (2, 200), (3, 7)].map(|(value, count)| {
+            let mut level = histogram();
+            level.record_n((value as u64 + 1) * 1_000, count).unwrap();
+            (value, level)
+        });
+        figures.levels.insert(Operation::Boot, levels.into_iter().collect());
+        figures.settle_levels();
+        let counts: Vec<_> =
+            figures.levels[&Operation::Boot].iter().map(|(level, values)| (*level, values.len())).collect();
+        assert_eq!(counts, [(0, 503), (2, 207)]);
+        let low = drawn(Operation::Boot, "beside 0 to 1");
+        let high = drawn(Operation::Boot, "beside 2 or more");
+        assert_eq!(figures.by_load(Operation::Boot).as_slice(), [low.clone(), low, high]);
+    }
+}

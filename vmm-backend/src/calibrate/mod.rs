@@ -1,0 +1,147 @@
+//! Measures this host for simulations: how long each operation takes alone, beside others, under load and with many VMs alive;
+//! how late timers are; and what the runtime adds.
+//!
+//! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
+//! own threads and on real VMs (`probes.rs`), and a [`Stopwatch`] reads from the observations what a simulation would have to
+//! draw. A warm start counts from the request's time, as in every report, so the runtime's share is in it; a boot from its
+//! order until the Sprite is ready.
+//!
+//! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws
+//! from are told apart by how many boots (and, of stops, how many stops) are under way when one begins, alike here and there. The other conditions are
+//! measured to be read, not drawn from.
+
+mod figures;
+mod folder;
+mod load;
+mod probes;
+mod stopwatch;
+
+use std::path::PathBuf;
+
+use scenarios::profile::{MeasuredHost, Profile, VERSION};
+use scenarios::{DistributionError, ScenarioError};
+
+use crate::hypervisor::Host;
+use crate::machines::{MEMORY_BYTES, MachinesError};
+use crate::runtime::RuntimeError;
+
+pub use figures::Figures;
+pub use folder::{FolderError, prepare, write};
+pub use stopwatch::Operation;
+
+/// What is to be measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// A few seconds in all instead of about a minute.
+    pub quick: bool,
+    /// Boots at once, as a scenario's `[fleet] boots`.
+    pub boots: u32,
+    /// The most VMs to have alive; fewer where the host's memory holds fewer.
+    pub vms_max: u32,
+    /// Memory of each guest in bytes.
+    pub memory_bytes: u64,
+    /// Where saved sleepers go.
+    pub sleep_directory: PathBuf,
+    /// The program to start as shards; none: this program.
+    pub program: Option<PathBuf>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            quick: false,
+            boots: 4,
+            vms_max: 1_000,
+            memory_bytes: MEMORY_BYTES,
+            sleep_directory: std::env::temp_dir(),
+            program: None,
+        }
+    }
+}
+
+/// This host could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrateError {
+    /// It cannot run VMs.
+    #[error(transparent)]
+    Machines(#[from] MachinesError),
+    /// A probe could not run.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A probe is no scenario here, as when the host holds fewer slots than it needs.
+    #[error(transparent)]
+    Probe(#[from] ScenarioError),
+    /// A distribution cannot be drawn from.
+    #[error(transparent)]
+    Distribution(#[from] DistributionError),
+    /// Not even one request was served in a probe.
+    #[error("nothing could be measured of `{what}`: {why}; see `warmpool doctor`")]
+    Nothing {
+        /// What was to be measured.
+        what: String,
+        /// What the host said.
+        why: String,
+    },
+}
+
+impl CalibrateError {
+    /// Whether this host lacks what VMs need, so that another would do.
+    pub fn is_unable(&self) -> bool {
+        matches!(self, Self::Machines(_))
+    }
+}
+
+/// A host, measured.
+#[derive(Debug)]
+pub struct Calibration {
+    /// What goes into `profile.toml`.
+    pub profile: Profile,
+    /// The histograms that it names, in its order.
+    pub figures: Figures,
+}
+
+/// How far a measurement is: its share in thousandths, and what is measured now.
+pub type Progress<'a> = &'a (dyn Fn(u64, &str) + Sync);
+
+/// Measures this host. Takes about a minute, or some seconds where the plan is quick.
+///
+/// # Errors
+/// A host that cannot run VMs, or whose VMs fail.
+pub fn calibrate(plan: &Plan, progress: Progress<'_>) -> Result<Calibration, CalibrateError> {
+    let figures = probes::run_all(plan, progress)?;
+    let profile = Profile {
+        host: host(plan, &figures),
+        latency: figures.latency(),
+        timer: figures.timer(),
+        measured: figures.measured(),
+    };
+    Ok(Calibration { profile, figures })
+}
+
+fn host(plan: &Plan, figures: &Figures) -> MeasuredHost {
+    let Host { kernel, module, cpu } = Host::read();
+    let cpu_flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let nested = cpu_flags.split_whitespace().any(|flag| flag == "hypervisor");
+    MeasuredHost {
+        version: VERSION,
+        warmpool: env!("CARGO_PKG_VERSION").to_owned(),
+        measured: folder::now(),
+        kernel,
+        cpu,
+        processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        kvm: module,
+        nested,
+        memory_mib: memory_mib(),
+        guest_memory_mib: plan.memory_bytes >> 20,
+        boots: plan.boots,
+        boots_per_second: figures.boots_per_second,
+        vms_alive: figures.vms_alive,
+        disturbed: figures.disturbed.clone(),
+    }
+}
+
+fn memory_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib >> 10)
+}
