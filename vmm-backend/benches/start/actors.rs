@@ -92,7 +92,7 @@ impl Host {
             neighbour: None,
             epoch: scenario.epoch(),
         };
-        runtime.host(move || Box::new(Worker::new(worker.clone())));
+        runtime.host(move || Worker::new(worker.clone()));
         runtime.tell(WORKER, Message::Begin { full: true });
         let begun = Instant::now();
         if !runtime.wait_until_quiet(LIMIT) {
