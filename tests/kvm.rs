@@ -103,6 +103,7 @@ fn what_a_host_cannot_do_is_said_with_key_and_remedy() {
             &[],
             &["scenario.toml:4: ", "fleet.slots", "lower it"],
         ),
+        (SHORT.to_owned(), &["--host", "profile.toml"], &["--host profile.toml", "by itself", "simulate"]),
         (SHORT.to_owned(), &["--seeds", "3"], &["--seeds 3", "never the same", "simulate"]),
     ] {
         let output = warmpool(folder(&text).path(), arguments).output().expect("it starts");

@@ -23,7 +23,7 @@ pub(crate) struct ScenarioArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// Simulate the host that `warmpool calibrate` has measured: the [latency] and [timer] of its profile (profile.toml, or
+    /// Simulate the host that `warmpool calibrate` has measured: the tables `latency` and `timer` of its profile (profile.toml, or
     /// its folder) replace the scenario's, key by key. `--set` comes after it
     #[arg(long, value_name = "PROFILE")]
     pub(crate) host: Option<PathBuf>,

@@ -53,13 +53,16 @@ pub(crate) struct Args {
 enum Backend {
     /// A deterministic simulated clock: as fast as it goes, and the same on every machine
     Sim,
-    /// Real microVMs on this host's KVM, in real time, as one worker. The host answers by itself: [latency] and [timer]
-    /// are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
+    /// Real microVMs on KVM, in real time, with this host as the one worker. It answers by itself: the tables `latency` and `timer`
+    /// of the scenario are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
     Kvm,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Ended {
+    if args.backend == Backend::Kvm {
+        only_simulated(args)?;
+    }
     let loaded = args.scenario.load(None)?;
     if args.explain {
         anstream::stdout().write_all(loaded.scenario.explain()?.as_bytes())?;
@@ -70,15 +73,24 @@ pub(crate) fn run(args: &Args) -> Ended {
         folder::prepare(out)?;
     }
     match args.seeds {
-        Some(seeds) if seeds > 1 && args.backend == Backend::Kvm => {
-            let why = "a real run is never the same twice, whatever its seed";
-            Err(Failure::NotOnKvm(format!(
-                "--seeds {seeds}: {why}\n  run it several times with --seed, or simulate it"
-            )))
-        }
         Some(seeds) if seeds > 1 => spread(args, &loaded, seeds),
         _ => single(args, loaded),
     }
+}
+
+/// Refuses what only a simulation can be asked for.
+fn only_simulated(args: &Args) -> Result<(), Failure> {
+    let refused = |what: String, remedy| Err(Failure::NotOnKvm(format!("{what}\n  {remedy}")));
+    if let Some(seeds @ 2..) = args.seeds {
+        let what = format!("--seeds {seeds}: a real run is never the same twice, whatever its seed");
+        return refused(what, "run it several times with --seed, or simulate it");
+    }
+    if let Some(host) = &args.scenario.host {
+        let what =
+            format!("--host {}: a real host answers by itself, not as another was measured", host.display());
+        return refused(what, "leave it out, or simulate it");
+    }
+    Ok(())
 }
 
 fn single(args: &Args, loaded: Loaded) -> Ended {

@@ -66,7 +66,9 @@ struct Ran {
 fn run(text: &str, meanwhile: impl FnOnce(&KvmMachines) + Send) -> Option<Ran> {
     let scenario = scenario(text);
     let fit = Fit::of(&scenario).unwrap();
-    let machines = machines(MachinesConfig { memory_bytes: 16 << 20, ..fit.machines })?;
+    // Two sleep in the first stage, the others in the second.
+    let kept_max = fit.machines.kept_max.min(2);
+    let machines = machines(MachinesConfig { memory_bytes: 16 << 20, kept_max, ..fit.machines })?;
     let witness = Arc::new(Witness { machines: Arc::clone(&machines), started: Mutex::default() });
     let (run, seen) = std::thread::scope(|scope| {
         scope.spawn(|| meanwhile(&machines));
@@ -159,6 +161,35 @@ fn a_shard_killed_in_the_burst_costs_its_own_vms_and_the_pool_recovers() {
     assert!(machines.failures().iter().any(|failed| failed.what == "shards"), "{:?}", machines.failures());
     assert_eq!(seen.level(State::Ready), 12, "the pool did not recover");
     assert_eq!(run.stats.ended_twice, 0);
+    processes_are_gone(machines);
+}
+
+#[test]
+fn sleepers_are_woken_for_their_own_tenants_from_both_stages() {
+    let text = r#"
+        [fleet]
+        slots = 16
+        [pool]
+        depth = { kind = "fixed", ready = 0 }
+        exhausted = [{ kind = "wake" }, { kind = "boot" }]
+        [sprite]
+        lifetime = "2ms"
+        idle_after = "3ms"
+        [tenants]
+        count = 6
+        [[demand]]
+        to = 100
+        for = "1s"
+    "#;
+    let Some(Ran { run, seen, started, machines }) = run(text, |_| {}) else { return };
+    let outcomes = seen.outcomes();
+    assert_eq!(run.unfinished, 0);
+    assert!(outcomes.keys().eq(started.keys()), "who was served is not who was started");
+    let woken = outcomes.values().filter(|outcome| **outcome == Outcome::Woken).count();
+    assert!(woken > outcomes.len() / 2, "{woken} of {} were woken", outcomes.len());
+    let waking = |seen: &Observation| matches!(seen, Observation::Sprite { is: State::Waking, .. });
+    assert!(seen.count(waking) > 20, "too few slept");
+    assert!(machines.failures().is_empty(), "{:?}", machines.failures());
     processes_are_gone(machines);
 }
 

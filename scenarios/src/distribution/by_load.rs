@@ -17,7 +17,7 @@ use super::{Distribution, DistributionError, Sampler};
 /// The longest list; a host runs no more operations at once that would make a difference.
 const LEVELS_MAX: usize = 64;
 
-/// One distribution, or one for each number of operations under way; see the [module](self). Never empty.
+/// One distribution, or one for each number of operations under way. Never empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByLoad(Vec<Distribution>);
 

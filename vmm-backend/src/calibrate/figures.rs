@@ -23,7 +23,7 @@ pub(super) const ALONE: &str = "alone";
 /// The condition of sleepers that keep everything.
 pub(super) const KEPT: &str = "kept";
 
-/// See the [module](self).
+/// What was measured, by operation and condition.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// In the order in which conditions were first met.

@@ -2,7 +2,7 @@
 //! how late timers are; and what the runtime adds.
 //!
 //! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
-//! own threads and on real VMs (`probes.rs`), and a [`Stopwatch`] reads from the observations what a simulation would have to
+//! own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations what a simulation would have to
 //! draw. A warm start counts from the request's time, as in every report, so the runtime's share is in it; a boot from its
 //! order until the Sprite is ready.
 //!

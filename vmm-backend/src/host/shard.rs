@@ -8,12 +8,37 @@ use crate::sys::futex;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A shard keeps a guest's limit by itself. Where its answer is this much later still, the shard hangs and is killed.
 const GRACE: Duration = Duration::from_secs(2);
 const SETUP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Callers of this program that wait for runners.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+struct Waiting(usize);
+
+impl Waiting {
+    fn begin() -> Self {
+        Self(WAITING.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Whether there are processors for all who wait and for their runners.
+    fn has_processors(&self) -> bool {
+        static PROCESSORS: OnceLock<usize> = OnceLock::new();
+        let processors =
+            *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+        self.0 * 2 <= processors
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// No answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,14 +176,17 @@ impl Shard {
         lost
     }
 
-    /// Have a runner do it.
+    /// Have a runner do it. The caller turns only where it does not take the processor from those who are to answer: each caller
+    /// wants one, and each runner.
     pub(crate) fn run(&self, slot: usize, command: &Command) -> Result<Answer, NoAnswer> {
         if self.is_gone() {
             return Err(NoAnswer::Lost);
         }
+        let waiting = Waiting::begin();
+        let spin = if waiting.has_processors() { self.spin } else { Duration::ZERO };
         self.board.post(slot, command, true);
         let gone = || self.is_gone();
-        if let Some(answer) = self.board.wait(slot, self.spin, command.limit(), &gone) {
+        if let Some(answer) = self.board.wait(slot, spin, command.limit(), &gone) {
             return Ok(answer);
         }
         if !self.is_gone() && self.board.withdraw(slot) {

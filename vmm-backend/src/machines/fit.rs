@@ -35,7 +35,7 @@ impl Fit {
         let kept_max = if sleeps { sprite.asleep.min(KEPT_MAX) as usize } else { 0 };
         let beside = DETACHED_MAX + 1 + kept_max;
         let slots_max = doctor::vms_that_fit().map_or(usize::MAX, |fit| fit.saturating_sub(beside));
-        let slots_max = u32::try_from(slots_max).unwrap_or(u32::MAX).min(Limits::default().slots_max);
+        let slots_max = u32::try_from(slots_max).unwrap_or(u32::MAX);
         let limits = Limits { slots_max, ..Limits::default() };
         let slots = plan_of(scenario, &limits)?.slots as usize;
         check_faults(scenario)?;

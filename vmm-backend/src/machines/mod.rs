@@ -36,6 +36,7 @@ use crate::guest::EMBEDDED;
 use crate::host::{self, Fleet, FleetConfig, FleetError, ShardStatus, Stage, VmId};
 use crate::hypervisor::{Hypervisor, HypervisorError};
 use crate::runtime::{Lost, Machines};
+use crate::sys;
 use crate::template::{Template, TemplateError};
 
 /// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a millisecond.
@@ -126,6 +127,8 @@ impl KvmMachines {
     /// # Errors
     /// What this host lacks, or what cannot be started.
     pub fn launch(config: MachinesConfig) -> Result<Arc<Self>, MachinesError> {
+        // Every sleeper in the second stage holds a file. Where it is not permitted, that many fewer can sleep.
+        let _ = sys::raise_descriptor_limit();
         let hypervisor = Arc::new(Hypervisor::open()?);
         let template = Template::capture(&hypervisor, &EMBEDDED, config.memory_bytes)?;
         let fleet = FleetConfig {

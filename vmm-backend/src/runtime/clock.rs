@@ -106,3 +106,13 @@ impl Clock {
 pub(crate) fn be_punctual() {
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
 }
+
+/// The niceness of threads that handle messages: between that of a shard's runners and that of everything else. All have the
+/// same, since any of them may be the one that the others wait for.
+const URGENT_NICENESS: i32 = -10;
+
+/// Asks the system to let this thread go before other programs. Where it refuses (it takes CAP_SYS_NICE), requests are later
+/// while those keep the processors busy, and nothing else changes.
+pub(crate) fn be_urgent() {
+    let _ = crate::sys::set_thread_niceness(URGENT_NICENESS);
+}

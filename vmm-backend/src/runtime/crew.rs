@@ -113,6 +113,7 @@ impl Crew {
         let name = format!("{}-{number}", class.name());
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             super::clock::be_punctual();
+            super::clock::be_urgent();
             theirs.operations.crew(class).work(&theirs);
         });
         match thread {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use actors::{ActorId, Message, Time};
 use scenarios::{Effect, Fault};
 
+use super::clock::be_urgent;
 use super::shared::Shared;
 
 /// Lets faults begin and end at their times, until there are no more or the run is `over`.
 pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, faults: &[Fault], over: &AtomicBool) {
+    be_urgent();
     let begins = faults.iter().map(|fault| (fault.at, true, fault));
     let ends = faults.iter().map(|fault| (fault.until, false, fault));
     let mut moments: Vec<(Time, bool, &Fault)> = begins.chain(ends).collect();

@@ -230,7 +230,10 @@ impl Runtime {
         life: impl FnOnce(Arc<Shared>) + Send + 'static,
     ) -> Result<(), RuntimeError> {
         let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || life(shared));
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            clock::be_urgent();
+            life(shared);
+        });
         self.threads.push(thread.map_err(RuntimeError::Thread)?);
         Ok(())
     }

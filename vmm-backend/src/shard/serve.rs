@@ -32,7 +32,8 @@ use std::time::Duration;
 
 /// Making and saving VMs yields to the runners.
 const CONTROL_NICENESS: i32 = -5;
-const REAPER_NICENESS: i32 = 10;
+/// Ending VMs yields to both, but not to the rest of the host: a VM that is not ended yet keeps its memory, and boots wait for it.
+const REAPER_NICENESS: i32 = 0;
 /// How long a guest may take to run ahead. It has nothing to do there.
 const AHEAD_LIMIT: Duration = Duration::from_millis(500);
 /// After this long in one guest a runner passes the lead on by itself. Longer than the kernel's tick, because a timer that ends before

@@ -28,6 +28,19 @@ pub fn random(bytes: &mut [u8; 32]) -> io::Result<()> {
     }
 }
 
+/// Let this process, and those it starts, have as many descriptors open as it is permitted to ask for.
+///
+/// # Errors
+/// What `getrlimit` or `setrlimit` answers.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure lives through the call.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: as above.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).map(drop)
+}
+
 /// Turn the `-1` of a C library call into the error it left.
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

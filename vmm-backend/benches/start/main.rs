@@ -1,8 +1,11 @@
 //! What a start, a boot and a wake cost: the bare ioctls as the limit, beside this crate in one process, beside a fleet of shard
-//! processes; quiet and under CPU load; with few and many VMs alive; and what a warm VM costs in memory.
+//! processes, beside the actors on top of them; quiet and under CPU load; with few and many VMs alive; and what a warm VM costs in
+//! memory.
 //!
 //! `cargo bench -p vmm-backend` runs all of it. `WARMPOOL_BENCH_SAMPLES` (500) sets the samples per figure, `WARMPOOL_BENCH_ALIVE`
-//! (10,100,1000) the numbers of VMs alive; arguments choose sections: `hop quiet load alive`.
+//! (10,100,1000) the numbers of VMs alive; arguments choose sections: `hop quiet actors load alive`.
+
+mod actors;
 
 use std::error::Error;
 use std::os::unix::net::UnixDatagram;
@@ -60,13 +63,20 @@ fn main() -> Outcome {
         println!("\nquiet");
         bench.all()?;
     }
+    if wanted("actors") {
+        println!("\nthrough the actors, from the arrival until the acknowledgement is handled");
+        bench.actors()?;
+    }
     if wanted("load") {
         println!("\nunder CPU load: one busy thread per processor");
         with_load(|| bench.all())?;
+        println!("\nthe same through the actors");
+        with_load(|| bench.actors())?;
     }
     if wanted("alive") {
         for count in alive {
             bench.alive(count)?;
+            bench.actors_alive(count)?;
         }
     }
     Ok(())
