@@ -26,6 +26,7 @@ mod error;
 mod faults;
 mod fleet;
 mod hosts;
+mod intake;
 mod queue;
 mod regions;
 mod simulation;

@@ -11,6 +11,7 @@ use crate::digest::Checkpoint;
 use crate::error::SimulationError;
 use crate::faults::Faults;
 use crate::fleet::worker_configs;
+use crate::intake::Intake;
 use crate::queue::{Envelope, Event};
 
 /// How long after the end of the demand requests may still end; those that have not by then have failed.
@@ -82,6 +83,7 @@ struct Simulation<'a, O> {
     actors: Vec<AnyActor>,
     core: Core<O>,
     faults: Faults,
+    intake: Intake,
     arrivals: Arrivals,
     options: &'a Options<'a>,
     planned: Option<Duration>,
@@ -101,6 +103,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             actors,
             core,
             faults: Faults::new(scenario),
+            intake: Intake::new(scenario.latency.intake, scenario.fleet.workers),
             arrivals,
             options,
             planned: scenario.demand.planned_length(),
@@ -193,9 +196,13 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         self.core.requests += 1;
         let worker = self.core.place(request.key, region);
-        match self.faults.stalled_until(WorkerId(worker), self.core.now) {
-            None => self.deliver_now(ActorId(worker), Message::Request(request)),
-            Some(until) => self.put_off(ActorId(worker), request, until),
+        let now = self.core.now;
+        let answers_at = self.faults.stalled_until(WorkerId(worker), now).unwrap_or(now);
+        let at = self.intake.admit(WorkerId(worker), answers_at);
+        if at > now {
+            self.put_off(ActorId(worker), request, at);
+        } else {
+            self.deliver_now(ActorId(worker), Message::Request(request));
         }
     }
 

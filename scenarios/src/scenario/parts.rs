@@ -13,6 +13,8 @@ use crate::distribution::{ByLoad, Distribution};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Latency {
+    /// How long a host is busy with letting one request in, while others wait their turn.
+    pub intake: Duration,
     /// Bind a user's data and let the VM run.
     pub start: ByLoad,
     /// Make a VM from the template.
@@ -35,6 +37,7 @@ impl Default for Latency {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self {
+            intake: Duration::ZERO,
             start: Distribution::constant(Duration::from_micros(60)).into(),
             boot: Distribution::lognormal(ms(36), ms(120)).into(),
             create: Distribution::lognormal(ms(2_100), ms(9_000)).into(),

@@ -20,6 +20,8 @@ const LONGEST_NS: u64 = 60_000_000_000;
 
 /// The condition under which an operation is alone.
 pub(super) const ALONE: &str = "alone";
+/// The condition of many requests at one instant.
+pub(super) const CROWD: &str = "at one instant";
 /// The condition of sleepers that keep everything.
 pub(super) const KEPT: &str = "kept";
 
@@ -113,6 +115,11 @@ impl Figures {
         self.rows.iter().any(|(known, under, _)| *known == operation && under == condition)
     }
 
+    fn median(&self, operation: Operation, condition: &str) -> Duration {
+        let row = self.rows.iter().find(|(known, under, _)| *known == operation && under == condition);
+        row.map_or(Duration::ZERO, |(_, _, values)| Duration::from_nanos(values.value_at_quantile(0.5)))
+    }
+
     /// `[[measured]]`.
     pub(super) fn measured(&self) -> Vec<Measured> {
         let row = |(operation, condition, values): (Operation, String, &Histogram<u64>)| Measured {
@@ -133,6 +140,7 @@ impl Figures {
         let single = |operation, condition| drawn(operation, condition).into();
         let (boots, failed) = self.boots;
         Latency {
+            intake: self.median(Operation::Intake, CROWD),
             start: self.by_load(Operation::Start),
             boot: self.by_load(Operation::Boot),
             create: single(Operation::Create, ALONE),

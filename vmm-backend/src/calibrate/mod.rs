@@ -3,7 +3,7 @@
 //!
 //! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
 //! own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations what a simulation would have to
-//! draw. A warm start counts from the request's time, as in every report, so the runtime's share is in it; a boot from its
+//! draw. A warm start counts from when the request was let in, so the runtime's share is in it; a boot from its
 //! order until the Sprite is ready.
 //!
 //! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws
@@ -50,7 +50,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             quick: false,
-            boots: 4,
+            boots: std::thread::available_parallelism().map_or(1, |count| count.get().min(16) as u32),
             vms_max: 1_000,
             memory_bytes: MEMORY_BYTES,
             sleep_directory: std::env::temp_dir(),

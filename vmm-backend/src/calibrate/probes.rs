@@ -7,7 +7,7 @@ use actors::protocol::Operation as Asked;
 use actors::{ActorId, Duration, OperationKind, Outcome};
 use scenarios::Scenario;
 
-use super::figures::{ALONE, Figures, KEPT};
+use super::figures::{ALONE, CROWD, Figures, KEPT};
 use super::stopwatch::{Log, Operation, Stopwatch};
 use super::{CalibrateError, Plan, Progress, load};
 use crate::doctor::vms_that_fit;
@@ -68,6 +68,12 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
     figures.boots = watch.boots();
 
+    progress(620, "many at one instant");
+    let watch = bench.run(&crowd(plan.boots, seconds(3.0).max(1.0)), Some(LIFETIME))?;
+    for intake in watch.intakes() {
+        figures.add(Operation::Intake, CROWD, intake);
+    }
+
     progress(650, "under CPU load");
     let text = steady(READY, 1, APART, seconds(4.0), true);
     let watch = load::beside_busy_threads(|| bench.run(&text, Some(LIFETIME)))?;
@@ -113,6 +119,7 @@ fn complete(figures: &Figures) -> Result<(), CalibrateError> {
         (Operation::Boot, "sweep"),
         (Operation::Stop, "sweep"),
         (Operation::Timer, "sweep"),
+        (Operation::Intake, CROWD),
         (Operation::Create, ALONE),
         (Operation::Sleep, KEPT),
         (Operation::Wake, KEPT),
@@ -258,6 +265,16 @@ fn sweep(boots: u32, capacity: f64, seconds: f64) -> String {
         stage(part * capacity, seconds * longer, "poisson")
     });
     fleet(READY, boots) + wait + &life() + &stages.collect::<String>()
+}
+
+/// As many requests at one instant as Sprites are ready, again and again.
+fn crowd(boots: u32, seconds: f64) -> String {
+    fleet(READY, boots)
+        + &life()
+        + &format!(
+            "[[demand]]\nfrom = {rate}\nto = {rate}\nfor = \"{seconds:.3}s\"\narrivals = {{ bursts_of = {READY} }}\n",
+            rate = 5 * READY
+        )
 }
 
 /// No request finds a Sprite, and each has one created.

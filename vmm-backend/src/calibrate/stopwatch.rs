@@ -10,7 +10,7 @@ use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, S
 /// What is measured. `Timer` is how late a timer was, `Overhead` what the runtime adds to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// From a request's time to its end, where it was served warm.
+    /// From when a request was let in to its end, where it was served warm.
     Start,
     /// From its order to the ready Sprite.
     Boot,
@@ -22,6 +22,8 @@ pub enum Operation {
     Wake,
     /// From its order to the free slot.
     Stop,
+    /// To let one of many requests in that come at one instant.
+    Intake,
     /// How late the runtime's timers are.
     Timer,
     /// What the runtime adds to a start: from the request to the start, and from its end to the observation.
@@ -38,6 +40,7 @@ impl Operation {
             Self::Sleep => "sleep",
             Self::Wake => "wake",
             Self::Stop => "stop",
+            Self::Intake => "intake",
             Self::Timer => "timer",
             Self::Overhead => "overhead",
         }
@@ -74,6 +77,8 @@ pub(super) struct Stopwatch {
     /// When each Sprite entered its state.
     entered: BTreeMap<u32, Time>,
     intervals: Vec<Interval>,
+    /// Of each request that was served warm, when it came and when its start began.
+    let_in: Vec<(Time, Time)>,
     /// Boots that ended, and those of them that failed.
     boots: (u64, u64),
     /// Requests by how they ended.
@@ -123,9 +128,10 @@ impl Stopwatch {
     }
 
     /// A start is over. Those that had to wait for their Sprite are no figure.
-    fn started(&mut self, sprite: u32, ended: Time) {
+    fn started(&mut self, sprite: u32, began: Time, ended: Time) {
         let Some(arrived) = self.served.take() else { return };
-        self.add(Operation::Start, arrived, ended);
+        self.let_in.push((arrived, began));
+        self.add(Operation::Start, began, ended);
         let took = lock(&self.log.starts).remove(&sprite);
         if let Some(took) = took {
             self.add(Operation::Overhead, (arrived + took).min(ended), ended);
@@ -152,7 +158,7 @@ impl Stopwatch {
                     self.add(Operation::Timer, began + lifetime, at);
                 }
             }
-            State::Starting => self.started(sprite, at),
+            State::Starting => self.started(sprite, began, at),
             _ => {}
         }
     }
@@ -160,6 +166,19 @@ impl Stopwatch {
     /// Boots that ended, and those of them that failed.
     pub(super) fn boots(&self) -> (u64, u64) {
         self.boots
+    }
+
+    /// How long it took to let one request in, for each group of requests that came at one instant.
+    pub(super) fn intakes(&self) -> Vec<Duration> {
+        let mut groups: BTreeMap<Time, (Time, Time, u64)> = BTreeMap::new();
+        for &(arrived, began) in &self.let_in {
+            let (first, last, count) = groups.entry(arrived).or_insert((began, began, 0));
+            (*first, *last, *count) = ((*first).min(began), (*last).max(began), *count + 1);
+        }
+        let groups = groups.into_values().filter(|(_, _, count)| *count > 1);
+        groups
+            .map(|(first, last, count)| Duration::from_nanos(last.since(first).as_nanos() / (count - 1)))
+            .collect()
     }
 
     /// How long it took to put Sprites to sleep, without the timer that led to it.
