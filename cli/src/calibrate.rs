@@ -32,8 +32,8 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// How many boots run at once, as `[fleet] boots` of the scenarios that are to be simulated
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    /// How many boots run at once, as `[fleet] boots` of the scenarios that are to be simulated [default: processors]
+    #[arg(long, value_name = "N", default_value_t = Plan::default().boots, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=16))]
     boots: u32,
 
     /// The most VMs to have alive. As many as fit into memory, at most

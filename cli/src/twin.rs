@@ -43,6 +43,7 @@ pub(crate) fn twin(args: &Args) -> Ended {
     // What is wrong with the scenario is better known before a calibration than after it.
     let mut loaded = args.scenario.load(None)?;
     let mut aside = None;
+    let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
     if args.scenario.host.is_none() {
         anstream::eprintln!(
             "no --host: measuring this host quickly; `warmpool calibrate --out DIR` does it well, and once"
@@ -52,12 +53,11 @@ pub(crate) fn twin(args: &Args) -> Ended {
             Some(out) => out.join("host"),
             None => aside.insert(Aside::new()?).path().to_owned(),
         };
-        let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
         let plan = Plan { quick: true, boots, ..Plan::default() };
         calibrate::write(&folder, &measuring::measure(&plan)?)?;
         loaded = args.scenario.load_on(&folder)?;
     } else if let Some(host) = &args.scenario.host {
-        warn_of_another_host(host)?;
+        warn_of_another_host(host, boots)?;
     }
     let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
     let (real, notes) = kvm::run(&loaded)?;
@@ -76,9 +76,16 @@ pub(crate) fn twin(args: &Args) -> Ended {
     Ok(if twin.within { exit::HELD } else { exit::GATE_FAILED })
 }
 
-/// A profile of another host says nothing about this one.
-fn warn_of_another_host(host: &Path) -> Result<(), Failure> {
+/// A profile of another host says nothing about this one, and one of other boots little: they slow down all else.
+fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
     let there = Profile::load(host)?.host;
+    if there.boots != boots {
+        anstream::eprintln!(
+            "{}: measured with {} boots at once, and the scenario has {boots}: calibrate with --boots {boots}",
+            host.display(),
+            there.boots
+        );
+    }
     let here = vmm_backend::hypervisor::Host::read();
     if (&there.kernel, &there.cpu, &there.kvm) != (&here.kernel, &here.cpu, &here.module) {
         anstream::eprintln!(

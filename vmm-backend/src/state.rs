@@ -22,6 +22,10 @@ const NOT_CARRIED: &[(u32, &str)] = &[
     (0x4b56_4d07, "MSR_KVM_ASYNC_PF_ACK"),
 ];
 
+/// What a Hyper-V machine has beside them. No guest here is told by CPUID that it is on one, so none uses these; two of them are running
+/// clocks, one of which cannot be set.
+const HYPER_V: std::ops::RangeInclusive<u32> = 0x4000_0000..=0x4000_01ff;
+
 /// MSRs that a host may refuse to set although it lists them, each with its name: read-only there, or present only with a device
 /// that VMs here lack. Nothing that a guest can see depends on them.
 const TOLERATED: &[(u32, &str)] = &[
@@ -88,7 +92,9 @@ pub fn msr_name(index: u32) -> String {
 
 /// From the MSRs that KVM lists, those that belong to a vCPU's state.
 pub fn carried_msrs(listed: &[u32]) -> Vec<u32> {
-    listed.iter().copied().filter(|index| !NOT_CARRIED.iter().any(|(skip, _)| skip == index)).collect()
+    let carried =
+        |index: &u32| !HYPER_V.contains(index) && !NOT_CARRIED.iter().any(|(skip, _)| skip == index);
+    listed.iter().copied().filter(carried).collect()
 }
 
 fn tolerated(index: u32) -> bool {
@@ -322,6 +328,12 @@ mod tests {
         let list = [0x10, 0x8b, 0x174];
         assert_eq!(after_refusal("KVM_SET_MSRS", &list, 1, |index| *index).unwrap(), [0x174]);
         assert!(after_refusal("KVM_SET_MSRS", &list, 3, |index| *index).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_no_guest_can_use_is_not_carried() {
+        let [hyper_v_time, steal_time, poll_control] = [0x4000_0020, 0x4b56_4d03, 0x4b56_4d05];
+        assert_eq!(carried_msrs(&[0x10, hyper_v_time, steal_time, poll_control]), [0x10, poll_control]);
     }
 
     #[test]

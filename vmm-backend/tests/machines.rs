@@ -95,7 +95,7 @@ const SPIKE: &str = r#"
     boots = 2
     [pool]
     depth = { kind = "fixed", ready = 12 }
-    exhausted = [{ kind = "wait", deadline = "5s" }, { kind = "boot" }]
+    exhausted = [{ kind = "wait", deadline = "60s" }, { kind = "boot" }]
     [sprite]
     lifetime = "15ms"
     [tenants]

@@ -3,7 +3,7 @@
 //!
 //! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
 //! own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations what a simulation would have to
-//! draw. A warm start counts from when the request was let in, so the runtime's share is in it; a boot from its
+//! draw. A warm start counts from the request's time (or from when the one before it was let in, for that wait is `intake`), so the runtime's share is in it; a boot from its
 //! order until the Sprite is ready.
 //!
 //! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws

@@ -16,6 +16,8 @@ use crate::runtime::{Limits, Machines, Options, run_scenario};
 
 /// Sprites that are ready in the probes that are not about their number.
 const READY: u32 = 32;
+/// Requests at one instant: fewer than are ready, so that all are served warm.
+const CROWD_SIZE: u32 = 24;
 /// Slots in those probes.
 const SLOTS: u32 = 128;
 /// VMs that may be under destruction besides.
@@ -69,8 +71,8 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     figures.boots = watch.boots();
 
     progress(620, "many at one instant");
-    let watch = bench.run(&crowd(plan.boots, seconds(3.0).max(1.0)), Some(LIFETIME))?;
-    for intake in watch.intakes() {
+    let watch = bench.run(&crowd(plan.boots, seconds(6.0).max(2.0)), Some(LIFETIME))?;
+    for intake in watch.intakes(u64::from(CROWD_SIZE)) {
         figures.add(Operation::Intake, CROWD, intake);
     }
 
@@ -267,13 +269,13 @@ fn sweep(boots: u32, capacity: f64, seconds: f64) -> String {
     fleet(READY, boots) + wait + &life() + &stages.collect::<String>()
 }
 
-/// As many requests at one instant as Sprites are ready, again and again.
+/// Many requests at one instant, again and again.
 fn crowd(boots: u32, seconds: f64) -> String {
     fleet(READY, boots)
         + &life()
         + &format!(
-            "[[demand]]\nfrom = {rate}\nto = {rate}\nfor = \"{seconds:.3}s\"\narrivals = {{ bursts_of = {READY} }}\n",
-            rate = 5 * READY
+            "[[demand]]\nfrom = {rate}\nto = {rate}\nfor = \"{seconds:.3}s\"\narrivals = {{ bursts_of = {CROWD_SIZE} }}\n",
+            rate = 5 * CROWD_SIZE
         )
 }
 

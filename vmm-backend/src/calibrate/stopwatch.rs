@@ -10,7 +10,7 @@ use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, S
 /// What is measured. `Timer` is how late a timer was, `Overhead` what the runtime adds to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// From when a request was let in to its end, where it was served warm.
+    /// From a request's time, or from when the one before it was let in, to its end, where it was served warm.
     Start,
     /// From its order to the ready Sprite.
     Boot,
@@ -79,6 +79,7 @@ pub(super) struct Stopwatch {
     intervals: Vec<Interval>,
     /// Of each request that was served warm, when it came and when its start began.
     let_in: Vec<(Time, Time)>,
+    let_in_last: Time,
     /// Boots that ended, and those of them that failed.
     boots: (u64, u64),
     /// Requests by how they ended.
@@ -131,7 +132,9 @@ impl Stopwatch {
     fn started(&mut self, sprite: u32, began: Time, ended: Time) {
         let Some(arrived) = self.served.take() else { return };
         self.let_in.push((arrived, began));
-        self.add(Operation::Start, began, ended);
+        // What it waited for those before it is `intake`.
+        let before = std::mem::replace(&mut self.let_in_last, began);
+        self.add(Operation::Start, arrived.max(before.min(began)), ended);
         let took = lock(&self.log.starts).remove(&sprite);
         if let Some(took) = took {
             self.add(Operation::Overhead, (arrived + took).min(ended), ended);
@@ -168,14 +171,15 @@ impl Stopwatch {
         self.boots
     }
 
-    /// How long it took to let one request in, for each group of requests that came at one instant.
-    pub(super) fn intakes(&self) -> Vec<Duration> {
+    /// How long it took to let one request in, for each group of so many requests that came at one instant and were all
+    /// served warm.
+    pub(super) fn intakes(&self, size: u64) -> Vec<Duration> {
         let mut groups: BTreeMap<Time, (Time, Time, u64)> = BTreeMap::new();
         for &(arrived, began) in &self.let_in {
             let (first, last, count) = groups.entry(arrived).or_insert((began, began, 0));
             (*first, *last, *count) = ((*first).min(began), (*last).max(began), *count + 1);
         }
-        let groups = groups.into_values().filter(|(_, _, count)| *count > 1);
+        let groups = groups.into_values().filter(|(_, _, count)| *count == size && size > 1);
         groups
             .map(|(first, last, count)| Duration::from_nanos(last.since(first).as_nanos() / (count - 1)))
             .collect()
