@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vmm_backend::bind::{Bind, Generation, Key, Request};
+use vmm_backend::calibrate::beside_busy_threads;
 use vmm_backend::guest::mailbox::{Mailbox, Order, kind};
 use vmm_backend::guest::{EMBEDDED, layout};
 use vmm_backend::host::{Fleet, FleetConfig, Stage, VmId};
@@ -69,9 +70,9 @@ fn main() -> Outcome {
     }
     if wanted("load") {
         println!("\nunder CPU load: one busy thread per processor");
-        with_load(|| bench.all())?;
+        beside_busy_threads(|| bench.all())?;
         println!("\nthe same through the actors");
-        with_load(|| bench.actors())?;
+        beside_busy_threads(|| bench.actors())?;
     }
     if wanted("alive") {
         for count in alive {
@@ -344,22 +345,6 @@ fn row(name: &str, times: &mut [Duration]) {
     let Some(last) = times.len().checked_sub(1) else { return };
     let at = |share: f64| times[((times.len() as f64 * share) as usize).min(last)].as_secs_f64() * 1e6;
     println!("  {name:<36} {:>9.1} {:>9.1} {:>9.1} {:>9.1}", at(0.5), at(0.99), at(0.999), at(1.0));
-}
-
-fn with_load(act: impl FnOnce() -> Outcome) -> Outcome {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        let outcome = act();
-        done.store(true, Ordering::Relaxed);
-        outcome
-    })
 }
 
 /// Kernel memory of ended VMs comes back a little later.

@@ -32,7 +32,7 @@ fn times() -> Option<(u64, u64)> {
 }
 
 /// Does something while one thread per processor does nothing but turn.
-pub(super) fn beside_busy_threads<T>(act: impl FnOnce() -> T) -> T {
+pub fn beside_busy_threads<T>(act: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
