@@ -21,6 +21,7 @@ pub mod demand;
 pub mod distribution;
 mod document;
 mod error;
+mod fleet;
 pub mod profile;
 pub mod scenario;
 

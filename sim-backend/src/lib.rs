@@ -24,7 +24,6 @@ mod core;
 mod digest;
 mod error;
 mod faults;
-mod fleet;
 mod hosts;
 mod intake;
 mod queue;

@@ -10,7 +10,6 @@ use crate::core::Core;
 use crate::digest::Checkpoint;
 use crate::error::SimulationError;
 use crate::faults::Faults;
-use crate::fleet::worker_configs;
 use crate::intake::Intake;
 use crate::queue::{Envelope, Event};
 
@@ -95,7 +94,7 @@ struct Simulation<'a, O> {
 impl<'a, O: Observer> Simulation<'a, O> {
     fn new(scenario: &Scenario, options: &'a Options<'a>, observer: O) -> Result<Self, SimulationError> {
         let arrivals = scenario.arrivals_with(&mut |file| tell(options.progress, of_file(file)))?;
-        let configs = worker_configs(scenario);
+        let configs = scenario.worker_configs();
         let mut core = Core::new(scenario, observer)?;
         core.digest.watch(options.record.clone());
         let actors = configs.into_iter().map(|config| AnyActor::from(Worker::new(config))).collect();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
-use actors::policy::{Begin, PoolKey};
-use actors::{ActorId, Duration, Key, Message, Observation, Observer, Time, Worker, WorkerConfig, WorkerId};
+use actors::policy::Begin;
+use actors::{ActorId, Duration, Message, Observation, Observer, Time, Worker};
 use scenarios::{Effect, Scenario, ScenarioError, WorkerPlan};
 
 use super::error::RuntimeError;
@@ -100,6 +100,37 @@ impl<O: Observer> Observer for Tap<O> {
     }
 }
 
+/// A runtime that hosts the Worker of a scenario.
+struct Hosted<O> {
+    runtime: Runtime,
+    observer: Arc<Mutex<O>>,
+}
+
+impl<O: Observer + Send + 'static> Hosted<O> {
+    /// With the runtime that this makes for an observer.
+    fn new(
+        scenario: &Scenario,
+        observer: O,
+        make: impl FnOnce(Box<dyn Observer + Send>) -> Result<Runtime, RuntimeError>,
+    ) -> Result<Self, RuntimeError> {
+        let observer = Arc::new(Mutex::new(observer));
+        let runtime = make(Box::new(Tap(Arc::clone(&observer))))?;
+        for config in scenario.worker_configs() {
+            runtime.host(move || Worker::new(config.clone()));
+        }
+        Ok(Self { runtime, observer })
+    }
+
+    /// Ends the runtime, and gives the observer back. It has seen the end of the run: what the shutdown destroys is no part
+    /// of it.
+    fn over(self) -> Result<(Stats, O), RuntimeError> {
+        let stats = self.runtime.shutdown()?;
+        let observer =
+            Arc::into_inner(self.observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
+        Ok((stats, observer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    }
+}
+
 /// Runs a scenario in real time on this host, and gives the observer back.
 ///
 /// # Errors
@@ -112,23 +143,17 @@ pub fn run_scenario<O: Observer + Send + 'static>(
     options: &Options<'_>,
 ) -> Result<(Run, O), RuntimeError> {
     let plan = plan_of(scenario, &options.limits)?;
-    let observer = Arc::new(Mutex::new(observer));
     let config = config_of(scenario, &plan, options);
-    let runtime = Runtime::new(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
-    let config = worker_config(scenario, &plan);
-    runtime.host(move || Worker::new(config.clone()));
+    let hosted = Hosted::new(scenario, observer, |observer| Runtime::new(&config, machines, observer))?;
+    let runtime = &hosted.runtime;
     let arrivals = scenario.arrivals()?;
     let pacer = Arc::new(Pacer::new(arrivals, WORKER, options.limits.spin));
-    fill(&runtime, &plan, options)?;
+    fill(runtime, &plan, options)?;
     runtime.open();
-    let (unfinished, ended) = serve(&runtime, scenario, &pacer, options)?;
+    let (unfinished, ended) = serve(runtime, scenario, &pacer, options)?;
     let arrival_lag = pacer.lag();
     drop(pacer);
-    // The observer has seen the end of the run: what the shutdown destroys is no part of it.
-    let stats = runtime.shutdown()?;
-    let observer =
-        Arc::into_inner(observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
-    let observer = observer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (stats, observer) = hosted.over()?;
     Ok((Run { ended, unfinished, arrival_lag, stats }, observer))
 }
 
@@ -249,21 +274,6 @@ fn config_of(scenario: &Scenario, plan: &WorkerPlan, options: &Options<'_>) -> C
     }
 }
 
-fn worker_config(scenario: &Scenario, plan: &WorkerPlan) -> WorkerConfig {
-    // A trace names its tenants only as it goes.
-    let known = plan.pool.key == PoolKey::Tenant && scenario.demand.planned_length().is_some();
-    WorkerConfig {
-        id: WorkerId(0),
-        slots: plan.slots,
-        boots: plan.boots,
-        pool: Arc::clone(&plan.pool),
-        sprite: scenario.sprite_policy(),
-        tenants: if known { (0..scenario.tenants.count).map(Key).collect() } else { Vec::new() },
-        neighbour: None,
-        epoch: scenario.epoch(),
-    }
-}
-
 /// Runs a scenario on the runtime's actors with a clock that is stepped from event to event and operations that are answered
 /// by a script: what a simulation does, on the production runtime. Gives the time of the end.
 ///
@@ -282,18 +292,13 @@ pub fn rehearse<O: Observer + Send + 'static>(
         let wrong = "holds other faults than crashes, which cannot be rehearsed";
         return Err(scenario.error_at(&["fault"], wrong, "leave them out").into());
     }
-    let observer = Arc::new(Mutex::new(observer));
     let config = Config { in_flight_max: usize::MAX, ..config_of(scenario, &plan, &options) };
-    let runtime = Runtime::stepped(&config, machines, Box::new(Tap(Arc::clone(&observer))))?;
-    let config = worker_config(scenario, &plan);
-    runtime.host(move || Worker::new(config.clone()));
+    let hosted = Hosted::new(scenario, observer, |observer| Runtime::stepped(&config, machines, observer))?;
+    let runtime = &hosted.runtime;
     runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
     runtime.open();
-    let (unfinished, ended) = step_through(&runtime, scenario)?;
-    let stats = runtime.shutdown()?;
-    let observer =
-        Arc::into_inner(observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
-    let observer = observer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (unfinished, ended) = step_through(runtime, scenario)?;
+    let (stats, observer) = hosted.over()?;
     Ok((Run { ended, unfinished, arrival_lag: Lag::default(), stats }, observer))
 }
 

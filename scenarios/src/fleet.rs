@@ -2,31 +2,34 @@
 
 use actors::policy::{Placement, PoolKey, placement::Choice};
 use actors::{ActorId, Key, WorkerConfig, WorkerId};
-use scenarios::{RegionPlan, Scenario};
 
-/// The Workers of a scenario, in order.
-pub(crate) fn worker_configs(scenario: &Scenario) -> Vec<WorkerConfig> {
-    let regions = scenario.regions();
-    let plans = scenario.workers().into_iter().zip(0..);
-    plans
-        .map(|(plan, index)| {
-            let region = &regions[plan.region as usize];
-            WorkerConfig {
-                id: WorkerId(index),
-                slots: plan.slots,
-                boots: plan.boots,
-                tenants: if plan.pool.key == PoolKey::Tenant {
-                    tenants_of(scenario, region, index)
-                } else {
-                    Vec::new()
-                },
-                pool: plan.pool,
-                sprite: scenario.sprite_policy(),
-                neighbour: neighbour_of(region, index),
-                epoch: scenario.epoch(),
-            }
-        })
-        .collect()
+use crate::scenario::{RegionPlan, Scenario};
+
+impl Scenario {
+    /// The Workers of a scenario, in order, for a backend that hosts them under the addresses from zero.
+    pub fn worker_configs(&self) -> Vec<WorkerConfig> {
+        let regions = self.regions();
+        let plans = self.workers().into_iter().zip(0..);
+        plans
+            .map(|(plan, index)| {
+                let region = &regions[plan.region as usize];
+                WorkerConfig {
+                    id: WorkerId(index),
+                    slots: plan.slots,
+                    boots: plan.boots,
+                    tenants: if plan.pool.key == PoolKey::Tenant {
+                        tenants_of(self, region, index)
+                    } else {
+                        Vec::new()
+                    },
+                    pool: plan.pool,
+                    sprite: self.sprite_policy(),
+                    neighbour: neighbour_of(region, index),
+                    epoch: self.epoch(),
+                }
+            })
+            .collect()
+    }
 }
 
 /// The next worker of the region's ring; nobody for a worker that is alone.
