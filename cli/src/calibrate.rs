@@ -1,16 +1,17 @@
 //! `warmpool calibrate`: how this host answers, measured, for simulations.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scenarios::Profile;
 use scenarios::profile::Measured;
 use vmm_backend::calibrate::{self, CalibrateError, Calibration, Plan};
 
 use crate::exit::{self, Failure};
+use crate::jobs::with_bar;
 use crate::{Ended, json};
 
 /// Measure how this host's VMs answer, and write a host profile for `run --host`
@@ -87,23 +88,14 @@ pub(crate) fn calibrate(args: &Args) -> Ended {
 
 /// Measures, with a bar on a terminal.
 pub(crate) fn measure(plan: &Plan) -> Result<Calibration, CalibrateError> {
-    let bar = std::io::stderr().is_terminal().then(|| {
-        let bar = ProgressBar::with_draw_target(Some(1_000), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("measuring [{bar:40}] {percent:>3}%  {elapsed} gone: {msg}");
-        bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
-        Mutex::new(bar)
-    });
-    let calibration = calibrate::calibrate(plan, &|share, what| {
-        if let Some(bar) = &bar {
-            let bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            bar.set_message(what.to_owned());
-            bar.set_position(share);
-        }
-    });
-    if let Some(bar) = bar {
-        bar.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish_and_clear();
-    }
-    calibration
+    let (share, now) = ([AtomicU64::new(0)], Mutex::new(String::new()));
+    let now = || now.lock().unwrap_or_else(PoisonError::into_inner);
+    with_bar(&|| format!("measuring {}", now()), &share, || {
+        calibrate::calibrate(plan, &|thousandths, what| {
+            *now() = what.to_owned();
+            share[0].store(thousandths, Ordering::Relaxed);
+        })
+    })
 }
 
 fn render(profile: &Profile, vms: u32, quick: bool) -> String {
@@ -143,10 +135,7 @@ fn render(profile: &Profile, vms: u32, quick: bool) -> String {
         "\n{bold}{:<10}{:<20}{:>8}{:>12}{:>12}{:>12}{bold:#}\n",
         "operation", "condition", "count", "p50", "p99", "p99.9"
     );
-    let mut rows: Vec<&Measured> = profile.measured.iter().collect();
-    let order = ["start", "boot", "create", "sleep", "wake", "stop", "timer", "overhead"];
-    rows.sort_by_key(|row| order.iter().position(|name| *name == row.operation));
-    for row in rows {
+    for row in &profile.measured {
         text += &format!(
             "{:<10}{:<20}{:>8}{:>12}{:>12}{:>12}\n",
             row.operation,

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actors::{Observation, Observer, Time};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::{Recorder, Report};
 use sim_backend::{Options, Run, SimulationError, simulate};
@@ -39,25 +38,11 @@ pub(crate) struct Finished {
     pub(crate) run: Run,
 }
 
-/// Hands observations to the books.
-pub(crate) struct Books(pub(crate) Recorder);
-
-impl Observer for Books {
-    #[inline]
-    fn observe(&mut self, at: Time, observation: Observation) {
-        self.0.observe(at, observation);
-    }
-
-    fn opened(&mut self, at: Time) {
-        self.0.open(at);
-    }
-}
-
 /// Simulates one scenario and keeps its books.
 pub(crate) fn one(job: &Loaded, options: &Options<'_>) -> Result<Finished, SimulationError> {
-    let mut books = Books(Recorder::new(job.plan("simulated")));
+    let mut books = Recorder::new(job.plan("simulated"));
     let run = simulate(&job.scenario, options, &mut books)?;
-    let mut report = books.0.finish(run.ended);
+    let mut report = books.finish(run.ended);
     report.summary.set_run(Some(run.digest), run.events);
     Ok(Finished { report, run })
 }
@@ -74,7 +59,7 @@ pub(crate) fn all<T: Send>(
         jobs.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let what = if jobs.len() == 1 { "simulating".to_owned() } else { format!("{} runs", jobs.len()) };
-    with_bar(&what, &shares, || {
+    with_bar(&|| what.clone(), &shares, || {
         std::thread::scope(|scope| {
             for _ in 0..threads.count().min(jobs.len()) {
                 // A panic of a run is passed on when the scope ends.
@@ -98,8 +83,11 @@ pub(crate) fn all<T: Send>(
     finished.collect()
 }
 
+/// What is done at the moment, in a few words.
+type What<'a> = &'a (dyn Fn() -> String + Sync);
+
 /// Does the work, and shows on the terminal how far its parts are; each share is in thousandths.
-pub(crate) fn with_bar<T>(what: &str, shares: &[AtomicU64], work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_bar<T>(what: What<'_>, shares: &[AtomicU64], work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let bar = scope.spawn(|| show(what, shares, &over));
@@ -111,7 +99,7 @@ pub(crate) fn with_bar<T>(what: &str, shares: &[AtomicU64], work: impl FnOnce() 
 }
 
 /// A bar, until the work is over; short work never shows one.
-fn show(what: &str, shares: &[AtomicU64], over: &AtomicBool) {
+fn show(what: What<'_>, shares: &[AtomicU64], over: &AtomicBool) {
     if !std::io::stderr().is_terminal() {
         return;
     }
@@ -126,8 +114,8 @@ fn show(what: &str, shares: &[AtomicU64], over: &AtomicBool) {
     let length = shares.len() as u64 * THOUSANDTHS;
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style);
-    bar.set_prefix(what.to_owned());
     while !over.load(Ordering::Relaxed) {
+        bar.set_prefix(what());
         bar.set_position(shares.iter().map(|share| share.load(Ordering::Relaxed)).sum());
         std::thread::park_timeout(Duration::from_millis(100));
     }

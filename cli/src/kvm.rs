@@ -11,7 +11,7 @@ use vmm_backend::runtime::{Options, Run, run_scenario};
 use vmm_backend::sys::interrupt;
 
 use crate::exit::Failure;
-use crate::jobs::{Books, with_bar};
+use crate::jobs::with_bar;
 use crate::load::Loaded;
 
 /// Runs the scenario. Gives its report, and a few lines about the host for people.
@@ -24,8 +24,8 @@ pub(crate) fn run(loaded: &Loaded) -> Result<(Report, String), Failure> {
         Failure::NoKvm(format!("real microVMs cannot run here: {error}\n  {remedy}"))
     })?;
     let progress = [AtomicU64::new(0)];
-    let books = Books(Recorder::new(loaded.plan("kvm")));
-    let ran = with_bar("running", &progress, || {
+    let books = Recorder::new(loaded.plan("kvm"));
+    let ran = with_bar(&|| "running".to_owned(), &progress, || {
         let (progress, interrupted) = (Some(&progress[0]), Some(interrupted));
         let options = Options { limits, progress, interrupted, ..Options::default() };
         run_scenario(&loaded.scenario, Arc::clone(&machines) as Arc<_>, books, &options)
@@ -36,7 +36,7 @@ pub(crate) fn run(loaded: &Loaded) -> Result<(Report, String), Failure> {
             anstream::eprintln!("{failed}");
         }
     })?;
-    let mut report = books.0.finish(run.ended);
+    let mut report = books.finish(run.ended);
     report.summary.set_run(None, run.stats.delivered);
     let mut notes = about_time(&run);
     for failed in &failures {

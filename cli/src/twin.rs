@@ -51,7 +51,7 @@ pub(crate) fn twin(args: &Args) -> Ended {
         // The profile's files are read when the simulation begins, so the folder has to live until then.
         let folder = match &args.out {
             Some(out) => out.join("host"),
-            None => aside.insert(Aside::new()?).path().to_owned(),
+            None => aside.insert(tempfile::tempdir()?).path().join("host"),
         };
         let plan = Plan { quick: true, boots, ..Plan::default() };
         calibrate::write(&folder, &measuring::measure(&plan)?)?;
@@ -97,26 +97,4 @@ fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-/// A folder that is gone in the end.
-struct Aside(PathBuf);
-
-impl Aside {
-    fn new() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("warmpool-twin-{}", std::process::id()));
-        std::fs::create_dir(&folder)?;
-        Ok(Self(folder))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // It lies among temporary files; whoever cleans those finds it.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -418,6 +418,10 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    fn opened(&mut self, at: Time) {
+        self.open(at);
+    }
+
     #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         let t = self.tick(at);

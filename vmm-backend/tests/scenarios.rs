@@ -271,22 +271,9 @@ fn the_books_of_a_real_run_balance_and_progress_is_told() {
     let books = Recorder::new(Plan::new("calm", 1));
     let recorder = Mutex::new(Some(books));
     let books = recorder.lock().unwrap().take().unwrap();
-    let (run, books) = run_scenario(&scenario, blocking(&scenario), Books(books), &options).unwrap();
-    let report = books.0.finish(run.ended);
+    let (run, books) = run_scenario(&scenario, blocking(&scenario), books, &options).unwrap();
+    let report = books.finish(run.ended);
     assert_eq!(report.summary.requests, requests(&scenario).len() as u64);
     assert_eq!(report.summary.misses, 0, "{:?}", report.summary.outcomes);
     assert!(progress.load(Ordering::Relaxed) > 500);
-}
-
-/// Opens the books when the run opens.
-struct Books(Recorder);
-
-impl actors::Observer for Books {
-    fn observe(&mut self, at: Time, observation: Observation) {
-        self.0.observe(at, observation);
-    }
-
-    fn opened(&mut self, at: Time) {
-        self.0.open(at);
-    }
 }

@@ -78,6 +78,6 @@ impl<F: FnMut(u64)> Observer for Books<F> {
 
     fn opened(&mut self, at: Time) {
         (self.arrived)(0);
-        self.recorder.open(at);
+        self.recorder.opened(at);
     }
 }

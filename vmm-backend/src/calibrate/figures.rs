@@ -59,7 +59,7 @@ impl Figures {
 
     /// Adds what a probe has measured under a condition.
     pub(super) fn add_all(&mut self, condition: &str, watch: &Stopwatch, which: &[Operation]) {
-        for (interval, _) in watch.levels() {
+        for interval in watch.intervals() {
             if which.contains(&interval.operation) {
                 self.add(interval.operation, condition, interval.ended.since(interval.began));
             }
@@ -93,19 +93,21 @@ impl Figures {
         }
     }
 
-    /// Every row, levels last.
-    fn all(&self) -> impl Iterator<Item = (Operation, String, &Histogram<u64>)> {
+    /// Every row, by operation, levels last.
+    fn all(&self) -> Vec<(Operation, String, &Histogram<u64>)> {
         let rows =
             self.rows.iter().map(|(operation, condition, values)| (*operation, condition.clone(), values));
         let levels = self.levels.iter().flat_map(|(operation, levels)| {
             levels.iter().map(|(level, values)| (*operation, beside(levels, *level), values))
         });
-        rows.chain(levels)
+        let mut all: Vec<_> = rows.chain(levels).collect();
+        all.sort_by_key(|(operation, ..)| *operation);
+        all
     }
 
     /// The files that a profile names, with what they hold.
     pub(super) fn files(&self) -> impl Iterator<Item = (String, String, &Histogram<u64>)> {
-        self.all().map(|(operation, condition, values)| {
+        self.all().into_iter().map(|(operation, condition, values)| {
             (file(operation, &condition), format!("{}, {condition}", operation.name()), values)
         })
     }
@@ -120,7 +122,7 @@ impl Figures {
         row.map_or(Duration::ZERO, |(_, _, values)| Duration::from_nanos(values.value_at_quantile(0.5)))
     }
 
-    /// `[[measured]]`.
+    /// `[[measured]]`, by operation.
     pub(super) fn measured(&self) -> Vec<Measured> {
         let row = |(operation, condition, values): (Operation, String, &Histogram<u64>)| Measured {
             operation: operation.name().to_owned(),
@@ -132,7 +134,7 @@ impl Figures {
             histogram: file(operation, &condition),
             condition,
         };
-        self.all().map(row).collect()
+        self.all().into_iter().map(row).collect()
     }
 
     /// `[latency]`.

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use scenarios::profile::{MeasuredHost, Profile, VERSION};
 use scenarios::{DistributionError, ScenarioError};
 
+use crate::doctor;
 use crate::hypervisor::Host;
 use crate::machines::{MEMORY_BYTES, MachinesError};
 use crate::runtime::RuntimeError;
@@ -121,8 +122,6 @@ pub fn calibrate(plan: &Plan, progress: Progress<'_>) -> Result<Calibration, Cal
 
 fn host(plan: &Plan, figures: &Figures) -> MeasuredHost {
     let Host { kernel, module, cpu } = Host::read();
-    let cpu_flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let nested = cpu_flags.split_whitespace().any(|flag| flag == "hypervisor");
     MeasuredHost {
         version: VERSION,
         warmpool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,18 +130,12 @@ fn host(plan: &Plan, figures: &Figures) -> MeasuredHost {
         cpu,
         processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
         kvm: module,
-        nested,
-        memory_mib: memory_mib(),
+        nested: doctor::is_nested(),
+        memory_mib: doctor::meminfo("MemTotal").unwrap_or(0) >> 10,
         guest_memory_mib: plan.memory_bytes >> 20,
         boots: plan.boots,
         boots_per_second: figures.boots_per_second,
         vms_alive: figures.vms_alive,
         disturbed: figures.disturbed.clone(),
     }
-}
-
-fn memory_mib() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib >> 10)
 }

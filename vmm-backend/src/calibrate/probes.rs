@@ -169,7 +169,7 @@ impl Bench {
         let options = Options { limits, ..Options::default() };
         let watch = Stopwatch::new(lifetime, creates, log);
         let (_, watch) = run_scenario(&scenario, Arc::new(machines), watch, &options)?;
-        if watch.levels().is_empty() {
+        if watch.intervals().is_empty() {
             let failures: Vec<String> = self.machines.failures().iter().map(ToString::to_string).collect();
             return Err(CalibrateError::Nothing { what: text.to_owned(), why: failures.join(", ") });
         }
@@ -180,9 +180,8 @@ impl Bench {
     fn capacity(&self, plan: &Plan, figures: &mut Figures, seconds: f64) -> Result<f64, CalibrateError> {
         let (count, took) = {
             let watch = self.run(&filling(plan.boots), None)?;
-            let levels = watch.levels();
-            let ended = levels.iter().map(|(interval, _)| interval.ended).max().unwrap_or_default();
-            (levels.len() as f64, ended.as_secs_f64())
+            let ended = watch.intervals().iter().map(|interval| interval.ended).max().unwrap_or_default();
+            (watch.intervals().len() as f64, ended.as_secs_f64())
         };
         let boots_alone = count / took.max(1e-3);
         let watch = self.run(&overload(plan.boots, boots_alone, seconds.max(0.5)), Some(LIFETIME))?;

@@ -10,6 +10,8 @@ use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, S
 /// What is measured. `Timer` is how late a timer was, `Overhead` what the runtime adds to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
+    /// To let one of many requests in that come at one instant.
+    Intake,
     /// From a request's time, or from when the one before it was let in, to its end, where it was served warm.
     Start,
     /// From its order to the ready Sprite.
@@ -22,8 +24,6 @@ pub enum Operation {
     Wake,
     /// From its order to the free slot.
     Stop,
-    /// To let one of many requests in that come at one instant.
-    Intake,
     /// How late the runtime's timers are.
     Timer,
     /// What the runtime adds to a start: from the request to the start, and from its end to the observation.
@@ -34,13 +34,13 @@ impl Operation {
     /// The name in files and tables.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Intake => "intake",
             Self::Start => "start",
             Self::Boot => "boot",
             Self::Create => "create",
             Self::Sleep => "sleep",
             Self::Wake => "wake",
             Self::Stop => "stop",
-            Self::Intake => "intake",
             Self::Timer => "timer",
             Self::Overhead => "overhead",
         }
@@ -188,6 +188,11 @@ impl Stopwatch {
     /// How long it took to put Sprites to sleep, without the timer that led to it.
     pub(super) fn sleeps(&self) -> Vec<Duration> {
         lock(&self.log.sleeps).clone()
+    }
+
+    /// Every operation.
+    pub(super) fn intervals(&self) -> &[Interval] {
+        &self.intervals
     }
 
     /// Every operation, with the number of those under way when it began.

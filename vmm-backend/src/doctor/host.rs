@@ -49,9 +49,14 @@ fn kernel_finding(kernel: &str) -> Finding {
     Finding::warn("kernel", seen, "use Linux 6.13 or later")
 }
 
-fn nested() -> Finding {
+/// Whether this host is itself a guest.
+pub(crate) fn is_nested() -> bool {
     const HYPERVISOR_BIT: u32 = 1 << 31;
-    if std::arch::x86_64::__cpuid(1).ecx & HYPERVISOR_BIT == 0 {
+    std::arch::x86_64::__cpuid(1).ecx & HYPERVISOR_BIT != 0
+}
+
+fn nested() -> Finding {
+    if !is_nested() {
         return Finding::ok("nested", "no: this is the machine itself");
     }
     let seen = "yes: this host is a virtual machine, so every exit of a guest takes longer";
@@ -92,7 +97,8 @@ fn descriptors(wanted: &Wanted) -> Finding {
     }
 }
 
-fn meminfo(field: &str) -> Option<u64> {
+/// A figure of the host's memory, in KiB where it is one of size.
+pub(crate) fn meminfo(field: &str) -> Option<u64> {
     let text = read("/proc/meminfo");
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()

@@ -88,3 +88,4 @@ pub fn examine(wanted: &Wanted) -> Vec<Finding> {
 
 pub use guests::{LinuxRefused, Ring0, linux_guest, ring_0};
 pub use host::vms_that_fit;
+pub(crate) use host::{is_nested, meminfo};
