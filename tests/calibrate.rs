@@ -3,8 +3,12 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use common::{folder_with, text, warmpool};
 
 const SHORT: &str = r#"
 name = "short"
@@ -22,15 +26,6 @@ to = 60
 for = "2s"
 "#;
 
-fn warmpool(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
-    command.args(arguments).current_dir(folder).output().expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("what is printed is UTF-8")
-}
-
 #[track_caller]
 fn ends(output: &Output, codes: &[i32]) -> String {
     let out = text(&output.stdout);
@@ -40,9 +35,7 @@ fn ends(output: &Output, codes: &[i32]) -> String {
 }
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    std::fs::write(folder.path().join("short.toml"), SHORT).expect("there is room for a file");
-    folder
+    folder_with("short.toml", SHORT)
 }
 
 #[test]

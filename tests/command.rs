@@ -1,7 +1,11 @@
 //! The command as its users meet it: exit codes, what is printed, what is written and what is not.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use common::{folder_with, text, warmpool, write};
 
 const SMALL: &str = r#"
 name = "small"
@@ -26,27 +30,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn warmpool(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_warmpool"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("what is printed is UTF-8")
-}
-
 /// A folder with the small scenario in it.
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    write(folder.path(), "small.toml", SMALL);
-    folder
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).expect("there is room for a file");
+    folder_with("small.toml", SMALL)
 }
 
 #[track_caller]

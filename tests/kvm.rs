@@ -3,12 +3,16 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use common::folder_with;
 
 const SHORT: &str = r#"
 name = "short"
@@ -52,9 +56,7 @@ fn has_kvm() -> bool {
 }
 
 fn folder(text: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("there is room for a folder");
-    std::fs::write(folder.path().join("scenario.toml"), text).expect("there is room for a file");
-    folder
+    folder_with("scenario.toml", text)
 }
 
 fn warmpool(folder: &Path, arguments: &[&str]) -> Command {

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{LIMIT, bind, kvm};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use vmm_backend::bind::{Generation, Request};
 use vmm_backend::guest::EMBEDDED;
@@ -22,6 +23,15 @@ fn fill(kvm: &mut common::Kvm) -> Vm {
     vm.request(&mut kvm.runner, Request::Put(5, 55), LIMIT).unwrap();
     vm.request(&mut kvm.runner, Request::Touch(PAGES), LIMIT).unwrap();
     vm
+}
+
+/// A filled VM that went to sleep, as a file.
+fn asleep(kvm: &mut common::Kvm) -> (File, Digest) {
+    let mut vm = fill(kvm);
+    vm.sleep().unwrap();
+    let file = nameless_file(&std::env::temp_dir()).unwrap();
+    let digest = save(&mut vm, &Pagemap::open().unwrap(), &file).unwrap();
+    (file, digest)
 }
 
 fn check(kvm: &mut common::Kvm, vm: &mut Vm, identity: [u64; 4], generation: u64) {
@@ -74,11 +84,7 @@ fn the_second_stage_keeps_memory_though_the_vm_is_gone() {
 #[test]
 fn two_wakes_of_one_file_draw_different_numbers() {
     let Some(mut kvm) = kvm() else { return };
-    let pagemap = Pagemap::open().unwrap();
-    let mut vm = fill(&mut kvm);
-    vm.sleep().unwrap();
-    let file = nameless_file(&std::env::temp_dir()).unwrap();
-    let digest = save(&mut vm, &pagemap, &file).unwrap();
+    let (file, digest) = asleep(&mut kvm);
     let mut draw = || {
         let mut vm = load(&kvm.hypervisor, &kvm.template, &file, digest).unwrap();
         vm.wake(&mut kvm.runner, Generation(11), LIMIT).unwrap();
@@ -90,11 +96,7 @@ fn two_wakes_of_one_file_draw_different_numbers() {
 #[test]
 fn a_changed_file_is_refused() {
     let Some(mut kvm) = kvm() else { return };
-    let pagemap = Pagemap::open().unwrap();
-    let mut vm = fill(&mut kvm);
-    vm.sleep().unwrap();
-    let file = nameless_file(&std::env::temp_dir()).unwrap();
-    let digest = save(&mut vm, &pagemap, &file).unwrap();
+    let (file, digest) = asleep(&mut kvm);
     let bytes = file.metadata().unwrap().len();
     let load = |digest| load(&kvm.hypervisor, &kvm.template, &file, digest);
     assert!(matches!(load(Digest(digest.0 ^ 1)), Err(SavedError::Changed)));
@@ -119,10 +121,7 @@ fn a_changed_file_is_refused() {
 #[test]
 fn a_file_of_another_template_is_refused() {
     let Some(mut kvm) = kvm() else { return };
-    let mut vm = fill(&mut kvm);
-    vm.sleep().unwrap();
-    let file = nameless_file(&std::env::temp_dir()).unwrap();
-    let digest = save(&mut vm, &Pagemap::open().unwrap(), &file).unwrap();
+    let (file, digest) = asleep(&mut kvm);
     let other = Template::capture(&kvm.hypervisor, &EMBEDDED, common::MEMORY_BYTES).unwrap();
     let error = load(&kvm.hypervisor, &other, &file, digest).expect_err("another template");
     assert!(matches!(error, SavedError::OtherTemplate { .. }), "{error}");
