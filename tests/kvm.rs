@@ -21,7 +21,7 @@ slots = 24
 boots = 2
 [pool]
 depth = { kind = "fixed", ready = 8 }
-exhausted = [{ kind = "wait", deadline = "5s" }, { kind = "boot" }]
+exhausted = [{ kind = "wait", deadline = "30s" }, { kind = "boot" }]
 [sprite]
 lifetime = "10ms"
 [[demand]]
@@ -43,7 +43,7 @@ depth = { kind = "fixed", ready = 8 }
 lifetime = "1ms"
 idle_after = "1ms"
 [[demand]]
-to = 80
+to = 20
 for = "1h"
 "#;
 

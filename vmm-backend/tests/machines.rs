@@ -178,13 +178,13 @@ fn sleepers_are_woken_for_their_own_tenants_from_both_stages() {
         [tenants]
         count = 6
         [[demand]]
-        to = 100
-        for = "1s"
+        to = 25
+        for = "3s"
     "#;
     let Some(Ran { run, seen, started, machines }) = run(text, |_| {}) else { return };
     let outcomes = seen.outcomes();
     assert_eq!(run.unfinished, 0);
-    assert!(outcomes.keys().eq(started.keys()), "who was served is not who was started");
+    assert!(outcomes.keys().eq(started.keys()), "who was served is not who was started: {outcomes:?}");
     let woken = outcomes.values().filter(|outcome| **outcome == Outcome::Woken).count();
     assert!(woken > outcomes.len() / 2, "{woken} of {} were woken", outcomes.len());
     let waking = |seen: &Observation| matches!(seen, Observation::Sprite { is: State::Waking, .. });
