@@ -75,7 +75,8 @@ fn a_real_run_gives_the_files_of_a_simulated_one() {
         return;
     }
     let folder = folder(SHORT);
-    let output = warmpool(folder.path(), &["--out", "out"]).output().expect("it starts");
+    let output =
+        warmpool(folder.path(), &["--out", "out", "--journal", "journal"]).output().expect("it starts");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).starts_with("HELD") && said(&output).contains("kvm run"), "{}", said(&output));
     let out = std::fs::read_dir(folder.path().join("out")).expect("the folder is there");
@@ -90,6 +91,22 @@ fn a_real_run_gives_the_files_of_a_simulated_one() {
     assert!(ended > 20 && summary["requests"] == ended, "{text}");
     // A guest that boots within a nanosecond is no guest.
     assert!(summary["latency_ns"]["min"].as_u64() > Some(1_000), "{text}");
+    // What was written down can be simulated: the same requests at the same times.
+    let journal = |name: &str| {
+        std::fs::read_to_string(folder.path().join("journal").join(name)).expect("it was written")
+    };
+    assert!(journal("deliveries.jsonl").lines().count() as u64 > 5 * ended);
+    assert_eq!(journal("arrivals.jsonl").lines().count() as u64, ended);
+    let replay = "[demand]\ntrace = \"journal/arrivals.jsonl\"\nlifetimes = \"trace\"\n";
+    std::fs::write(folder.path().join("replay.toml"), replay).expect("there is room");
+    let mut simulated = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+    let output = simulated
+        .args(["run", "replay.toml", "--json"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it starts");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(summary["requests"], ended, "{}", said(&output));
 }
 
 #[test]
@@ -112,6 +129,18 @@ fn what_a_host_cannot_do_is_said_with_key_and_remedy() {
         assert_eq!(output.status.code(), Some(104), "{}", said(&output));
         assert!(says.iter().all(|part| said(&output).contains(part)), "{}", said(&output));
     }
+}
+
+#[test]
+fn what_only_a_real_run_has_is_refused_by_a_simulation() {
+    let folder = folder(SHORT);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+    let run = ["run", "scenario.toml", "--journal", "journal"];
+    let output = command.args(run).current_dir(folder.path()).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(104), "{}", said(&output));
+    let says = ["--journal journal", "add --backend kvm"];
+    assert!(says.iter().all(|part| said(&output).contains(part)), "{}", said(&output));
+    assert!(!folder.path().join("journal").exists(), "a folder was made for nothing");
 }
 
 #[test]

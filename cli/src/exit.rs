@@ -59,9 +59,9 @@ pub(crate) enum Failure {
     Json(#[from] serde_json::Error),
     #[error("{0}")]
     Usage(String),
-    /// What a real run cannot be asked for; with the remedy.
+    /// What only the other backend can be asked for; with the remedy.
     #[error("{0}")]
-    NotOnKvm(String),
+    OtherBackend(String),
     /// Real microVMs cannot be had on this machine; with the remedy.
     #[error("{0}")]
     NoKvm(String),
@@ -75,7 +75,7 @@ impl Failure {
         match self {
             Self::Scenario(error) if !error.host_fault => INVALID,
             Self::Simulation(error) if !error.is_host_fault() => INVALID,
-            Self::NotOnKvm(_) => INVALID,
+            Self::OtherBackend(_) => INVALID,
             Self::NoKvm(_) => UNABLE,
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Runtime(error) if !error.is_host_fault() => INVALID,

@@ -1,21 +1,23 @@
 //! One scenario on real microVMs of this host, in real time, and what there is to say about it besides its report.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use actors::Duration;
 use reports::{Recorder, Report, format};
 use vmm_backend::machines::{Fit, KvmMachines};
-use vmm_backend::runtime::{Options, Run, run_scenario};
+use vmm_backend::runtime::{JournalPaths, Options, Run, run_scenario};
 use vmm_backend::sys::interrupt;
 
 use crate::exit::Failure;
 use crate::jobs::with_bar;
 use crate::load::Loaded;
 
-/// Runs the scenario. Gives its report, and a few lines about the host for people.
-pub(crate) fn run(loaded: &Loaded) -> Result<(Report, String), Failure> {
+/// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where one is given. Gives
+/// its report, and a few lines about the host for people.
+pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result<(Report, String), Failure> {
     let Fit { machines, limits } = Fit::of(&loaded.scenario)?;
     let interrupted = interrupt::watch()?;
     let machines = KvmMachines::launch(machines).map_err(|error| {
@@ -25,9 +27,13 @@ pub(crate) fn run(loaded: &Loaded) -> Result<(Report, String), Failure> {
     })?;
     let progress = [AtomicU64::new(0)];
     let books = Recorder::new(loaded.plan("kvm"));
-    let ran = with_bar(&|| "running".to_owned(), &progress, || {
+    let ran = with_bar(&|| what.to_owned(), &progress, || {
         let (progress, interrupted) = (Some(&progress[0]), Some(interrupted));
-        let options = Options { limits, progress, interrupted, ..Options::default() };
+        let journals = journal.map_or_else(JournalPaths::default, |folder| JournalPaths {
+            deliveries: Some(folder.join("deliveries.jsonl")),
+            arrivals: Some(folder.join("arrivals.jsonl")),
+        });
+        let options = Options { limits, progress, interrupted, journals };
         run_scenario(&loaded.scenario, Arc::clone(&machines) as Arc<_>, books, &options)
     });
     let failures = machines.failures();
@@ -39,6 +45,13 @@ pub(crate) fn run(loaded: &Loaded) -> Result<(Report, String), Failure> {
     let mut report = books.finish(run.ended);
     report.summary.set_run(None, run.stats.delivered);
     let mut notes = about_time(&run);
+    if run.stats.journal_overflowed > 0 {
+        let lost = run.stats.journal_overflowed;
+        let _ = writeln!(
+            notes,
+            "           {lost} lines of the journal are lost: more came at once than could be written"
+        );
+    }
     for failed in &failures {
         let _ = writeln!(notes, "           {failed}");
     }

@@ -31,6 +31,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
+    /// Write what happens into this folder: every message that an actor got (deliveries.jsonl), and every request as a trace
+    /// that `demand.trace` takes (arrivals.jsonl). With --backend kvm
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+
     /// Print summary.json instead of the summary for people
     #[arg(long)]
     json: bool,
@@ -60,13 +65,17 @@ enum Backend {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Ended {
-    if args.backend == Backend::Kvm {
-        only_simulated(args)?;
+    match args.backend {
+        Backend::Kvm => only_simulated(args)?,
+        Backend::Sim => only_real(args)?,
     }
     let loaded = args.scenario.load(None)?;
     if args.explain {
         anstream::stdout().write_all(loaded.scenario.explain()?.as_bytes())?;
         return Ok(exit::HELD);
+    }
+    if let Some(journal) = &args.journal {
+        folder::prepare(journal)?;
     }
     if let Some(out) = &args.out {
         // What cannot be written is better known before a long run than after it.
@@ -80,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Ended {
 
 /// Refuses what only a simulation can be asked for.
 fn only_simulated(args: &Args) -> Result<(), Failure> {
-    let refused = |what: String, remedy| Err(Failure::NotOnKvm(format!("{what}\n  {remedy}")));
+    let refused = |what: String, remedy| Err(Failure::OtherBackend(format!("{what}\n  {remedy}")));
     if let Some(seeds @ 2..) = args.seeds {
         let what = format!("--seeds {seeds}: a real run is never the same twice, whatever its seed");
         return refused(what, "run it several times with --seed, or simulate it");
@@ -93,13 +102,25 @@ fn only_simulated(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses what only a real run can be asked for.
+fn only_real(args: &Args) -> Result<(), Failure> {
+    match &args.journal {
+        Some(folder) => Err(Failure::OtherBackend(format!(
+            "--journal {}: a simulation is the same whenever it is run, so there is nothing to write down\n  \
+             add --backend kvm, or leave it out",
+            folder.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn single(args: &Args, loaded: Loaded) -> Ended {
     let (report, notes) = match args.backend {
         Backend::Sim => {
             let mut reports = jobs::all(&[loaded], &args.threads, |finished| finished.report)?;
             (reports.remove(0), String::new())
         }
-        Backend::Kvm => kvm::run(&loaded)?,
+        Backend::Kvm => kvm::run(&loaded, "running", args.journal.as_deref())?,
     };
     let text =
         if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reports::html::twin_page;
-use reports::{Twin, folder};
+use reports::{Summary, Twin, folder};
 use scenarios::Profile;
 use vmm_backend::calibrate::{self, Plan};
 
@@ -15,8 +15,9 @@ use crate::{Ended, calibrate as measuring, json, kvm};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
 ///
-/// The simulation answers as the host profile says: that of --host, or one that is measured quickly now. The prediction holds
-/// where misses lie within one percentage point and the latency's p50 and p99 within 15 %; else the exit code is 99.
+/// The simulation answers as the host profile says: that of --host, or one that is measured quickly now. Real runs differ among
+/// themselves, so there are three by default. The prediction holds where, of their medians, misses lie within one percentage
+/// point and the latency's p50 and p99 within 15 %; else the exit code is 99.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +27,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// Write twin.json, twin.html, both runs (simulated, real) and a profile that was measured now (host) into this folder
+    /// Real runs
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+
+    /// Write twin.json, twin.html, all runs (simulated, real-1, ...) and a profile that was measured now (host) into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -60,13 +65,23 @@ pub(crate) fn twin(args: &Args) -> Ended {
         warn_of_another_host(host, boots)?;
     }
     let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
-    let (real, notes) = kvm::run(&loaded)?;
-    let twin = Twin::new(&simulated.summary, &real.summary);
+    let (mut reals, mut notes) = (Vec::new(), String::new());
+    for run in 1..=args.runs {
+        let what =
+            if args.runs == 1 { "running".to_owned() } else { format!("real run {run} of {}", args.runs) };
+        let (report, said) = kvm::run(&loaded, &what, None)?;
+        reals.push(report);
+        notes = said;
+    }
+    let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
+    let twin = Twin::new(&simulated.summary, &summaries);
     if let Some(out) = &args.out {
         folder::write(&out.join("simulated"), &simulated)?;
-        folder::write(&out.join("real"), &real)?;
+        for (real, run) in reals.iter().zip(1..) {
+            folder::write(&out.join(format!("real-{run}")), real)?;
+        }
         folder::write_file(out, "twin.json", json(&twin)?.as_bytes())?;
-        folder::write_file(out, "twin.html", twin_page(&twin, &simulated, &real).as_bytes())?;
+        folder::write_file(out, "twin.html", twin_page(&twin, &simulated, &reals).as_bytes())?;
     }
     let text = if args.json { json(&twin)? } else { twin.render() + "\n" + &notes };
     anstream::stdout().write_all(text.as_bytes())?;

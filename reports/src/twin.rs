@@ -1,5 +1,6 @@
 //! A scenario simulated and for real, side by side: the gap of every figure, and whether the simulation has predicted what
-//! counts.
+//! counts. Real runs differ among themselves, so there may be several: what is predicted is their median, and their spread
+//! tells how much of a gap is noise.
 
 use actors::Outcome;
 use serde::{Deserialize, Serialize};
@@ -8,22 +9,24 @@ use crate::format;
 use crate::summary::{LatencyFigures, Summary};
 
 /// The number of this layout of `twin.json`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// How far a latency may lie from the real one, as a share of it.
 pub const LATENCY_BOUND: f64 = 0.15;
 /// How far the share of misses may lie from the real one: one percentage point.
 pub const MISSES_BOUND: f64 = 0.01;
 
-/// Two runs of one scenario.
+/// A simulated run of a scenario and real ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {
-    /// The number of this layout: 1.
+    /// The number of this layout: 2.
     pub schema: u32,
     /// The scenario's name.
     pub scenario: String,
-    /// The seed of both.
+    /// The seed of all.
     pub seed: u64,
+    /// Real runs.
+    pub real_runs: u32,
     /// Whether every gap that has a bound is within it.
     pub within: bool,
     /// Every figure.
@@ -42,7 +45,7 @@ pub enum Unit {
     Nanoseconds,
 }
 
-/// One figure of both runs.
+/// One figure of all runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
@@ -52,8 +55,12 @@ pub struct Row {
     pub unit: Unit,
     /// The simulated one.
     pub simulated: f64,
-    /// The real one.
+    /// The median of the real ones; of an even number, the mean of the two in the middle.
     pub real: f64,
+    /// The lowest of the real ones.
+    pub real_lowest: f64,
+    /// The highest of the real ones.
+    pub real_highest: f64,
     /// Simulated less real: for shares as it is, else as a share of the real figure; null where that is zero and the other not.
     pub gap: Option<f64>,
     /// How large the gap may be; null where it is only told.
@@ -63,7 +70,11 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(figure: &str, unit: Unit, simulated: f64, real: f64, bound: Option<f64>) -> Self {
+    fn new(figure: &str, unit: Unit, simulated: f64, mut reals: Vec<f64>, bound: Option<f64>) -> Self {
+        reals.sort_by(f64::total_cmp);
+        let [real_lowest, real_highest] =
+            [reals.first(), reals.last()].map(|real| real.copied().unwrap_or(0.0));
+        let real = median(&reals);
         let gap = match unit {
             Unit::Share => Some(simulated - real),
             _ if simulated == real => Some(0.0),
@@ -71,16 +82,29 @@ impl Row {
             _ => Some(simulated / real - 1.0),
         };
         let within = bound.is_none_or(|bound| gap.is_some_and(|gap| gap.abs() <= bound));
-        Self { figure: figure.to_owned(), unit, simulated, real, gap, bound, within }
+        let figure = figure.to_owned();
+        Self { figure, unit, simulated, real, real_lowest, real_highest, gap, bound, within }
+    }
+
+    fn shown(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Count => format::number(value),
+            Unit::Share => format::share(value),
+            Unit::Nanoseconds => format::nanos(value),
+        }
     }
 
     /// The simulated and the real figure as people read them.
     pub fn values(&self) -> [String; 2] {
-        [self.simulated, self.real].map(|value| match self.unit {
-            Unit::Count => format::number(value),
-            Unit::Share => format::share(value),
-            Unit::Nanoseconds => format::nanos(value),
-        })
+        [self.simulated, self.real].map(|value| self.shown(value))
+    }
+
+    /// The lowest and the highest real figure as people read them; nothing where they are the same.
+    pub fn spread_shown(&self) -> String {
+        if self.real_lowest == self.real_highest {
+            return String::new();
+        }
+        format!("{} to {}", self.shown(self.real_lowest), self.shown(self.real_highest))
     }
 
     /// The gap as people read it.
@@ -103,38 +127,41 @@ impl Row {
 }
 
 impl Twin {
-    /// Lays the figures of two runs side by side.
-    pub fn new(simulated: &Summary, real: &Summary) -> Self {
+    /// Lays the figures of a simulated run and of real ones side by side.
+    pub fn new(simulated: &Summary, reals: &[&Summary]) -> Self {
+        let row = |figure: &str, unit, bound, value: &dyn Fn(&Summary) -> f64| {
+            Row::new(figure, unit, value(simulated), reals.iter().map(|real| value(real)).collect(), bound)
+        };
         let mut rows = vec![
-            Row::new("requests", Unit::Count, simulated.requests as f64, real.requests as f64, None),
-            Row::new("misses", Unit::Share, simulated.miss_ratio, real.miss_ratio, Some(MISSES_BOUND)),
+            row("requests", Unit::Count, None, &|summary| summary.requests as f64),
+            row("misses", Unit::Share, Some(MISSES_BOUND), &|summary| summary.miss_ratio),
         ];
-        let (one, other) = (&simulated.latency_ns, &real.latency_ns);
-        rows.extend(latencies("latency", &one.served, &other.served, Some(LATENCY_BOUND)));
+        let served: Vec<&LatencyFigures> = reals.iter().map(|real| &real.latency_ns.served).collect();
+        rows.extend(latencies("latency", &simulated.latency_ns.served, &served, Some(LATENCY_BOUND)));
         for outcome in Outcome::ALL {
-            let counts = [simulated, real].map(|summary| *summary.outcomes.get(outcome) as f64);
-            if counts == [0.0, 0.0] {
+            let count = |summary: &Summary| *summary.outcomes.get(outcome) as f64;
+            if count(simulated) == 0.0 && reals.iter().all(|real| count(real) == 0.0) {
                 continue;
             }
-            rows.push(Row::new(outcome.name(), Unit::Count, counts[0], counts[1], None));
-            if let (Some(one), Some(other)) = (one.by_outcome.get(outcome), other.by_outcome.get(outcome)) {
-                rows.extend(latencies(&format!("{} latency", outcome.name()), one, other, None));
+            rows.push(row(outcome.name(), Unit::Count, None, &count));
+            let others: Vec<&LatencyFigures> =
+                reals.iter().filter_map(|real| real.latency_ns.by_outcome.get(outcome).as_ref()).collect();
+            if let (Some(one), false) = (simulated.latency_ns.by_outcome.get(outcome), others.is_empty()) {
+                rows.extend(latencies(&format!("{} latency", outcome.name()), one, &others, None));
             }
         }
-        let (one, other) = (&simulated.pool, &real.pool);
-        for (figure, simulated, real) in [
-            ("ready, mean", one.ready_mean, other.ready_mean),
-            ("ready, least", one.ready_least as f64, other.ready_least as f64),
-            ("booting, mean", one.booting_mean, other.booting_mean),
-            ("waiting, most", one.waiting_most as f64, other.waiting_most as f64),
-        ] {
-            rows.push(Row::new(figure, Unit::Count, simulated, real, None));
-        }
-        rows.push(Row::new("pool empty", Unit::Share, one.empty_share, other.empty_share, None));
+        rows.extend([
+            row("ready, mean", Unit::Count, None, &|summary| summary.pool.ready_mean),
+            row("ready, least", Unit::Count, None, &|summary| summary.pool.ready_least as f64),
+            row("booting, mean", Unit::Count, None, &|summary| summary.pool.booting_mean),
+            row("waiting, most", Unit::Count, None, &|summary| summary.pool.waiting_most as f64),
+            row("pool empty", Unit::Share, None, &|summary| summary.pool.empty_share),
+        ]);
         Self {
             schema: SCHEMA,
             scenario: simulated.name.clone(),
             seed: simulated.seed,
+            real_runs: reals.len() as u32,
             within: rows.iter().all(|row| row.within),
             rows,
         }
@@ -143,7 +170,10 @@ impl Twin {
     /// The verdict in a word, and what it says.
     pub fn verdict(&self) -> (&'static str, String) {
         if self.within {
-            return ("WITHIN", "the simulation has predicted the real run within every bound".to_owned());
+            return (
+                "WITHIN",
+                format!("the simulation has predicted {} within every bound", self.predicted()),
+            );
         }
         let beyond: Vec<String> = self
             .rows
@@ -154,33 +184,55 @@ impl Twin {
         ("BEYOND", format!("the simulation lies beyond the bounds in {}", beyond.join(", ")))
     }
 
+    /// What is predicted.
+    fn predicted(&self) -> String {
+        match self.real_runs {
+            1 => "the real run".to_owned(),
+            runs => format!("the median of {runs} real runs"),
+        }
+    }
+
     /// The text for a terminal: the verdict first, then the table.
     pub fn render(&self) -> String {
         let (word, says) = self.verdict();
         let mut text = format!("{word}  {}: {says}\n\n", self.scenario);
-        text += &format!("{:<24}{:>14}{:>14}{:>12}{:>10}\n", "", "simulated", "real", "gap", "bound");
+        let spread = if self.real_runs > 1 { "real, all runs" } else { "" };
+        let line = |figure: &str, [simulated, real, spread, gap, bound]: [&str; 5]| {
+            let line = format!("{figure:<22}{simulated:>11}{real:>11}{spread:>22}{gap:>11}{bound:>7}");
+            line.trim_end().to_owned()
+        };
+        text += &(line("", ["simulated", "real", spread, "gap", "bound"]) + "\n");
         for row in &self.rows {
             let [simulated, real] = row.values();
-            let (gap, bound) = (row.gap_shown(), row.bound_shown());
-            let mark = if row.within { "" } else { "  beyond" };
-            text += &format!("{:<24}{simulated:>14}{real:>14}{gap:>12}{bound:>10}{mark}\n", row.figure);
+            let told = [simulated, real, row.spread_shown(), row.gap_shown(), row.bound_shown()];
+            text += &line(&row.figure, told.each_ref().map(String::as_str));
+            text += if row.within { "\n" } else { "  beyond\n" };
         }
         text
     }
 }
 
 /// The percentiles of a latency; of the first and the third the bound is told.
-fn latencies(name: &str, one: &LatencyFigures, other: &LatencyFigures, bound: Option<f64>) -> [Row; 4] {
-    let row = |percentile: &str, simulated: u64, real: u64, bound| {
-        let figure = format!("{name} {percentile}");
-        Row::new(&figure, Unit::Nanoseconds, simulated as f64, real as f64, bound)
+fn latencies(name: &str, one: &LatencyFigures, others: &[&LatencyFigures], bound: Option<f64>) -> [Row; 4] {
+    let row = |percentile: &str, bound, value: &dyn Fn(&LatencyFigures) -> u64| {
+        let reals = others.iter().map(|other| value(other) as f64).collect();
+        Row::new(&format!("{name} {percentile}"), Unit::Nanoseconds, value(one) as f64, reals, bound)
     };
     [
-        row("p50", one.p50, other.p50, bound),
-        row("p90", one.p90, other.p90, None),
-        row("p99", one.p99, other.p99, bound),
-        row("p99.9", one.p999, other.p999, None),
+        row("p50", bound, &|latency| latency.p50),
+        row("p90", None, &|latency| latency.p90),
+        row("p99", bound, &|latency| latency.p99),
+        row("p99.9", None, &|latency| latency.p999),
     ]
+}
+
+/// The median of sorted values; zero of none.
+fn median(sorted: &[f64]) -> f64 {
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => 0.0,
+        (count, half) if count % 2 == 0 => f64::midpoint(sorted[half - 1], sorted[half]),
+        (_, half) => sorted[half],
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +241,7 @@ mod tests {
 
     #[test]
     fn gaps_of_shares_are_points_and_of_times_parts_of_the_real_one() {
-        let row = |unit, simulated, real, bound| Row::new("x", unit, simulated, real, Some(bound));
+        let row = |unit, simulated, real, bound| Row::new("x", unit, simulated, vec![real], Some(bound));
         for (row, shown, within) in [
             (row(Unit::Share, 0.031, 0.022, 0.01), "+0.90 pp", true),
             (row(Unit::Share, 0.010, 0.022, 0.01), "-1.20 pp", false),
@@ -199,6 +251,16 @@ mod tests {
             (row(Unit::Nanoseconds, 7.0, 0.0, 0.15), "-", false),
         ] {
             assert_eq!((row.gap_shown().as_str(), row.within), (shown, within));
+            assert_eq!(row.spread_shown(), "");
         }
+    }
+
+    #[test]
+    fn of_several_real_runs_the_median_is_predicted() {
+        let row = |reals: &[f64]| Row::new("x", Unit::Count, 10.0, reals.to_vec(), Some(0.15));
+        let three = row(&[12.0, 40.0, 11.0]);
+        assert_eq!((three.real, three.spread_shown().as_str(), three.within), (12.0, "11 to 40", false));
+        let four = row(&[12.0, 40.0, 8.0, 10.0]);
+        assert_eq!((four.real, four.within), (11.0, true));
     }
 }

@@ -12,6 +12,7 @@ use scenarios::{Sampler, Scenario};
 use crate::digest::Digest;
 use crate::error::SimulationError;
 use crate::hosts::Hosts;
+use crate::intake::Intake;
 use crate::queue::{Envelope, Event, Queue};
 use crate::regions::Regions;
 use crate::simulation::Delivery;
@@ -23,6 +24,7 @@ pub(crate) struct Core<O> {
     pub(crate) queue: Queue,
     pub(crate) timers: Timers,
     pub(crate) hosts: Hosts,
+    pub(crate) intake: Intake,
     pub(crate) digest: Digest,
     pub(crate) observer: O,
     /// The deliveries that were to be recorded.
@@ -53,6 +55,7 @@ impl<O: Observer> Core<O> {
             queue: Queue::default(),
             timers: Timers::default(),
             hosts: Hosts::new(scenario)?,
+            intake: Intake::new(&scenario.latency, scenario.fleet.workers),
             digest: Digest::default(),
             observer,
             recorded: Vec::new(),
@@ -143,7 +146,10 @@ impl<O: Observer> Host for Core<O> {
         let (after, ok) = match kind {
             _ if self.filling => (Duration::ZERO, true),
             OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
-            _ => self.hosts.perform(self.now, worker, kind),
+            _ => {
+                let (takes, ok) = self.hosts.perform(self.now, worker, kind);
+                (self.intake.begins(self.now, me, worker, kind, takes), ok)
+            }
         };
         if after.is_zero() {
             self.deliver(Envelope { to: me, from: me, message: Message::Done { generation, kind, ok } });

@@ -6,10 +6,13 @@ use super::text::{escape, section};
 use crate::recorder::Report;
 use crate::twin::Twin;
 
-/// The page of a twin, with the reports of the simulated and of the real run.
-pub fn twin_page(twin: &Twin, simulated: &Report, real: &Report) -> String {
-    let names = ["simulated".to_owned(), "real".to_owned()];
-    let body = banner(twin) + &figures(twin) + &overlays(&names, &[simulated, real]);
+/// The page of a twin, with the reports of the simulated run and of the real ones.
+pub fn twin_page(twin: &Twin, simulated: &Report, reals: &[Report]) -> String {
+    let real = |run: usize| if reals.len() == 1 { "real".to_owned() } else { format!("real {run}") };
+    let names: Vec<String> =
+        std::iter::once("simulated".to_owned()).chain((1..=reals.len()).map(real)).collect();
+    let reports: Vec<&Report> = std::iter::once(simulated).chain(reals).collect();
+    let body = banner(twin) + &figures(twin) + &overlays(&names, &reports);
     document(&format!("{}: simulated and real", twin.scenario), &body)
 }
 
@@ -30,9 +33,10 @@ fn banner(twin: &Twin) -> String {
         .collect();
     format!(
         "<header class=\"banner {class}\"><div><p class=\"word\">{word}</p><h1>{}</h1><p>{}</p>\
-         <p class=\"about\">one scenario, simulated and on real microVMs, seed {}</p></div><ul class=\"gates\">{lines}</ul></header>\n",
+         <p class=\"about\">one scenario, simulated and {} on real microVMs, seed {}</p></div><ul class=\"gates\">{lines}</ul></header>\n",
         escape(&twin.scenario),
         escape(&says),
+        if twin.real_runs == 1 { "once".to_owned() } else { format!("{} times", twin.real_runs) },
         twin.seed
     )
 }
@@ -43,6 +47,7 @@ fn figures(twin: &Twin) -> String {
         .enumerate()
         .map(|(index, name)| format!("<th scope=\"col\"><i class=\"key {}\"></i> {name}</th>", colour(index)))
         .collect();
+    let spread = if twin.real_runs > 1 { "<th scope=\"col\">real, all runs</th>" } else { "" };
     let rows: String = twin
         .rows
         .iter()
@@ -50,20 +55,21 @@ fn figures(twin: &Twin) -> String {
             let [simulated, real] = row.values();
             let class = if row.within { "" } else { "worse" };
             format!(
-                "<tr><td>{}</td><td>{simulated}</td><td>{real}</td><td class=\"{class}\">{}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{simulated}</td><td>{real}</td>{}<td class=\"{class}\">{}</td><td>{}</td></tr>",
                 escape(&row.figure),
+                if twin.real_runs > 1 { format!("<td>{}</td>", escape(&row.spread_shown())) } else { String::new() },
                 escape(&row.gap_shown()),
                 escape(&row.bound_shown())
             )
         })
         .collect();
     let table = format!(
-        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}\
+        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}{spread}\
          <th scope=\"col\">gap</th><th scope=\"col\">bound</th></tr></thead><tbody>{rows}</tbody></table></div>"
     );
     section(
         "Figures side by side",
-        "A gap is simulated less real; of times and counts as a part of the real one.",
+        "A gap is simulated less real; of times and counts as a part of the real one. Of several real runs the median counts.",
         &table,
     )
 }

@@ -214,9 +214,11 @@ impl Scenario {
                 })?,
             }
         }
-        for (name, share) in
-            [("boot_failures", latency.boot_failures), ("start_failures", latency.start_failures)]
-        {
+        for (name, share) in [
+            ("intake_boot_speed", latency.intake_boot_speed),
+            ("boot_failures", latency.boot_failures),
+            ("start_failures", latency.start_failures),
+        ] {
             if !(0.0..=1.0).contains(&share) {
                 return self.fail(&["latency", name], format!("is {share}: give a share from 0 to 1"));
             }

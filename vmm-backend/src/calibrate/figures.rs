@@ -38,6 +38,8 @@ pub struct Figures {
     pub vms_alive: u32,
     /// What may have spoilt the figures; empty where nothing was seen.
     pub disturbed: String,
+    /// The speed of boots while a crowd is let in, as a part of what it is at other times.
+    pub(super) intake_boot_speed: f64,
     /// Boots, and those that failed.
     pub(super) boots: (u64, u64),
 }
@@ -66,13 +68,20 @@ impl Figures {
         }
     }
 
-    /// Adds these operations of a probe by how many others were under way.
+    /// Adds these operations of a probe by how many others were under way: boots without the time that they lost to starts,
+    /// which a simulation adds by itself. So crowds have to be measured before.
     pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
+        let busy = watch.busy(self.median(Operation::Intake, CROWD));
         for (interval, level) in watch.levels() {
             if which.contains(&interval.operation) {
+                let mut took = interval.ended.since(interval.began);
+                if interval.operation == Operation::Boot {
+                    let lost = busy.during(&interval).scaled(1.0 - self.intake_boot_speed);
+                    took = Duration::from_nanos(took.as_nanos() - lost.as_nanos());
+                }
                 let levels = self.levels.entry(interval.operation).or_default();
                 let values = levels.entry(level.min(LEVELS_MAX - 1)).or_insert_with(histogram);
-                values.saturating_record(interval.ended.since(interval.began).as_nanos());
+                values.saturating_record(took.as_nanos());
             }
         }
     }
@@ -143,6 +152,8 @@ impl Figures {
         let (boots, failed) = self.boots;
         Latency {
             intake: self.median(Operation::Intake, CROWD),
+            // To three digits: it is an estimate.
+            intake_boot_speed: (self.intake_boot_speed * 1_000.0).round() / 1_000.0,
             start: self.by_load(Operation::Start),
             boot: self.by_load(Operation::Boot),
             create: single(Operation::Create, ALONE),

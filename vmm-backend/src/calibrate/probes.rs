@@ -51,16 +51,24 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     );
 
     for boots in 1..=plan.boots {
-        progress(100 + 40 * u64::from(boots) / u64::from(plan.boots), "boots in parallel");
+        progress(100 + 30 * u64::from(boots) / u64::from(plan.boots), "boots in parallel");
         let watch = bench.run(&filling(boots), None)?;
         figures.add_all(&format!("{boots} at once"), &watch, &[Operation::Boot]);
     }
 
-    progress(150, "as much as the host can do");
+    progress(140, "many at one instant");
+    let watch = bench.run(&crowd(plan.boots, seconds(6.0).max(2.0)), Some(LIFETIME))?;
+    let crowds = watch.crowds(u64::from(CROWD_SIZE));
+    for crowd in &crowds {
+        figures.add(Operation::Intake, CROWD, crowd.intake);
+    }
+    figures.intake_boot_speed = watch.boot_speed(&crowds).unwrap_or(1.0);
+
+    progress(220, "as much as the host can do");
     let capacity = bench.capacity(plan, &mut figures, seconds(2.0))?;
     figures.boots_per_second = capacity;
 
-    progress(200, "every load that the host can bear");
+    progress(270, "every load that the host can bear");
     let watch = bench.run(&sweep(plan.boots, capacity, seconds(3.0)), Some(LIFETIME))?;
     figures.add_all(
         "sweep",
@@ -69,12 +77,6 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     );
     figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
     figures.boots = watch.boots();
-
-    progress(620, "many at one instant");
-    let watch = bench.run(&crowd(plan.boots, seconds(6.0).max(2.0)), Some(LIFETIME))?;
-    for intake in watch.intakes(u64::from(CROWD_SIZE)) {
-        figures.add(Operation::Intake, CROWD, intake);
-    }
 
     progress(650, "under CPU load");
     let text = steady(READY, 1, APART, seconds(4.0), true);

@@ -10,7 +10,7 @@ use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, S
 /// What is measured. `Timer` is how late a timer was, `Overhead` what the runtime adds to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// To let one of many requests in that come at one instant.
+    /// From the start of one request to that of the next, of many that come at one instant.
     Intake,
     /// From a request's time, or from when the one before it was let in, to its end, where it was served warm.
     Start,
@@ -80,6 +80,8 @@ pub(super) struct Stopwatch {
     /// Of each request that was served warm, when it came and when its start began.
     let_in: Vec<(Time, Time)>,
     let_in_last: Time,
+    /// When starts and wakes began, in this order.
+    starts: Vec<Time>,
     /// Boots that ended, and those of them that failed.
     boots: (u64, u64),
     /// Requests by how they ended.
@@ -87,6 +89,64 @@ pub(super) struct Stopwatch {
     /// The request that has just ended: when it came, if it was served warm.
     served: Option<Time>,
     log: Arc<Log>,
+}
+
+/// Requests that came at one instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowd {
+    /// When the first one's start began.
+    began: Time,
+    /// When the last one was let in and the host free again.
+    ended: Time,
+    /// From one start to the next.
+    pub(super) intake: Duration,
+}
+
+/// When starts kept the host busy, each for a while, as a simulation reckons it.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    /// From when, until when, and for how long before that; by time.
+    spans: Vec<(Time, Time, Duration)>,
+}
+
+impl Busy {
+    fn starts(&mut self, at: Time, each: Duration) {
+        match self.spans.last_mut() {
+            Some((_, until, _)) if *until >= at => *until = (*until).max(at + each),
+            _ => self.spans.push((at, at + each, self.by(at))),
+        }
+    }
+
+    /// For how long it was busy by this time.
+    fn by(&self, time: Time) -> Duration {
+        let after = self.spans.partition_point(|(from, ..)| *from <= time);
+        let Some(&(from, until, before)) = after.checked_sub(1).and_then(|last| self.spans.get(last)) else {
+            return Duration::ZERO;
+        };
+        before + time.min(until).since(from)
+    }
+
+    /// For how long it was busy meanwhile.
+    pub(super) fn during(&self, interval: &Interval) -> Duration {
+        Duration::from_nanos(self.by(interval.ended).as_nanos() - self.by(interval.began).as_nanos())
+    }
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
 }
 
 /// What the machines themselves took, without the runtime.
@@ -149,6 +209,9 @@ impl Stopwatch {
         if is == State::Failed || !self.opened {
             return;
         }
+        if matches!(is, State::Starting | State::Waking) {
+            self.starts.push(at);
+        }
         match was {
             State::Booting => {
                 let operation = if self.creates { Operation::Create } else { Operation::Boot };
@@ -171,9 +234,8 @@ impl Stopwatch {
         self.boots
     }
 
-    /// How long it took to let one request in, for each group of so many requests that came at one instant and were all
-    /// served warm.
-    pub(super) fn intakes(&self, size: u64) -> Vec<Duration> {
+    /// Groups of so many requests that came at one instant and were all served warm, by time.
+    pub(super) fn crowds(&self, size: u64) -> Vec<Crowd> {
         let mut groups: BTreeMap<Time, (Time, Time, u64)> = BTreeMap::new();
         for &(arrived, began) in &self.let_in {
             let (first, last, count) = groups.entry(arrived).or_insert((began, began, 0));
@@ -181,8 +243,40 @@ impl Stopwatch {
         }
         let groups = groups.into_values().filter(|(_, _, count)| *count == size && size > 1);
         groups
-            .map(|(first, last, count)| Duration::from_nanos(last.since(first).as_nanos() / (count - 1)))
+            .map(|(first, last, count)| {
+                let intake = Duration::from_nanos(last.since(first).as_nanos() / (count - 1));
+                Crowd { began: first, ended: last + intake, intake }
+            })
             .collect()
+    }
+
+    /// The speed of boots while crowds were let in, as a part of what it was at other times, from 0 to 1. At speed `s` a boot
+    /// that takes `t` by itself and overlaps with a crowd for `o` takes `t + (1 - s) o`; `t` is the mean of boots that begin
+    /// beside no crowd, and the sum over all that begin beside one gives `s`. `None` where either is missing.
+    pub(super) fn boot_speed(&self, crowds: &[Crowd]) -> Option<f64> {
+        let boots = self.intervals.iter().filter(|interval| interval.operation == Operation::Boot);
+        let (mut alone, mut beside, mut overlap) = (Mean::default(), Mean::default(), 0.0);
+        for boot in boots {
+            let took = boot.ended.since(boot.began).as_secs_f64();
+            match crowds.iter().find(|crowd| (crowd.began..crowd.ended).contains(&boot.began)) {
+                None => alone.add(took),
+                Some(crowd) => {
+                    beside.add(took);
+                    overlap += boot.ended.min(crowd.ended).since(boot.began).as_secs_f64();
+                }
+            }
+        }
+        let lost = (beside.mean()? - alone.mean()?) * f64::from(beside.count);
+        (overlap > 0.0).then(|| (1.0 - lost / overlap).clamp(0.0, 1.0))
+    }
+
+    /// When starts kept the host busy, for so long each.
+    pub(super) fn busy(&self, each: Duration) -> Busy {
+        let mut busy = Busy::default();
+        for &start in &self.starts {
+            busy.starts(start, each);
+        }
+        busy
     }
 
     /// How long it took to put Sprites to sleep, without the timer that led to it.
@@ -285,6 +379,57 @@ mod tests {
         ];
         assert_eq!(levels, expected);
         assert_eq!(watch.ended(Outcome::Warm), 3);
+    }
+
+    #[test]
+    fn boots_beside_a_crowd_tell_how_much_it_slows_them_down() {
+        let mut watch = Stopwatch::new(None, false, Arc::default());
+        watch.opened(Time::ZERO);
+        let boot = |watch: &mut Stopwatch, by, from_us, to_us| {
+            sprite(watch, from_us, by, State::Stopped, State::Booting);
+            sprite(watch, to_us, by, State::Booting, State::Ready);
+        };
+        boot(&mut watch, 90, 0, 1_000);
+        assert!(watch.crowds(5).is_empty() && watch.boot_speed(&[]).is_none());
+        // Five at one instant, each let in 500 us after the one before it; beside them boots go on at a quarter of their speed.
+        for by in 0..5_u32 {
+            sprite(&mut watch, 10_000 + 500 * u64::from(by), by, State::Ready, State::Starting);
+            let (lifetime, key) = (Duration::ZERO, Key(0));
+            let request = Request { id: u64::from(by), arrived: at(10_000), lifetime, key, tries: 0 };
+            watch.observe(
+                at(15_000),
+                Observation::Ended { worker: WorkerId(0), request, outcome: Outcome::Warm },
+            );
+            sprite(&mut watch, 15_000, by, State::Starting, State::Stopped);
+        }
+        let crowds = watch.crowds(5);
+        assert_eq!(crowds.len(), 1);
+        assert_eq!(crowds[0].intake, Duration::from_micros(500));
+        boot(&mut watch, 91, 10_100, 10_100 + 2_400 + 400);
+        boot(&mut watch, 92, 12_100, 12_100 + 400 + 900);
+        boot(&mut watch, 93, 20_000, 21_000);
+        let speed = watch.boot_speed(&crowds).expect("there are boots beside it and others");
+        assert!((speed - 0.25).abs() < 1e-9, "{speed}");
+        assert!(watch.crowds(4).is_empty(), "it was another size");
+    }
+
+    #[test]
+    fn starts_keep_the_host_busy_one_after_the_other() {
+        let mut watch = Stopwatch::new(None, false, Arc::default());
+        watch.opened(Time::ZERO);
+        for (by, us) in [(0, 100), (1, 120), (2, 500)] {
+            sprite(&mut watch, 0, by, State::Booting, State::Ready);
+            sprite(&mut watch, us, by, State::Ready, State::Starting);
+        }
+        let busy = watch.busy(Duration::from_micros(50));
+        let during = |from, to| {
+            let (operation, began, ended) = (Operation::Boot, at(from), at(to));
+            busy.during(&Interval { operation, began, ended }).as_nanos() / 1_000
+        };
+        assert_eq!(
+            [(0, 90), (0, 110), (110, 130), (150, 300), (0, 999), (520, 999)].map(|(a, b)| during(a, b)),
+            [0, 10, 20, 20, 120, 30]
+        );
     }
 
     #[test]
