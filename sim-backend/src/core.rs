@@ -9,10 +9,10 @@ use actors::{
 };
 use scenarios::{Sampler, Scenario};
 
+use crate::contention::Contention;
 use crate::digest::Digest;
 use crate::error::SimulationError;
 use crate::hosts::Hosts;
-use crate::intake::Intake;
 use crate::queue::{Envelope, Event, Queue};
 use crate::regions::Regions;
 use crate::simulation::Delivery;
@@ -24,7 +24,7 @@ pub(crate) struct Core<O> {
     pub(crate) queue: Queue,
     pub(crate) timers: Timers,
     pub(crate) hosts: Hosts,
-    pub(crate) intake: Intake,
+    pub(crate) contention: Contention,
     pub(crate) digest: Digest,
     pub(crate) observer: O,
     /// The deliveries that were to be recorded.
@@ -55,7 +55,7 @@ impl<O: Observer> Core<O> {
             queue: Queue::default(),
             timers: Timers::default(),
             hosts: Hosts::new(scenario)?,
-            intake: Intake::new(&scenario.latency, scenario.fleet.workers),
+            contention: Contention::new(&scenario.latency, scenario.fleet.workers),
             digest: Digest::default(),
             observer,
             recorded: Vec::new(),
@@ -148,7 +148,7 @@ impl<O: Observer> Host for Core<O> {
             OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
             _ => {
                 let (takes, ok) = self.hosts.perform(self.now, worker, kind);
-                (self.intake.begins(self.now, me, worker, kind, takes), ok)
+                (self.contention.begins(self.now, me, worker, kind, takes), ok)
             }
         };
         if after.is_zero() {

@@ -20,12 +20,12 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod check;
+mod contention;
 mod core;
 mod digest;
 mod error;
 mod faults;
 mod hosts;
-mod intake;
 mod queue;
 mod regions;
 mod simulation;

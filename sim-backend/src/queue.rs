@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use actors::protocol::Timer;
-use actors::{ActorId, Message, OperationKind, Time, WorkerId};
+use actors::{ActorId, Message, OperationKind, Time};
 
 /// A message on its way.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,6 @@ pub(crate) enum Event {
     Timer { to: ActorId, timer: Timer },
     /// A message arrives after a delay; it is kept in the slab.
     Message { index: u32 },
-    /// A worker's door opens for the next request.
-    Intake { worker: WorkerId },
     /// A fault of the scenario begins or ends.
     Fault { index: u32, begins: bool },
 }

@@ -12,7 +12,6 @@ use crate::core::Core;
 use crate::digest::Checkpoint;
 use crate::error::SimulationError;
 use crate::faults::Faults;
-use crate::intake::Next;
 use crate::queue::{Envelope, Event};
 
 /// How long after the end of the demand requests may still end; those that have not by then have failed.
@@ -195,29 +194,9 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         self.core.requests += 1;
         let worker = self.core.place(request.key, region);
-        let stalled_until = self.faults.stalled_until(WorkerId(worker), self.core.now);
-        if self.core.intake.is_used() {
-            if self.core.intake.comes(WorkerId(worker), request) {
-                match stalled_until {
-                    Some(until) => self.core.queue.push_at(until, Event::Intake { worker: WorkerId(worker) }),
-                    None => self.let_in(WorkerId(worker)),
-                }
-            }
-        } else if let Some(until) = stalled_until {
-            self.put_off(ActorId(worker), request, until);
-        } else {
-            self.deliver_now(ActorId(worker), Message::Request(request));
-        }
-    }
-
-    /// Lets requests in that wait at this worker's door, until its host is busy with one.
-    fn let_in(&mut self, worker: WorkerId) {
-        loop {
-            match self.core.intake.next(worker, self.core.now) {
-                Next::Enters(request) => self.deliver_now(ActorId(worker.0), Message::Request(request)),
-                Next::At(at) => return self.core.queue.push_at(at, Event::Intake { worker }),
-                Next::Nobody => return,
-            }
+        match self.faults.stalled_until(WorkerId(worker), self.core.now) {
+            Some(until) => self.put_off(ActorId(worker), request, until),
+            None => self.deliver_now(ActorId(worker), Message::Request(request)),
         }
     }
 
@@ -237,7 +216,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
         match event {
             Event::Done { to, generation, kind, ok } => {
                 if matches!(kind, OperationKind::Boot | OperationKind::Create)
-                    && let Some(longer) = self.core.intake.boot_takes_longer(at, to, self.core.worker_of(to))
+                    && let Some(longer) =
+                        self.core.contention.boot_takes_longer(at, to, self.core.worker_of(to))
                 {
                     self.core.queue.push_at(at + longer, event);
                     return;
@@ -255,7 +235,6 @@ impl<'a, O: Observer> Simulation<'a, O> {
                 let envelope = self.core.queue.take_message(index);
                 self.core.deliver(envelope);
             }
-            Event::Intake { worker } => self.let_in(worker),
             Event::Fault { index, begins } => {
                 for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
                     self.deliver_now(ActorId(worker.0), message);
@@ -270,13 +249,12 @@ impl<'a, O: Observer> Simulation<'a, O> {
         if !self.faults.any_stall() {
             return None;
         }
-        let worker = match *event {
-            Event::Done { to, .. } | Event::Timer { to, .. } => self.core.worker_of(to),
-            Event::Message { index } => self.core.worker_of(self.core.queue.peek_message(index).to),
-            Event::Intake { worker } => worker,
+        let to = match *event {
+            Event::Done { to, .. } | Event::Timer { to, .. } => to,
+            Event::Message { index } => self.core.queue.peek_message(index).to,
             Event::Fault { .. } => return None,
         };
-        self.faults.stalled_until(worker, self.core.now)
+        self.faults.stalled_until(self.core.worker_of(to), self.core.now)
     }
 
     fn deliver_now(&mut self, to: ActorId, message: Message) {

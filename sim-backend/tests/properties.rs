@@ -247,8 +247,8 @@ impl Generator {
         for work in ["start", "boot", "create", "wake", "sleep", "stop"] {
             let _ = writeln!(text, "{work} = {}", self.distribution());
         }
-        let _ = writeln!(text, "intake = \"{}\"", self.pick(&["0s", "0s", "40us", "3ms"]));
-        let _ = writeln!(text, "intake_boot_speed = {}", self.pick(&["1.0", "0.5", "0.0"]));
+        let _ = writeln!(text, "start_spacing = \"{}\"", self.pick(&["0s", "0s", "40us", "3ms"]));
+        let _ = writeln!(text, "boots_beside_starts = {}", self.pick(&["1.0", "0.5", "0.0"]));
         let _ = writeln!(text, "boot_failures = {}", self.pick(&["0.0", "0.0", "0.05", "0.5", "1.0"]));
         let _ = writeln!(text, "start_failures = {}", self.pick(&["0.0", "0.0", "0.0", "0.1", "1.0"]));
         self.sprites(&mut text, tenant);

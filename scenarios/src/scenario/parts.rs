@@ -13,10 +13,10 @@ use crate::distribution::{ByLoad, Distribution};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Latency {
-    /// How long a start or wake keeps a host from letting the next request in.
-    pub intake: Duration,
+    /// How long after a start or wake the next one of the same host begins at the earliest.
+    pub start_spacing: Duration,
     /// The speed of boots and creates meanwhile, as a part of what it is at other times, from 0 to 1.
-    pub intake_boot_speed: f64,
+    pub boots_beside_starts: f64,
     /// Bind a user's data and let the VM run.
     pub start: ByLoad,
     /// Make a VM from the template.
@@ -39,8 +39,8 @@ impl Default for Latency {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self {
-            intake: Duration::ZERO,
-            intake_boot_speed: 1.0,
+            start_spacing: Duration::ZERO,
+            boots_beside_starts: 1.0,
             start: Distribution::constant(Duration::from_micros(60)).into(),
             boot: Distribution::lognormal(ms(36), ms(120)).into(),
             create: Distribution::lognormal(ms(2_100), ms(9_000)).into(),

@@ -215,7 +215,7 @@ impl Scenario {
             }
         }
         for (name, share) in [
-            ("intake_boot_speed", latency.intake_boot_speed),
+            ("boots_beside_starts", latency.boots_beside_starts),
             ("boot_failures", latency.boot_failures),
             ("start_failures", latency.start_failures),
         ] {

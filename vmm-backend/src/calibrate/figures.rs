@@ -38,8 +38,8 @@ pub struct Figures {
     pub vms_alive: u32,
     /// What may have spoilt the figures; empty where nothing was seen.
     pub disturbed: String,
-    /// The speed of boots while a crowd is let in, as a part of what it is at other times.
-    pub(super) intake_boot_speed: f64,
+    /// The speed of boots while a crowd is served, as a part of what it is at other times.
+    pub(super) boots_beside_starts: f64,
     /// Boots, and those that failed.
     pub(super) boots: (u64, u64),
 }
@@ -68,20 +68,19 @@ impl Figures {
         }
     }
 
-    /// Adds these operations of a probe by how many others were under way: boots without the time that they lost to starts,
-    /// which a simulation adds by itself. So crowds have to be measured before.
+    /// Adds these operations of a probe by how many others were under way, without the time that starts took from them, which
+    /// a simulation adds by itself. So crowds have to be measured before.
     pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
-        let busy = watch.busy(self.median(Operation::Intake, CROWD));
+        let busy = watch.busy(self.median(Operation::Spacing, CROWD));
         for (interval, level) in watch.levels() {
             if which.contains(&interval.operation) {
-                let mut took = interval.ended.since(interval.began);
-                if interval.operation == Operation::Boot {
-                    let lost = busy.during(&interval).scaled(1.0 - self.intake_boot_speed);
-                    took = Duration::from_nanos(took.as_nanos() - lost.as_nanos());
-                }
+                let took = interval.ended.since(interval.began).as_nanos();
+                let by_starts = busy.share(&interval, 1.0 - self.boots_beside_starts).as_nanos();
+                // A start that went faster than the others before it let expect tells nothing of a start by itself.
+                let Some(by_itself) = took.checked_sub(by_starts).filter(|left| *left > 0) else { continue };
                 let levels = self.levels.entry(interval.operation).or_default();
                 let values = levels.entry(level.min(LEVELS_MAX - 1)).or_insert_with(histogram);
-                values.saturating_record(took.as_nanos());
+                values.saturating_record(by_itself);
             }
         }
     }
@@ -126,7 +125,8 @@ impl Figures {
         self.rows.iter().any(|(known, under, _)| *known == operation && under == condition)
     }
 
-    fn median(&self, operation: Operation, condition: &str) -> Duration {
+    /// The median under a condition; zero where nothing was measured.
+    pub(super) fn median(&self, operation: Operation, condition: &str) -> Duration {
         let row = self.rows.iter().find(|(known, under, _)| *known == operation && under == condition);
         row.map_or(Duration::ZERO, |(_, _, values)| Duration::from_nanos(values.value_at_quantile(0.5)))
     }
@@ -151,9 +151,9 @@ impl Figures {
         let single = |operation, condition| drawn(operation, condition).into();
         let (boots, failed) = self.boots;
         Latency {
-            intake: self.median(Operation::Intake, CROWD),
+            start_spacing: self.median(Operation::Spacing, CROWD),
             // To three digits: it is an estimate.
-            intake_boot_speed: (self.intake_boot_speed * 1_000.0).round() / 1_000.0,
+            boots_beside_starts: (self.boots_beside_starts * 1_000.0).round() / 1_000.0,
             start: self.by_load(Operation::Start),
             boot: self.by_load(Operation::Boot),
             create: single(Operation::Create, ALONE),

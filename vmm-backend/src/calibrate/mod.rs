@@ -3,8 +3,8 @@
 //!
 //! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
 //! own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations what a simulation would have to
-//! draw. A warm start counts from the request's time (or from the start before it, for that wait is `intake`), so the runtime's
-//! share is in it; a boot from its order until the Sprite is ready.
+//! draw. A warm start counts from the request's time, so the runtime's share is in it; a boot from its order until the Sprite
+//! is ready.
 //!
 //! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws
 //! from are told apart by how many boots (and, of stops, how many stops) are under way when one begins, alike here and there;

@@ -58,11 +58,11 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
 
     progress(140, "many at one instant");
     let watch = bench.run(&crowd(plan.boots, seconds(6.0).max(2.0)), Some(LIFETIME))?;
-    let crowds = watch.crowds(u64::from(CROWD_SIZE));
+    let crowds = watch.crowds(CROWD_SIZE, figures.median(Operation::Start, ALONE));
     for crowd in &crowds {
-        figures.add(Operation::Intake, CROWD, crowd.intake);
+        figures.add(Operation::Spacing, CROWD, crowd.spacing);
     }
-    figures.intake_boot_speed = watch.boot_speed(&crowds).unwrap_or(1.0);
+    figures.boots_beside_starts = watch.boot_speed(&crowds).unwrap_or(1.0);
 
     progress(220, "as much as the host can do");
     let capacity = bench.capacity(plan, &mut figures, seconds(2.0))?;
@@ -123,7 +123,7 @@ fn complete(figures: &Figures) -> Result<(), CalibrateError> {
         (Operation::Boot, "sweep"),
         (Operation::Stop, "sweep"),
         (Operation::Timer, "sweep"),
-        (Operation::Intake, CROWD),
+        (Operation::Spacing, CROWD),
         (Operation::Create, ALONE),
         (Operation::Sleep, KEPT),
         (Operation::Wake, KEPT),

@@ -10,9 +10,9 @@ use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, S
 /// What is measured. `Timer` is how late a timer was, `Overhead` what the runtime adds to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// From the start of one request to that of the next, of many that come at one instant.
-    Intake,
-    /// From a request's time, or from when the one before it was let in, to its end, where it was served warm.
+    /// How long starts that are asked for at one instant come after each other.
+    Spacing,
+    /// From a request's time to its end, where it was served warm.
     Start,
     /// From its order to the ready Sprite.
     Boot,
@@ -34,7 +34,7 @@ impl Operation {
     /// The name in files and tables.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Intake => "intake",
+            Self::Spacing => "spacing",
             Self::Start => "start",
             Self::Boot => "boot",
             Self::Create => "create",
@@ -66,6 +66,8 @@ pub(super) struct Interval {
     pub(super) began: Time,
     /// When it was over.
     pub(super) ended: Time,
+    /// Of a start, its place among all starts.
+    pub(super) place: Option<usize>,
 }
 
 /// See the [module](self). Lifetimes of the scenario must all be the same, for timers to be judged.
@@ -77,11 +79,10 @@ pub(super) struct Stopwatch {
     /// When each Sprite entered its state.
     entered: BTreeMap<u32, Time>,
     intervals: Vec<Interval>,
-    /// Of each request that was served warm, when it came and when its start began.
-    let_in: Vec<(Time, Time)>,
-    let_in_last: Time,
-    /// When starts and wakes began, in this order.
+    /// When starts and wakes were asked for, in this order.
     starts: Vec<Time>,
+    /// The place of each Sprite's last start.
+    places: BTreeMap<u32, usize>,
     /// Boots that ended, and those of them that failed.
     boots: (u64, u64),
     /// Requests by how they ended.
@@ -94,26 +95,34 @@ pub(super) struct Stopwatch {
 /// Requests that came at one instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crowd {
-    /// When the first one's start began.
+    /// When.
     began: Time,
-    /// When the last one was let in and the host free again.
+    /// Until when the host was busy with their starts.
     ended: Time,
     /// From one start to the next.
-    pub(super) intake: Duration,
+    pub(super) spacing: Duration,
 }
 
-/// When starts kept the host busy, each for a while, as a simulation reckons it.
+/// When starts kept the host busy, as a simulation reckons it: one after the other, each for a while.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
     /// From when, until when, and for how long before that; by time.
     spans: Vec<(Time, Time, Duration)>,
+    /// How long each start waited for those before it.
+    waits: Vec<Duration>,
 }
 
 impl Busy {
-    fn starts(&mut self, at: Time, each: Duration) {
+    fn starts(&mut self, at: Time, spacing: Duration) {
         match self.spans.last_mut() {
-            Some((_, until, _)) if *until >= at => *until = (*until).max(at + each),
-            _ => self.spans.push((at, at + each, self.by(at))),
+            Some((_, until, _)) if *until >= at => {
+                self.waits.push(until.since(at));
+                *until = *until + spacing;
+            }
+            _ => {
+                self.waits.push(Duration::ZERO);
+                self.spans.push((at, at + spacing, self.by(at)));
+            }
         }
     }
 
@@ -126,9 +135,17 @@ impl Busy {
         before + time.min(until).since(from)
     }
 
-    /// For how long it was busy meanwhile.
-    pub(super) fn during(&self, interval: &Interval) -> Duration {
-        Duration::from_nanos(self.by(interval.ended).as_nanos() - self.by(interval.began).as_nanos())
+    /// How much of an operation's time is due to starts: what a start waited for those before it, and what a boot lost, of
+    /// which this part is lost while the host is busy.
+    pub(super) fn share(&self, interval: &Interval, lost: f64) -> Duration {
+        match (interval.operation, interval.place) {
+            (Operation::Start, Some(place)) => self.waits.get(place).copied().unwrap_or_default(),
+            (Operation::Boot, _) => {
+                let busy = self.by(interval.ended).as_nanos() - self.by(interval.began).as_nanos();
+                Duration::from_nanos(busy).scaled(lost)
+            }
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -185,16 +202,14 @@ impl Stopwatch {
     }
 
     fn add(&mut self, operation: Operation, began: Time, ended: Time) {
-        self.intervals.push(Interval { operation, began, ended });
+        self.intervals.push(Interval { operation, began, ended, place: None });
     }
 
     /// A start is over. Those that had to wait for their Sprite are no figure.
-    fn started(&mut self, sprite: u32, began: Time, ended: Time) {
+    fn started(&mut self, sprite: u32, ended: Time) {
         let Some(arrived) = self.served.take() else { return };
-        self.let_in.push((arrived, began));
-        // What it waited for those before it is `intake`.
-        let before = std::mem::replace(&mut self.let_in_last, began);
-        self.add(Operation::Start, arrived.max(before.min(began)), ended);
+        let place = self.places.get(&sprite).copied();
+        self.intervals.push(Interval { operation: Operation::Start, began: arrived, ended, place });
         let took = lock(&self.log.starts).remove(&sprite);
         if let Some(took) = took {
             self.add(Operation::Overhead, (arrived + took).min(ended), ended);
@@ -202,15 +217,16 @@ impl Stopwatch {
     }
 
     fn changed(&mut self, at: Time, ActorId(sprite): ActorId, was: State, is: State) {
+        if matches!(is, State::Starting | State::Waking) && self.opened {
+            self.places.insert(sprite, self.starts.len());
+            self.starts.push(at);
+        }
         let Some(began) = self.entered.insert(sprite, at) else { return };
         if was == State::Booting {
             self.boots = (self.boots.0 + 1, self.boots.1 + u64::from(is == State::Failed));
         }
         if is == State::Failed || !self.opened {
             return;
-        }
-        if matches!(is, State::Starting | State::Waking) {
-            self.starts.push(at);
         }
         match was {
             State::Booting => {
@@ -224,7 +240,7 @@ impl Stopwatch {
                     self.add(Operation::Timer, began + lifetime, at);
                 }
             }
-            State::Starting => self.started(sprite, began, at),
+            State::Starting => self.started(sprite, at),
             _ => {}
         }
     }
@@ -234,23 +250,24 @@ impl Stopwatch {
         self.boots
     }
 
-    /// Groups of so many requests that came at one instant and were all served warm, by time.
-    pub(super) fn crowds(&self, size: u64) -> Vec<Crowd> {
-        let mut groups: BTreeMap<Time, (Time, Time, u64)> = BTreeMap::new();
-        for &(arrived, began) in &self.let_in {
-            let (first, last, count) = groups.entry(arrived).or_insert((began, began, 0));
-            (*first, *last, *count) = ((*first).min(began), (*last).max(began), *count + 1);
+    /// Groups of so many requests that came at one instant and were all served warm, by time. If a start takes `alone` by
+    /// itself and the k-th of them begins `k - 1` spacings after the first, their mean latency gives the spacing.
+    pub(super) fn crowds(&self, size: u32, alone: Duration) -> Vec<Crowd> {
+        let mut groups: BTreeMap<Time, Mean> = BTreeMap::new();
+        for start in self.intervals.iter().filter(|interval| interval.operation == Operation::Start) {
+            groups.entry(start.began).or_default().add(start.ended.since(start.began).as_nanos() as f64);
         }
-        let groups = groups.into_values().filter(|(_, _, count)| *count == size && size > 1);
-        groups
-            .map(|(first, last, count)| {
-                let intake = Duration::from_nanos(last.since(first).as_nanos() / (count - 1));
-                Crowd { began: first, ended: last + intake, intake }
+        let whole = groups.into_iter().filter(|(_, latencies)| latencies.count == size && size > 1);
+        whole
+            .filter_map(|(began, latencies)| {
+                let waited = (latencies.mean()? - alone.as_nanos() as f64).max(0.0);
+                let spacing = Duration::from_nanos((2.0 * waited / f64::from(size - 1)) as u64);
+                Some(Crowd { began, ended: began + spacing.scaled(f64::from(size)), spacing })
             })
             .collect()
     }
 
-    /// The speed of boots while crowds were let in, as a part of what it was at other times, from 0 to 1. At speed `s` a boot
+    /// The speed of boots while crowds were served, as a part of what it was at other times, from 0 to 1. At speed `s` a boot
     /// that takes `t` by itself and overlaps with a crowd for `o` takes `t + (1 - s) o`; `t` is the mean of boots that begin
     /// beside no crowd, and the sum over all that begin beside one gives `s`. `None` where either is missing.
     pub(super) fn boot_speed(&self, crowds: &[Crowd]) -> Option<f64> {
@@ -270,11 +287,11 @@ impl Stopwatch {
         (overlap > 0.0).then(|| (1.0 - lost / overlap).clamp(0.0, 1.0))
     }
 
-    /// When starts kept the host busy, for so long each.
-    pub(super) fn busy(&self, each: Duration) -> Busy {
+    /// When starts kept the host busy, if each begins at least so long after the one before it.
+    pub(super) fn busy(&self, spacing: Duration) -> Busy {
         let mut busy = Busy::default();
         for &start in &self.starts {
-            busy.starts(start, each);
+            busy.starts(start, spacing);
         }
         busy
     }
@@ -382,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn boots_beside_a_crowd_tell_how_much_it_slows_them_down() {
+    fn a_crowd_tells_how_its_starts_come_after_each_other_and_slow_boots_down() {
         let mut watch = Stopwatch::new(None, false, Arc::default());
         watch.opened(Time::ZERO);
         let boot = |watch: &mut Stopwatch, by, from_us, to_us| {
@@ -390,46 +407,30 @@ mod tests {
             sprite(watch, to_us, by, State::Booting, State::Ready);
         };
         boot(&mut watch, 90, 0, 1_000);
-        assert!(watch.crowds(5).is_empty() && watch.boot_speed(&[]).is_none());
-        // Five at one instant, each let in 500 us after the one before it; beside them boots go on at a quarter of their speed.
+        let alone = Duration::from_micros(200);
+        assert!(watch.crowds(5, alone).is_empty() && watch.boot_speed(&[]).is_none());
+        // Five at one instant, the starts 500 us after each other; beside them boots go on at a quarter of their speed.
         for by in 0..5_u32 {
-            sprite(&mut watch, 10_000 + 500 * u64::from(by), by, State::Ready, State::Starting);
-            let (lifetime, key) = (Duration::ZERO, Key(0));
-            let request = Request { id: u64::from(by), arrived: at(10_000), lifetime, key, tries: 0 };
-            watch.observe(
-                at(15_000),
-                Observation::Ended { worker: WorkerId(0), request, outcome: Outcome::Warm },
-            );
-            sprite(&mut watch, 15_000, by, State::Starting, State::Stopped);
+            warm(&mut watch, by, 10_000, 10_200 + 500 * u64::from(by));
         }
-        let crowds = watch.crowds(5);
+        let crowds = watch.crowds(5, alone);
         assert_eq!(crowds.len(), 1);
-        assert_eq!(crowds[0].intake, Duration::from_micros(500));
+        assert_eq!(crowds[0].spacing, Duration::from_micros(500));
         boot(&mut watch, 91, 10_100, 10_100 + 2_400 + 400);
         boot(&mut watch, 92, 12_100, 12_100 + 400 + 900);
         boot(&mut watch, 93, 20_000, 21_000);
         let speed = watch.boot_speed(&crowds).expect("there are boots beside it and others");
         assert!((speed - 0.25).abs() < 1e-9, "{speed}");
-        assert!(watch.crowds(4).is_empty(), "it was another size");
-    }
-
-    #[test]
-    fn starts_keep_the_host_busy_one_after_the_other() {
-        let mut watch = Stopwatch::new(None, false, Arc::default());
-        watch.opened(Time::ZERO);
-        for (by, us) in [(0, 100), (1, 120), (2, 500)] {
-            sprite(&mut watch, 0, by, State::Booting, State::Ready);
-            sprite(&mut watch, us, by, State::Ready, State::Starting);
-        }
-        let busy = watch.busy(Duration::from_micros(50));
-        let during = |from, to| {
-            let (operation, began, ended) = (Operation::Boot, at(from), at(to));
-            busy.during(&Interval { operation, began, ended }).as_nanos() / 1_000
-        };
-        assert_eq!(
-            [(0, 90), (0, 110), (110, 130), (150, 300), (0, 999), (520, 999)].map(|(a, b)| during(a, b)),
-            [0, 10, 20, 20, 120, 30]
-        );
+        assert!(watch.crowds(4, alone).is_empty(), "it was another size");
+        // What each waited for the others, and what a boot lost to them, is none of theirs.
+        let busy = watch.busy(crowds[0].spacing);
+        let shares: Vec<u64> = watch
+            .intervals()
+            .iter()
+            .filter(|interval| matches!(interval.operation, Operation::Start | Operation::Boot))
+            .map(|interval| busy.share(interval, 0.75).as_nanos() / 1_000)
+            .collect();
+        assert_eq!(shares, [0, 0, 500, 1_000, 1_500, 2_000, 1_800, 300, 0]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Lets the requests of a scenario in at their times: open loop, absolute times, whatever the answers take. Two threads
-//! take turns, so that while one serves the request that it let in, the other waits for the next; nobody is woken for it. A
-//! request's latency counts from its scheduled time, so a late pacer shows in every figure and hides in none.
+//! take turns, so that while one serves the request that it let in, the other waits for the next; nobody is woken for it.
+//! Requests of one instant are let in together before any of them is served: what a pool decides does not depend on how
+//! long starts take. A request's latency counts from its scheduled time, so a late pacer shows in every figure and hides in
+//! none.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -20,7 +22,7 @@ pub(crate) struct Pacer {
     worker: ActorId,
     source: Mutex<Source>,
     ended: Condvar,
-    /// Requests that were let in: they keep their order.
+    /// Groups that were let in: they keep their order.
     entered: AtomicU64,
     /// Nothing more is let in.
     stopped: AtomicBool,
@@ -31,6 +33,9 @@ pub(crate) struct Pacer {
 
 struct Source {
     arrivals: Arrivals,
+    /// The one after the last taken, which came at another time.
+    next: Option<Request>,
+    /// Groups that were taken.
     taken: u64,
     /// The time of the last one taken.
     last: Time,
@@ -38,9 +43,15 @@ struct Source {
     end: Option<Result<(), DemandError>>,
 }
 
+/// Requests that come at one instant.
+struct Group {
+    first: Request,
+    others: Vec<Request>,
+}
+
 impl Pacer {
     pub(crate) fn new(arrivals: Arrivals, worker: ActorId, spin: Duration) -> Self {
-        let source = Source { arrivals, taken: 0, last: Time::ZERO, end: None };
+        let source = Source { arrivals, next: None, taken: 0, last: Time::ZERO, end: None };
         Self {
             worker,
             source: Mutex::new(source),
@@ -52,40 +63,42 @@ impl Pacer {
         }
     }
 
-    /// Takes the next request, waits for its time, lets it in and starts its Sprite.
+    /// Takes the next requests, waits for their time, lets them in and starts the first one's Sprite.
     pub(crate) fn pace(&self, shared: &Arc<Shared>, crew: &Crew) {
-        let Some((place, request)) = self.take() else { return crew.end_pacing() };
-        if !shared.clock.wait_for(request.arrived, self.spin, || !crew.is_closing() && !self.is_stopped()) {
+        let Some((place, group)) = self.take() else { return crew.end_pacing() };
+        let due = group.first.arrived;
+        if !shared.clock.wait_for(due, self.spin, || !crew.is_closing() && !self.is_stopped()) {
             return crew.end_pacing();
         }
         let relieved = crew.leave_pacing(shared);
-        if self.enter(shared, place, request)
+        if self.enter(shared, place, &group)
             && let Some(job) = shared.drive_for(relieved)
         {
             shared.operations.perform_and_follow(shared, job);
         }
     }
 
-    fn take(&self) -> Option<(u64, Request)> {
+    fn take(&self) -> Option<(u64, Group)> {
         let mut source = lock(&self.source);
-        if source.end.is_some() {
+        let Some(first) = source.next.take().or_else(|| source.read()) else {
+            self.ended.notify_all();
             return None;
-        }
-        match source.arrivals.next() {
-            Ok(Some(arrival)) => {
-                source.taken += 1;
-                source.last = arrival.request.arrived;
-                return Some((source.taken - 1, arrival.request));
+        };
+        let mut group = Group { first, others: Vec::new() };
+        while let Some(request) = source.read() {
+            if request.arrived > first.arrived {
+                source.next = Some(request);
+                break;
             }
-            Ok(None) => source.end = Some(Ok(())),
-            Err(error) => source.end = Some(Err(error)),
+            group.others.push(request);
         }
-        self.ended.notify_all();
-        None
+        source.taken += 1;
+        source.last = first.arrived;
+        Some((source.taken - 1, group))
     }
 
-    /// In the order of time: a thread whose turn comes first but that has not run yet is waited for.
-    fn enter(&self, shared: &Arc<Shared>, place: u64, request: Request) -> bool {
+    /// In the order of time: a thread whose turn comes first but that has not run yet is waited for. Whether any is let in.
+    fn enter(&self, shared: &Arc<Shared>, place: u64, group: &Group) -> bool {
         while self.entered.load(Ordering::Acquire) != place {
             if self.is_stopped() {
                 // Nobody comes who was before it.
@@ -93,9 +106,12 @@ impl Pacer {
             }
             std::thread::yield_now();
         }
-        let late = shared.clock.now().since(request.arrived);
-        let admitted = shared.admit(self.worker, request);
-        lock(&self.lag_ns).saturating_record(late.as_nanos());
+        let late = shared.clock.now().since(group.first.arrived);
+        let mut admitted = shared.admit(self.worker, group.first);
+        for request in &group.others {
+            admitted |= shared.admit(self.worker, *request);
+        }
+        lock(&self.lag_ns).saturating_record_n(late.as_nanos(), 1 + group.others.len() as u64);
         self.entered.store(place + 1, Ordering::Release);
         admitted
     }
@@ -108,10 +124,11 @@ impl Pacer {
     /// more in once that says no.
     pub(crate) fn wait_for_last(&self, mut go_on: impl FnMut() -> bool) -> Result<Time, DemandError> {
         let mut source = lock(&self.source);
-        while source.end.is_none() {
+        while source.next.is_some() || source.end.is_none() {
             source = wait_timeout(&self.ended, source, Duration::from_millis(100));
             if !go_on() {
                 self.stopped.store(true, Ordering::Release);
+                source.next = None;
                 source.end.get_or_insert(Ok(()));
             }
         }
@@ -126,5 +143,20 @@ impl Pacer {
     /// How late requests were let in.
     pub(crate) fn lag(&self) -> Lag {
         Lag::of(&lock(&self.lag_ns))
+    }
+}
+
+impl Source {
+    /// The next request, or none for good.
+    fn read(&mut self) -> Option<Request> {
+        if self.end.is_some() {
+            return None;
+        }
+        match self.arrivals.next() {
+            Ok(Some(arrival)) => return Some(arrival.request),
+            Ok(None) => self.end = Some(Ok(())),
+            Err(error) => self.end = Some(Err(error)),
+        }
+        None
     }
 }

@@ -29,7 +29,7 @@ pub struct Limits {
     pub slots_max: u32,
     /// Requests that may have arrived and not ended.
     pub in_flight_max: usize,
-    /// Starts and wakes at once.
+    /// Starts and wakes at once: more than two for a processor only slow each other down.
     pub starts: usize,
     /// Boots at once, where the scenario names no number.
     pub boots_max: u32,
@@ -46,7 +46,7 @@ impl Default for Limits {
         Self {
             slots_max: 1_024,
             in_flight_max: 4_096,
-            starts: 32,
+            starts: std::thread::available_parallelism().map_or(4, |count| 2 * count.get().max(2)),
             boots_max: 16,
             spin: Wait::from_micros(150),
             fill: Wait::from_secs(300),
