@@ -1,6 +1,6 @@
 //! The same through the actors: from a request's arrival at its Worker until the guest's acknowledgement has been handled.
 
-use super::{Bench, Outcome, PAUSE, available_kib, header, row, settle};
+use super::{Bench, Outcome, PAUSE, available_kib, header, memory_back, row};
 use ::actors::{
     ActorId, Duration, Key, Message, Observation, Observer, State, Time, Worker, WorkerConfig, WorkerId,
 };
@@ -79,7 +79,7 @@ impl Host {
         let Fit { machines, limits } = Fit::of(scenario)?;
         let machines = KvmMachines::launch(MachinesConfig { kept_max, ..machines })?;
         let (slots, boots) = (scenario.fleet.slots, limits.boots_max.min(2));
-        let config = Config { starts: 32, boots: boots as usize, ..Config::default() };
+        let config = Config { starts: limits.starts, boots: boots as usize, ..Config::default() };
         let seen = Seen::default();
         let runtime = Runtime::new(&config, machines as Arc<dyn Machines>, Box::new(seen.clone()))?;
         let worker = WorkerConfig {
@@ -141,13 +141,13 @@ impl Bench {
         let none = "depth = { kind = \"fixed\", ready = 0 }\n";
         let misses = format!("[fleet]\nslots = 8\n[pool]\nexhausted = [{{ kind = \"boot\" }}]\n{none}");
         let host = Host::new(&scenario(&misses)?, 0)?;
-        host.requests(self.samples, Duration::ZERO, 10 * PAUSE);
+        host.requests(self.samples, Duration::ZERO, 3 * PAUSE);
         host.seen.row("miss that boots its own VM", ::actors::Outcome::Booted);
         drop(host);
         let sleepy = "[sprite]\nlifetime = \"200us\"\nidle_after = \"200us\"\n";
         let wakes = "exhausted = [{ kind = \"wake\" }, { kind = \"boot\" }]\n";
         let sleepy = scenario(&format!("[fleet]\nslots = 8\n[pool]\n{wakes}{none}{sleepy}"))?;
-        for (kept_max, stage) in [(1, "first"), (0, "second")] {
+        for (kept_max, stage) in [(8, "first"), (0, "second")] {
             let host = Host::new(&sleepy, kept_max)?;
             host.requests(self.samples, Duration::from_micros(200), 4 * PAUSE);
             host.seen.row(&format!("wake from {stage} stage"), ::actors::Outcome::Woken);
@@ -172,9 +172,7 @@ impl Bench {
         host.seen.row("warm, each one refilled", ::actors::Outcome::Warm);
         host.seen.boots("boot (refill)");
         drop(host);
-        settle();
-        println!("  memory not back after the end: {} KiB", before.saturating_sub(available_kib()?));
-        Ok(())
+        memory_back(before)
     }
 
     /// From a scenario's demand, as `warmpool run --backend kvm` does it: latencies count from when a request was due.

@@ -190,14 +190,13 @@ impl Operations {
         }
     }
 
-    /// Performs an operation and handles what follows from its end; and the next start, if that asks for one.
+    /// Performs an operation and handles what follows from its end; and the next one, if somebody waits for what that asks for.
     pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job) {
-        let class = job.class();
         let mut next = Some(job);
         while let Some(job) = next.take() {
             let ok = self.perform(shared, &job);
             shared.done(&job, ok);
-            next = shared.drive_for(class == Class::Start);
+            next = shared.drive_for(matches!(job.class(), Class::Start | Class::Boot));
             self.kick(shared);
         }
     }
