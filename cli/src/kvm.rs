@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use actors::Duration;
 use reports::{Recorder, Report, format};
+use vmm_backend::calibrate::Meter;
 use vmm_backend::machines::{Fit, KvmMachines};
 use vmm_backend::runtime::{JournalPaths, Options, Run, run_scenario};
 use vmm_backend::sys::interrupt;
@@ -14,6 +15,9 @@ use vmm_backend::sys::interrupt;
 use crate::exit::Failure;
 use crate::jobs::with_bar;
 use crate::load::Loaded;
+
+/// A part of the processors' time that others may take without being mentioned.
+const STOLEN_MAX: f64 = 0.05;
 
 /// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where one is given. Gives
 /// its report, and a few lines about the host for people.
@@ -25,6 +29,7 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
             "`warmpool doctor` tells what this host can do; without --backend kvm the run is simulated";
         Failure::NoKvm(format!("real microVMs cannot run here: {error}\n  {remedy}"))
     })?;
+    let meter = Meter::start();
     let progress = [AtomicU64::new(0)];
     let books = Recorder::new(loaded.plan("kvm"));
     let ran = with_bar(&|| what.to_owned(), &progress, || {
@@ -45,6 +50,14 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
     let mut report = books.finish(run.ended);
     report.summary.set_run(None, run.stats.delivered);
     let mut notes = about_time(&run);
+    let stolen = meter.stolen();
+    if stolen > STOLEN_MAX {
+        let _ = writeln!(
+            notes,
+            "           the hypervisor gave {} of the processors' time to others: such a run is slower than the host is",
+            format::share(stolen)
+        );
+    }
     if run.stats.journal_overflowed > 0 {
         let lost = run.stats.journal_overflowed;
         let _ = writeln!(

@@ -71,7 +71,10 @@ pub(crate) fn twin(args: &Args) -> Ended {
             if args.runs == 1 { "running".to_owned() } else { format!("real run {run} of {}", args.runs) };
         let (report, said) = kvm::run(&loaded, &what, None)?;
         reals.push(report);
-        notes = said;
+        if args.runs > 1 {
+            notes += &format!("real run {run}\n");
+        }
+        notes += &said;
     }
     let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
     let twin = Twin::new(&simulated.summary, &summaries);
@@ -99,6 +102,13 @@ fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
             "{}: measured with {} boots at once, and the scenario has {boots}: calibrate with --boots {boots}",
             host.display(),
             there.boots
+        );
+    }
+    if !there.disturbed.is_empty() {
+        anstream::eprintln!(
+            "{}: {} while it was measured: calibrate again when it is quiet",
+            host.display(),
+            there.disturbed
         );
     }
     let here = vmm_backend::hypervisor::Host::read();

@@ -38,6 +38,8 @@ pub struct Figures {
     pub vms_alive: u32,
     /// What may have spoilt the figures; empty where nothing was seen.
     pub disturbed: String,
+    /// The part of the processors' time that the hypervisor gave to others while it was measured what a simulation draws from.
+    pub(super) stolen: f64,
     /// The speed of boots while a crowd is served, as a part of what it is at other times.
     pub(super) boots_beside_starts: f64,
     /// Boots, and those that failed.

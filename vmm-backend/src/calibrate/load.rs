@@ -10,25 +10,66 @@ const BUSY_MAX: f64 = 0.1;
 
 /// Says by how much others keep the processors busy now; nothing where it is little.
 pub(super) fn others() -> String {
-    let Some(before) = times() else { return String::new() };
+    let meter = Meter::start();
     std::thread::sleep(WATCHED);
-    let Some(after) = times() else { return String::new() };
-    let (all, idle) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
-    let busy = all.saturating_sub(idle) as f64 / all.max(1) as f64;
+    let busy = meter.read().map_or(0.0, |ticks| ticks.busy() as f64 / ticks.all.max(1) as f64);
     if busy <= BUSY_MAX {
         return String::new();
     }
     format!("other programs kept the processors {:.0} % busy before the measurement began", busy * 100.0)
 }
 
-/// Ticks of all processors in all, and those in which they were idle.
-fn times() -> Option<(u64, u64)> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; what guests take is in user and nice already.
-    let idle = ticks.get(3)? + ticks.get(4)?;
-    Some((ticks.iter().take(8).sum(), idle))
+/// Reads what the processors have done since it was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter(Option<Ticks>);
+
+impl Meter {
+    /// From now on.
+    pub fn start() -> Self {
+        Self(Ticks::read())
+    }
+
+    /// The part of the time for which this host wanted its processors that its hypervisor gave to others; zero where it tells
+    /// nothing of that, or there is none.
+    pub fn stolen(self) -> f64 {
+        self.read().map_or(0.0, |ticks| ticks.stolen as f64 / ticks.busy().max(1) as f64)
+    }
+
+    fn read(self) -> Option<Ticks> {
+        let (before, after) = (self.0?, Ticks::read()?);
+        Some(Ticks {
+            all: after.all.saturating_sub(before.all),
+            idle: after.idle.saturating_sub(before.idle),
+            stolen: after.stolen.saturating_sub(before.stolen),
+        })
+    }
+}
+
+/// Ticks of all processors.
+#[derive(Clone, Copy, Debug)]
+struct Ticks {
+    all: u64,
+    idle: u64,
+    stolen: u64,
+}
+
+impl Ticks {
+    fn read() -> Option<Self> {
+        Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let ticks: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        // user nice system idle iowait irq softirq steal; what guests take is in user and nice already.
+        let all = ticks.iter().take(8).sum();
+        Some(Self { all, idle: ticks.get(3)? + ticks.get(4)?, stolen: ticks.get(7).copied().unwrap_or(0) })
+    }
+
+    /// Wanted, whether given or not.
+    fn busy(&self) -> u64 {
+        self.all.saturating_sub(self.idle)
+    }
 }
 
 /// Does something while one thread per processor does nothing but turn.
@@ -46,4 +87,19 @@ pub fn beside_busy_threads<T>(act: impl FnOnce() -> T) -> T {
         done.store(true, Ordering::Relaxed);
         outcome
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hypervisor_took_is_a_part_of_what_was_wanted() {
+        let text = "cpu  100 5 45 800 50 0 10 40 33 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        let ticks = Ticks::parse(text).unwrap();
+        assert_eq!((ticks.all, ticks.idle, ticks.stolen, ticks.busy()), (1_050, 850, 40, 200));
+        assert!(Ticks::parse("cpu  1 2 3\n").is_none() && Ticks::parse("intr 1\n").is_none());
+        let since = Meter(Some(Ticks { all: 0, idle: 0, stolen: u64::MAX })).stolen();
+        assert!((0.0..=1.0).contains(&since), "counters that go back are nothing: {since}");
+    }
 }

@@ -29,7 +29,7 @@ use crate::runtime::RuntimeError;
 
 pub use figures::Figures;
 pub use folder::{FolderError, prepare, write};
-pub use load::beside_busy_threads;
+pub use load::{Meter, beside_busy_threads};
 pub use stopwatch::Operation;
 
 /// What is to be measured.
