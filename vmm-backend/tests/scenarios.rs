@@ -111,14 +111,16 @@ fn a_start_does_not_wait_behind_boots() {
     let (machines, seen) = (Arc::new(Obedient::default()), Seen::default());
     let config = worker(64, 8, pool("depth = { kind = \"fixed\", ready = 16 }"));
     let runtime = full(&Config { boots: 2, ..Config::default() }, config, machines.clone(), &seen);
-    machines.boot_takes_us.store(200_000, Ordering::Relaxed);
+    machines.boot_takes_us.store(2_000_000, Ordering::Relaxed);
     for _ in 0..12 {
         runtime.submit(WORKER, Key(0), Duration::ZERO);
     }
-    let begun = std::time::Instant::now();
     wait_for("all are served", || runtime.unfinished() == 0);
-    assert!(begun.elapsed() < Wait::from_millis(150), "{:?}", begun.elapsed());
     assert!(seen.outcomes().values().all(|outcome| *outcome == Outcome::Warm));
+    let booted = |seen: &Observation| {
+        matches!(seen, Observation::Sprite { was: State::Booting, is: State::Ready, .. })
+    };
+    assert_eq!(seen.count(booted), 16, "no boot but those that filled the pool had ended by then");
 }
 
 #[test]
@@ -178,10 +180,6 @@ fn with_fault(fault: &str) -> (Seen, Scenario) {
     (seen, scenario)
 }
 
-fn within(at: Time) -> bool {
-    (Time::from_nanos(305_000_000)..Time::from_nanos(495_000_000)).contains(&at)
-}
-
 #[test]
 fn a_stall_delays_all_and_latency_counts_from_the_arrival() {
     let (seen, _) = with_fault("kind = \"stall\"");
@@ -190,18 +188,31 @@ fn a_stall_delays_all_and_latency_counts_from_the_arrival() {
         _ => None,
     });
     let worst = worst.max().unwrap();
-    assert!(worst >= Duration::from_millis(190), "the first of the stall waited {worst}");
-    assert!(!seen.all().iter().any(|(at, _)| within(*at)), "somebody worked during the stall");
+    assert!(worst >= Duration::from_millis(150), "the first of the stall waited {worst}");
+    // Otherwise a request comes every 5 ms. How late the stall begins depends on what else the machine does.
+    let pause = seen.all().windows(2).map(|pair| pair[1].0.since(pair[0].0)).max().unwrap();
+    assert!(
+        pause >= Duration::from_millis(150),
+        "somebody worked during the stall, of which {pause} were calm"
+    );
 }
 
 #[test]
 fn a_crash_fails_what_comes_meanwhile_and_the_pool_comes_back() {
     let (seen, _) = with_fault("kind = \"crash\"");
+    let (mut up, mut met) = (true, 0);
+    let outcomes = seen.outcomes();
     for (at, observation) in seen.all() {
-        if let (Observation::Ended { outcome, .. }, true) = (observation, within(at)) {
-            assert_eq!(outcome, Outcome::Failed, "at {at}");
+        match observation {
+            Observation::Host { up: now, .. } => up = now,
+            Observation::Arrived { request, .. } if !up => {
+                assert_eq!(outcomes[&request.id], Outcome::Failed, "it came at {at}");
+                met += 1;
+            }
+            _ => {}
         }
     }
+    assert!(met > 20, "{met} of 40 requests met the crash");
     assert_eq!(seen.count(|observation| matches!(observation, Observation::Host { .. })), 2);
     assert!(seen.level(State::Ready) >= 9, "{}", seen.level(State::Ready));
 }

@@ -55,17 +55,17 @@ fn figures(twin: &Twin) -> String {
             let [simulated, real] = row.values();
             let class = if row.within { "" } else { "worse" };
             format!(
-                "<tr><td>{}</td><td>{simulated}</td><td>{real}</td>{}<td class=\"{class}\">{}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{simulated}</td><td>{real}</td><td class=\"{class}\">{}</td><td>{}</td>{}</tr>",
                 escape(&row.figure),
-                if twin.real_runs > 1 { format!("<td>{}</td>", escape(&row.spread_shown())) } else { String::new() },
                 escape(&row.gap_shown()),
-                escape(&row.bound_shown())
+                escape(&row.bound_shown()),
+                if twin.real_runs > 1 { format!("<td>{}</td>", escape(&row.spread_shown())) } else { String::new() }
             )
         })
         .collect();
     let table = format!(
-        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}{spread}\
-         <th scope=\"col\">gap</th><th scope=\"col\">bound</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}\
+         <th scope=\"col\">gap</th><th scope=\"col\">bound</th>{spread}</tr></thead><tbody>{rows}</tbody></table></div>"
     );
     section(
         "Figures side by side",
