@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vmm_backend::bind::{Bind, Generation, Key, Request};
-use vmm_backend::calibrate::beside_busy_threads;
+use vmm_backend::calibrate::{Meter, beside_busy_threads};
 use vmm_backend::guest::mailbox::{Mailbox, Order, kind};
 use vmm_backend::guest::{EMBEDDED, layout};
 use vmm_backend::host::{Fleet, FleetConfig, Stage, VmId};
@@ -58,28 +58,36 @@ fn main() -> Outcome {
     );
     if wanted("hop") {
         println!("\nto a waiting thread and back, which takes 40 us to answer: what the way costs");
-        bench.hop()?;
+        metered(|| bench.hop())?;
     }
     if wanted("quiet") {
         println!("\nquiet");
-        bench.all()?;
+        metered(|| bench.all())?;
     }
     if wanted("actors") {
         println!("\nthrough the actors, from the arrival until the acknowledgement is handled");
-        bench.actors()?;
+        metered(|| bench.actors())?;
     }
     if wanted("load") {
         println!("\nunder CPU load: one busy thread per processor");
-        beside_busy_threads(|| bench.all())?;
+        metered(|| beside_busy_threads(|| bench.all()))?;
         println!("\nthe same through the actors");
-        beside_busy_threads(|| bench.actors())?;
+        metered(|| beside_busy_threads(|| bench.actors()))?;
     }
     if wanted("alive") {
         for count in alive {
-            bench.alive(count)?;
-            bench.actors_alive(count)?;
+            metered(|| bench.alive(count))?;
+            metered(|| bench.actors_alive(count))?;
         }
     }
+    Ok(())
+}
+
+/// Says how much of the processors' time the hypervisor gave to others meanwhile: figures of such a time are no figures.
+fn metered(measure: impl FnOnce() -> Outcome) -> Outcome {
+    let meter = Meter::start();
+    measure()?;
+    println!("  taken by the hypervisor meanwhile: {:.1} % of the processors' time", meter.stolen() * 100.0);
     Ok(())
 }
 
