@@ -105,11 +105,7 @@ fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
         );
     }
     if !there.disturbed.is_empty() {
-        anstream::eprintln!(
-            "{}: {} while it was measured: calibrate again when it is quiet",
-            host.display(),
-            there.disturbed
-        );
+        anstream::eprintln!("{}: {}: calibrate again when it is quiet", host.display(), there.disturbed);
     }
     let here = vmm_backend::hypervisor::Host::read();
     if (&there.kernel, &there.cpu, &there.kvm) != (&here.kernel, &here.cpu, &here.module) {

@@ -7,7 +7,6 @@ mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration as Wait;
 
 use actors::{Duration, Key, Observation, Outcome, Request, State, Time};
 use reports::{Plan, Recorder};

@@ -128,7 +128,7 @@ impl Crew {
     fn work(&self, shared: &Arc<Shared>) {
         loop {
             match self.next() {
-                Next::Task(Task::Perform(job)) => shared.operations.perform_and_follow(shared, job),
+                Next::Task(Task::Perform(job)) => shared.operations.perform_and_follow(shared, job, false),
                 Next::Task(Task::Drive) => shared.drive(),
                 Next::Pace(pacer) => pacer.pace(shared, self),
                 Next::Leave => return,

@@ -278,7 +278,7 @@ impl Runtime {
     pub fn submit_and_start(&self, worker: ActorId, key: Key, lifetime: Duration) -> Admission {
         let admission = self.admit(worker, key, lifetime);
         if let Some(job) = self.shared.drive_for(true) {
-            self.shared.operations.perform_and_follow(&self.shared, job);
+            self.shared.operations.perform_and_follow(&self.shared, job, true);
         }
         admission
     }

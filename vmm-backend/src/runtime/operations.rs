@@ -2,7 +2,7 @@
 //! a start never waits for a boot, and what goes on in the background waits for neither.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -111,6 +111,8 @@ pub(crate) struct Operations {
     pub(crate) machines: Arc<dyn Machines>,
     crews: [Crew; 4],
     pending: AtomicUsize,
+    /// Whether a thread that is not there for it does a boot.
+    lent: AtomicBool,
     detached: Mutex<usize>,
     fewer_detached: Condvar,
     detached_max: usize,
@@ -139,6 +141,7 @@ impl Operations {
                 Crew::new(Class::Background, sizes.background),
             ],
             pending: AtomicUsize::new(0),
+            lent: AtomicBool::new(false),
             detached: Mutex::new(0),
             fewer_detached: Condvar::new(),
             detached_max: sizes.detached_max,
@@ -183,6 +186,11 @@ impl Operations {
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Whether a thread that serves requests may do a boot now: one at a time, or starts would have no thread left.
+    pub(crate) fn lend_thread(&self) -> bool {
+        !self.lent.swap(true, Ordering::AcqRel)
+    }
+
     /// Wakes whoever is needed for what was handed out without waking anybody.
     pub(crate) fn kick(&self, shared: &Arc<Shared>) {
         for crew in &self.crews {
@@ -191,10 +199,15 @@ impl Operations {
     }
 
     /// Performs an operation and handles what follows from its end; and the next one, if somebody waits for what that asks for.
-    pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job) {
+    /// A `lent` thread is one that was given the job by [`Shared::drive_for`].
+    pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job, mut lent: bool) {
         let mut next = Some(job);
         while let Some(job) = next.take() {
             let ok = self.perform(shared, &job);
+            if lent && job.class() == Class::Boot {
+                self.lent.store(false, Ordering::Release);
+            }
+            lent = true;
             shared.done(&job, ok);
             next = shared.drive_for(matches!(job.class(), Class::Start | Class::Boot));
             self.kick(shared);

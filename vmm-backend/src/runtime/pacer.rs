@@ -74,7 +74,7 @@ impl Pacer {
         if self.enter(shared, place, &group)
             && let Some(job) = shared.drive_for(relieved)
         {
-            shared.operations.perform_and_follow(shared, job);
+            shared.operations.perform_and_follow(shared, job, true);
         }
     }
 

@@ -57,9 +57,10 @@ impl Shared {
         self.drive_for(false);
     }
 
-    /// The same. A caller that can `perform` a start gets the first one, to do it at once: nobody need be woken for it.
-    /// What else was asked for lies ready without anybody being woken either, until the caller has done it and calls
-    /// [`Operations::kick`], or the next one drives.
+    /// The same. A caller that can `perform` an operation gets the first start, or else, if nobody has one, the first boot,
+    /// to [do it](Operations::perform_and_follow) at once: nobody need be woken for it.
+    /// While it does a start, what else was asked for lies ready without anybody being woken either, until the caller has done
+    /// it and calls [`Operations::kick`], or the next one drives.
     pub(crate) fn drive_for(self: &Arc<Self>, perform: bool) -> Option<Job> {
         if tokio::runtime::Handle::try_current().is_ok() {
             // An asynchronous caller must not block on a runtime of ours.
@@ -83,11 +84,15 @@ impl Shared {
 
     fn hand_out(self: &Arc<Self>, mut jobs: Vec<Job>, perform: bool, mine: &mut Option<Job>) {
         if perform && mine.is_none() {
-            let first = jobs.iter().position(|job| job.class() == Class::Start);
+            let first = |class| jobs.iter().position(|job| job.class() == class);
+            let boot = || first(Class::Boot).filter(|_| self.operations.lend_thread());
+            let first = first(Class::Start).or_else(boot);
             *mine = first.map(|first| jobs.remove(first));
         }
+        // A start is soon over, and is not disturbed; a boot is not waited for.
+        let wake = !mine.is_some_and(|job| job.class() == Class::Start);
         for job in jobs.drain(..) {
-            self.operations.crew(job.class()).push(self, Task::Perform(job), mine.is_none());
+            self.operations.crew(job.class()).push(self, Task::Perform(job), wake);
         }
         lock(&self.core).give_back(jobs);
     }
