@@ -117,7 +117,7 @@ fn a_hung_guest_is_dropped_in_time_and_holds_up_nobody() {
     for vm in [hung, fine] {
         fleet.start(vm, &bind("user"), LIMIT).unwrap();
     }
-    let limit = Duration::from_millis(1500);
+    let limit = Duration::from_secs(4);
     std::thread::scope(|scope| {
         let hanging = scope.spawn(|| fleet.request(hung, Request::Spin(u64::MAX), limit));
         std::thread::sleep(Duration::from_millis(100));
@@ -125,7 +125,7 @@ fn a_hung_guest_is_dropped_in_time_and_holds_up_nobody() {
         for turn in 1..=20 {
             assert_eq!(fleet.request(fine, Request::Add(1), LIMIT).unwrap()[0], turn);
         }
-        assert!(start.elapsed() < Duration::from_millis(1000), "the hung guest held the shard up");
+        assert!(start.elapsed() < Duration::from_secs(3), "the hung guest held the shard up");
         let error = hanging.join().unwrap().unwrap_err();
         assert!(matches!(error, FleetError::TimedOut { vm, .. } if vm == hung), "{error}");
     });
@@ -143,16 +143,18 @@ fn as_many_hung_guests_as_runners_cost_nobody_else_a_vm() {
     for vm in &vms {
         fleet.start(*vm, &bind("user"), LIMIT).unwrap();
     }
+    // Long enough for both to come to it on a machine whose every processor one of them keeps busy.
+    let hung = Duration::from_secs(6);
     std::thread::scope(|scope| {
         for vm in &vms[..2] {
             let fleet = &fleet;
-            scope.spawn(move || fleet.request(*vm, Request::Spin(u64::MAX), Duration::from_secs(3)));
+            scope.spawn(move || fleet.request(*vm, Request::Spin(u64::MAX), hung));
         }
         // Until both are at it, the third is still served.
         let begun = Instant::now();
         let error = loop {
             match fleet.request(vms[2], Request::Add(0), Duration::from_millis(100)) {
-                Ok(_) => assert!(begun.elapsed() < LIMIT, "nobody was held up"),
+                Ok(_) => assert!(begun.elapsed() < hung, "nobody was held up"),
                 Err(error) => break error,
             }
             std::thread::sleep(Duration::from_millis(10));
