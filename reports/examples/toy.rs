@@ -93,7 +93,7 @@ fn time() {
         let all = best(&|| {
             let mut recorder =
                 Recorder::new(reports::Plan { planned: Some(length.times(rounds)), ..toy.plan() });
-            recorder.open(Time::ZERO);
+            recorder.opened(Time::ZERO);
             let cost = told(&mut recorder, stretch, length, rounds);
             std::hint::black_box(recorder.finish(Time::ZERO + length.times(rounds)));
             cost

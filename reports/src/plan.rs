@@ -5,7 +5,7 @@ use actors::{Duration, Time};
 use crate::cost::Prices;
 use crate::gate::Gate;
 
-/// The frame of a run's report. All times are counted from the opening of the run ([`crate::Recorder::open`]).
+/// The frame of a run's report. All times are counted from the opening of the run ([`actors::Observer::opened`]).
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The scenario's name.

@@ -176,21 +176,10 @@ impl Recorder {
         }
     }
 
-    /// The run opens: this moment is t = 0 of every report. Before it pools are filled, and only levels are followed.
-    pub fn open(&mut self, at: Time) {
-        self.origin = at.as_nanos();
-        self.counted_from = self.plan.warmup.as_nanos();
-        self.series.open(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
-        if self.counted_from == 0 {
-            self.begin_counting(0);
-        }
-        self.set_due();
-    }
-
     /// The run is over: what it came to.
     pub fn finish(mut self, at: Time) -> Report {
         if self.origin == NEVER {
-            self.open(at);
+            self.opened(at);
         }
         let end = self.tick(at);
         self.settle_fleet(end);
@@ -418,8 +407,15 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    /// This moment is t = 0 of every report. Before it pools are filled, and only levels are followed.
     fn opened(&mut self, at: Time) {
-        self.open(at);
+        self.origin = at.as_nanos();
+        self.counted_from = self.plan.warmup.as_nanos();
+        self.series.open(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
+        if self.counted_from == 0 {
+            self.begin_counting(0);
+        }
+        self.set_due();
     }
 
     #[inline(always)]

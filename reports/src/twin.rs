@@ -6,6 +6,7 @@ use actors::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::format;
+use crate::stats::median;
 use crate::summary::{LatencyFigures, Summary};
 
 /// The number of this layout of `twin.json`.
@@ -70,11 +71,10 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(figure: &str, unit: Unit, simulated: f64, mut reals: Vec<f64>, bound: Option<f64>) -> Self {
-        reals.sort_by(f64::total_cmp);
+    fn new(figure: &str, unit: Unit, simulated: f64, reals: &[f64], bound: Option<f64>) -> Self {
+        let real = median(reals).unwrap_or(0.0);
         let [real_lowest, real_highest] =
-            [reals.first(), reals.last()].map(|real| real.copied().unwrap_or(0.0));
-        let real = median(&reals);
+            [f64::min, f64::max].map(|of_two| reals.iter().copied().reduce(of_two).unwrap_or(0.0));
         let gap = match unit {
             Unit::Share => Some(simulated - real),
             _ if simulated == real => Some(0.0),
@@ -130,7 +130,8 @@ impl Twin {
     /// Lays the figures of a simulated run and of real ones side by side.
     pub fn new(simulated: &Summary, reals: &[&Summary]) -> Self {
         let row = |figure: &str, unit, bound, value: &dyn Fn(&Summary) -> f64| {
-            Row::new(figure, unit, value(simulated), reals.iter().map(|real| value(real)).collect(), bound)
+            let reals: Vec<f64> = reals.iter().map(|real| value(real)).collect();
+            Row::new(figure, unit, value(simulated), &reals, bound)
         };
         let mut rows = vec![
             row("requests", Unit::Count, None, &|summary| summary.requests as f64),
@@ -215,8 +216,8 @@ impl Twin {
 /// The percentiles of a latency; of the first and the third the bound is told.
 fn latencies(name: &str, one: &LatencyFigures, others: &[&LatencyFigures], bound: Option<f64>) -> [Row; 4] {
     let row = |percentile: &str, bound, value: &dyn Fn(&LatencyFigures) -> u64| {
-        let reals = others.iter().map(|other| value(other) as f64).collect();
-        Row::new(&format!("{name} {percentile}"), Unit::Nanoseconds, value(one) as f64, reals, bound)
+        let reals: Vec<f64> = others.iter().map(|other| value(other) as f64).collect();
+        Row::new(&format!("{name} {percentile}"), Unit::Nanoseconds, value(one) as f64, &reals, bound)
     };
     [
         row("p50", bound, &|latency| latency.p50),
@@ -226,22 +227,13 @@ fn latencies(name: &str, one: &LatencyFigures, others: &[&LatencyFigures], bound
     ]
 }
 
-/// The median of sorted values; zero of none.
-fn median(sorted: &[f64]) -> f64 {
-    match (sorted.len(), sorted.len() / 2) {
-        (0, _) => 0.0,
-        (count, half) if count % 2 == 0 => f64::midpoint(sorted[half - 1], sorted[half]),
-        (_, half) => sorted[half],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn gaps_of_shares_are_points_and_of_times_parts_of_the_real_one() {
-        let row = |unit, simulated, real, bound| Row::new("x", unit, simulated, vec![real], Some(bound));
+        let row = |unit, simulated, real, bound| Row::new("x", unit, simulated, &[real], Some(bound));
         for (row, shown, within) in [
             (row(Unit::Share, 0.031, 0.022, 0.01), "+0.90 pp", true),
             (row(Unit::Share, 0.010, 0.022, 0.01), "-1.20 pp", false),
@@ -257,7 +249,7 @@ mod tests {
 
     #[test]
     fn of_several_real_runs_the_median_is_predicted() {
-        let row = |reals: &[f64]| Row::new("x", Unit::Count, 10.0, reals.to_vec(), Some(0.15));
+        let row = |reals: &[f64]| Row::new("x", Unit::Count, 10.0, reals, Some(0.15));
         let three = row(&[12.0, 40.0, 11.0]);
         assert_eq!((three.real, three.spread_shown().as_str(), three.within), (12.0, "11 to 40", false));
         let four = row(&[12.0, 40.0, 8.0, 10.0]);

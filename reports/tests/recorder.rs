@@ -31,7 +31,7 @@ fn by_hand(plan: Plan) -> reports::Report {
         books.observe(at(ms), sprite(State::Stopped, State::Booting));
         books.observe(at(ms + 50), sprite(State::Booting, State::Ready));
     }
-    books.open(at(1_000));
+    books.opened(at(1_000));
     for (id, ms) in [(0, 3_000), (1, 4_000)] {
         books.observe(at(ms), Observation::Arrived { worker: WORKER, request: request(id, ms * 1_000_000) });
         books.observe(at(ms), sprite(State::Ready, State::Starting));
@@ -85,7 +85,7 @@ fn what_did_not_recover_does_not_hold_and_says_so() {
     let plan = Plan { gates, spike_end: Some(Time::from_nanos(3_500_000_000)), ..Plan::new("by hand", 1) };
     let mut books = Recorder::new(plan);
     books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
-    books.open(at(0));
+    books.opened(at(0));
     let summary = books.finish(at(9_000)).summary;
     assert_eq!((summary.recovery.seconds, summary.verdict), (None, Verdict::Failed));
     assert_eq!(summary.gates[0].shown(), "not recovered");
@@ -105,7 +105,7 @@ fn requests_of_the_warmup_are_in_no_figure() {
 #[test]
 fn a_fleet_without_workers_and_a_worker_out_of_range_harm_nothing() {
     let mut books = Recorder::new(Plan::new("nobody", 0));
-    books.open(at(0));
+    books.opened(at(0));
     books.observe(at(5), sprite(State::Booting, State::Ready));
     let report = books.finish(at(10));
     assert!(reports::html::page(&report).contains("NO GATES"));
@@ -160,7 +160,7 @@ proptest! {
             plan.planned = None;
         }
         let mut recorder = Recorder::new(plan);
-        let end = toy.play(&mut recorder, |recorder| recorder.open(Time::ZERO));
+        let end = toy.play(&mut recorder, |recorder| recorder.opened(Time::ZERO));
         let report = recorder.finish(end);
         let mut simple = Simple { warmup_ns: toy.warmup_s * 1_000_000_000, ..Simple::default() };
         toy.play(&mut simple, |_| {});
