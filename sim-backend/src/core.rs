@@ -95,14 +95,17 @@ impl<O: Observer> Core<O> {
     /// which they come here, so this is where they fold into the digest: here their kind is known when this is compiled.
     #[inline(always)]
     pub(crate) fn deliver(&mut self, envelope: Envelope) {
-        if self.digest.fold(self.now, envelope.to, &envelope.message) {
-            self.record(&envelope);
-        }
+        let is_watched = self.digest.fold(self.now, envelope.to, &envelope.message);
         self.queue.push_now(envelope);
+        if is_watched {
+            self.record_last();
+        }
     }
 
+    /// Not given the envelope: one whose address is taken is made on the stack first, and then copied to the queue.
     #[cold]
-    fn record(&mut self, &Envelope { to, from, message }: &Envelope) {
+    fn record_last(&mut self) {
+        let Some(&Envelope { to, from, message }) = self.queue.last_now() else { return };
         self.recorded.push(Delivery { index: self.digest.events() - 1, at: self.now, from, to, message });
     }
 

@@ -83,6 +83,11 @@ impl Queue {
         self.now.push(envelope);
     }
 
+    /// The last of the messages without delay.
+    pub(crate) fn last_now(&self) -> Option<&Envelope> {
+        self.now.last()
+    }
+
     /// Exchanges the messages without delay for an empty list; `false` where there are none.
     #[inline(always)]
     pub(crate) fn take_now(&mut self, list: &mut Vec<Envelope>) -> bool {
