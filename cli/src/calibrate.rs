@@ -17,7 +17,7 @@ use crate::{Ended, json};
 /// Measure how this host's VMs answer, and write a host profile for `run --host`
 ///
 /// Boot, create, start, sleep, wake and stop on the way that a request takes in production: alone, in parallel, under CPU load,
-/// with many VMs alive; and how late timers are, and what the runtime adds. It takes about a minute; the quieter the host is
+/// with many VMs alive; and how late timers are, and what the runtime adds. It takes one or two minutes; the quieter the host is
 /// meanwhile, the better the profile. Where there is no KVM the exit code is 103.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Take some seconds instead of about a minute. The tails are then not worth much
+    /// Take some seconds instead of minutes. The tails are then not worth much
     #[arg(long)]
     quick: bool,
 

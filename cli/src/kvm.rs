@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use actors::Duration;
 use reports::{Recorder, Report, format};
-use vmm_backend::calibrate::Meter;
+use vmm_backend::calibrate::{Meter, STOLEN_MAX};
 use vmm_backend::machines::{Fit, KvmMachines};
 use vmm_backend::runtime::{JournalPaths, Options, Run, run_scenario};
 use vmm_backend::sys::interrupt;
@@ -15,9 +15,6 @@ use vmm_backend::sys::interrupt;
 use crate::exit::Failure;
 use crate::jobs::with_bar;
 use crate::load::Loaded;
-
-/// A part of the processors' time that others may take without being mentioned.
-const STOLEN_MAX: f64 = 0.05;
 
 /// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where one is given. Gives
 /// its report, and a few lines about the host for people.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use reports::html::twin_page;
 use reports::{Summary, Twin, folder};
 use scenarios::Profile;
-use vmm_backend::calibrate::{self, Plan};
+use vmm_backend::calibrate::{self, Meter, Plan};
 
 use crate::exit::{self, Failure};
 use crate::jobs;
@@ -27,7 +27,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// Real runs
+    /// Real runs that count. Where the hypervisor gives the processors to others meanwhile, up to twice as many are made, and
+    /// the quietest count
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
@@ -65,16 +66,22 @@ pub(crate) fn twin(args: &Args) -> Ended {
         warn_of_another_host(host, boots)?;
     }
     let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
+    let (wanted, mut ran) = (args.runs as usize, 0);
+    let kept = calibrate::quietest(wanted, |before| {
+        ran = before + 1;
+        let meter = Meter::start();
+        let run = kvm::run(&loaded, &format!("real run {ran} of {}", wanted.max(ran)), None)?;
+        Ok::<_, Failure>((meter.stolen(), run))
+    })?;
     let (mut reals, mut notes) = (Vec::new(), String::new());
-    for run in 1..=args.runs {
-        let what =
-            if args.runs == 1 { "running".to_owned() } else { format!("real run {run} of {}", args.runs) };
-        let (report, said) = kvm::run(&loaded, &what, None)?;
+    for ((_, (report, said)), run) in kept.into_iter().zip(1..) {
         reals.push(report);
-        if args.runs > 1 {
-            notes += &format!("real run {run}\n");
-        }
-        notes += &said;
+        notes += &format!("real run {run}\n{said}");
+    }
+    if ran > reals.len() {
+        let left_out = ran - reals.len();
+        notes +=
+            &format!("left out   {left_out} more, during which others had more of the processors' time\n");
     }
     let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
     let twin = Twin::new(&simulated.summary, &summaries);

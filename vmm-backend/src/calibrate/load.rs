@@ -7,6 +7,8 @@ use std::time::Duration;
 const WATCHED: Duration = Duration::from_millis(500);
 /// A busy share that figures bear.
 const BUSY_MAX: f64 = 0.1;
+/// A part of the processors' time that others may take without being mentioned.
+pub const STOLEN_MAX: f64 = 0.03;
 
 /// Says by how much others keep the processors busy now; nothing where it is little.
 pub(super) fn others() -> String {
@@ -43,6 +45,26 @@ impl Meter {
             stolen: after.stolen.saturating_sub(before.stolen),
         })
     }
+}
+
+/// Measures something until that was done so many times while the host was quiet, but at most twice as often. Measuring gives
+/// also the [part of the processors' time](Meter::stolen) that others had; the quietest are kept, the quietest first: what
+/// others do comes and goes, and is no figure of this host.
+///
+/// # Errors
+/// The first that measuring gives.
+pub fn quietest<T, E>(
+    wanted: usize,
+    mut measure: impl FnMut(usize) -> Result<(f64, T), E>,
+) -> Result<Vec<(f64, T)>, E> {
+    let mut measured = Vec::new();
+    let is_quiet = |(stolen, _): &&(f64, T)| *stolen <= STOLEN_MAX;
+    while measured.len() < 2 * wanted && measured.iter().filter(is_quiet).count() < wanted {
+        measured.push(measure(measured.len())?);
+    }
+    measured.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    measured.truncate(wanted);
+    Ok(measured)
 }
 
 /// Ticks of all processors.
@@ -92,6 +114,22 @@ pub fn beside_busy_threads<T>(act: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_quiet_host_nothing_is_measured_twice_and_on_another_the_quietest_is_kept() {
+        let kept = |stolen: &[f64]| {
+            let mut asked = 0;
+            let kept = quietest(2, |turn| {
+                asked += 1;
+                Ok::<_, ()>((stolen[turn], turn))
+            });
+            (asked, kept.unwrap().into_iter().map(|(_, turn)| turn).collect::<Vec<_>>())
+        };
+        assert_eq!(kept(&[0.02, 0.01]), (2, vec![1, 0]));
+        assert_eq!(kept(&[0.02, 0.3, 0.0]), (3, vec![2, 0]));
+        assert_eq!(kept(&[0.2, 0.4, 0.3, 0.1]), (4, vec![3, 0]));
+        assert_eq!(quietest(2, |_| Err::<(f64, ()), _>("it failed")), Err("it failed"));
+    }
 
     #[test]
     fn what_the_hypervisor_took_is_a_part_of_what_was_wanted() {

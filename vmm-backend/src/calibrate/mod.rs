@@ -29,13 +29,13 @@ use crate::runtime::RuntimeError;
 
 pub use figures::Figures;
 pub use folder::{FolderError, prepare, write};
-pub use load::{Meter, beside_busy_threads};
+pub use load::{Meter, STOLEN_MAX, beside_busy_threads, quietest};
 pub use stopwatch::Operation;
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// A few seconds in all instead of about a minute.
+    /// A few seconds in all instead of minutes.
     pub quick: bool,
     /// Boots at once, as a scenario's `[fleet] boots`.
     pub boots: u32,
@@ -106,7 +106,7 @@ pub struct Calibration {
 /// How far a measurement is: its share in thousandths, and what is measured now.
 pub type Progress<'a> = &'a (dyn Fn(u64, &str) + Sync);
 
-/// Measures this host. Takes about a minute, or some seconds where the plan is quick.
+/// Measures this host. Takes one or two minutes, the second where the host is not quiet, or some seconds where the plan is quick.
 ///
 /// # Errors
 /// A host that cannot run VMs, or whose VMs fail.

@@ -26,8 +26,6 @@ const BESIDE: u32 = 24;
 const LIFETIME: Duration = Duration::from_micros(20_300);
 /// Requests a second that never meet each other.
 const APART: f64 = 40.0;
-/// A part of the processors' time that others may have taken without being mentioned.
-const STOLEN_MAX: f64 = 0.03;
 /// Parts of the load that the host can bear, in ascending order.
 const SWEEP: [f64; 8] = [0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.6, 0.8];
 
@@ -61,7 +59,7 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
 
     progress(140, "many at one instant");
     let alone = figures.median(Operation::Start, ALONE);
-    let watches = bench.quietest(&crowd(plan.boots, seconds(4.0).max(2.0)), passes(4), &mut figures)?;
+    let watches = bench.quietest(&crowd(plan.boots, seconds(4.0).max(2.0)), passes(2), &mut figures)?;
     let mut speeds = Vec::new();
     for watch in &watches {
         let crowds = watch.crowds(CROWD_SIZE, alone);
@@ -80,15 +78,15 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
     progress(270, "every load that the host can bear");
     let text = sweep(plan.boots, capacity, seconds(1.0));
     let which = [Operation::Start, Operation::Boot, Operation::Stop, Operation::Timer, Operation::Overhead];
-    for watch in bench.quietest(&text, passes(6), &mut figures)? {
+    for watch in bench.quietest(&text, passes(3), &mut figures)? {
         figures.add_all("sweep", &watch, &which);
         figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
         let (boots, failed) = watch.boots();
         figures.boots = (figures.boots.0 + boots, figures.boots.1 + failed);
     }
-    if figures.stolen > STOLEN_MAX && figures.disturbed.is_empty() {
+    if figures.stolen > load::STOLEN_MAX && figures.disturbed.is_empty() {
         figures.disturbed = format!(
-            "the hypervisor gave {:.0} % of the processors' time to others, also in the quieter half of the measurement",
+            "the hypervisor gave {:.0} % of the processors' time to others, also in the quietest passes",
             figures.stolen * 100.0
         );
     }
@@ -173,22 +171,18 @@ impl Bench {
         self.run_as(text, lifetime, false)
     }
 
-    /// Runs a probe several times, and gives what was seen in the half of them in which the hypervisor gave the least of the
-    /// processors to others: what they do comes and goes, and is no figure of this host.
+    /// Runs a probe until the host was quiet meanwhile so many times, and gives what was seen then.
     fn quietest(
         &self,
         text: &str,
-        passes: u32,
+        passes: usize,
         figures: &mut Figures,
     ) -> Result<Vec<Stopwatch>, CalibrateError> {
-        let mut seen = Vec::new();
-        for pass in 0..passes {
+        let seen = load::quietest(passes, |pass| {
             let meter = Meter::start();
             let watch = self.run(&format!("seed = {}\n{text}", pass + 1), Some(LIFETIME))?;
-            seen.push((meter.stolen(), watch));
-        }
-        seen.sort_by(|one, other| one.0.total_cmp(&other.0));
-        seen.truncate(passes.div_ceil(2) as usize);
+            Ok::<_, CalibrateError>((meter.stolen(), watch))
+        })?;
         let stolen = seen.iter().map(|(stolen, _)| *stolen).sum::<f64>() / seen.len() as f64;
         figures.stolen = figures.stolen.max(stolen);
         Ok(seen.into_iter().map(|(_, watch)| watch).collect())
