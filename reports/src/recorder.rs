@@ -30,7 +30,7 @@ pub struct Report {
 /// At most so many outages of hosts are marked in plots; all are counted.
 const OUTAGES: usize = 40;
 
-/// Keeps the books of a run. Call [`Self::open`] when the pools are filled, [`Self::finish`] when the run is over.
+/// Keeps the books of a run. Call [`Observer::opened`] when the pools are filled, [`Self::finish`] when the run is over.
 pub struct Recorder {
     pub(crate) plan: Plan,
     /// Absolute time of t = 0; before the opening [`NEVER`], so that every time before it is t = 0.
