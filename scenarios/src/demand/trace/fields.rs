@@ -1,5 +1,7 @@
 //! The fields of a line of comma-separated values. A field may stand in quotes, but not go on in the next line.
 
+use std::borrow::Cow;
+
 /// Splits lines, keeping its memory.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
@@ -47,6 +49,22 @@ impl Fields {
         let (start, end) = *self.bounds.get(index)?;
         line.get(start..end).map(<[u8]>::trim_ascii)
     }
+
+    /// The same, as what it means: a doubled quote within quotes is one.
+    pub(super) fn meaning<'l>(&self, line: &'l [u8], index: usize) -> Option<Cow<'l, [u8]>> {
+        let field = self.get(line, index)?;
+        let is_quoted = self.bounds[index].0.checked_sub(1).is_some_and(|before| line[before] == b'"');
+        if !is_quoted || !field.contains(&b'"') {
+            return Some(Cow::Borrowed(field));
+        }
+        // Within quotes every quote is one of a pair, of which the first is left out.
+        let mut second = true;
+        let kept = field.iter().copied().filter(|byte| {
+            second = *byte != b'"' || !second;
+            second
+        });
+        Some(Cow::Owned(kept.collect()))
+    }
 }
 
 fn closing_quote(line: &[u8], mut from: usize) -> Option<usize> {
@@ -67,7 +85,7 @@ mod tests {
         let mut fields = Fields::default();
         let closed = fields.split(line.as_bytes());
         let get = |index| {
-            fields.get(line.as_bytes(), index).map(|field| String::from_utf8_lossy(field).into_owned())
+            fields.meaning(line.as_bytes(), index).map(|field| String::from_utf8_lossy(&field).into_owned())
         };
         closed.then(|| (0..fields.count()).filter_map(get).collect())
     }
@@ -78,7 +96,8 @@ mod tests {
             |fields: &[&str]| Some(fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>());
         assert_eq!(split("a, b ,,c"), owned(&["a", "b", "", "c"]));
         assert_eq!(split("\"a,b\",c"), owned(&["a,b", "c"]));
-        assert_eq!(split("\"a \"\"b\"\"\",\"\""), owned(&["a \"\"b\"\"", ""]));
+        assert_eq!(split("\"a \"\"b\"\"\",\"\""), owned(&["a \"b\"", ""]));
+        assert_eq!(split("\"\"\"\"\"\",a\"\"b,\"c\"\"\""), owned(&["\"\"", "a\"\"b", "c\""]));
         assert_eq!(split(""), owned(&[""]));
         assert_eq!(split("a,"), owned(&["a", ""]));
         assert_eq!(split("\"a"), None);

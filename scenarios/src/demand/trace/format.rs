@@ -83,7 +83,8 @@ impl Header {
     fn of(line: &[u8]) -> Option<Self> {
         let mut fields = Fields::default();
         let closed = fields.split(line);
-        let name = |index| fields.get(line, index).map(|name| String::from_utf8_lossy(name).into_owned());
+        let name =
+            |index| fields.meaning(line, index).map(|name| String::from_utf8_lossy(&name).into_owned());
         closed.then(|| Self((0..fields.count()).filter_map(name).collect()))
     }
 

@@ -118,8 +118,8 @@ impl Rows {
         };
         let key = match key {
             Some(key) => {
-                let key = self.fields.get(line, key).ok_or_else(|| missing("key"))?;
-                Some(self.keys.number(key).ok_or_else(too_many_keys)?)
+                let key = self.fields.meaning(line, key).ok_or_else(|| missing("key"))?;
+                Some(self.keys.number(&key).ok_or_else(too_many_keys)?)
             }
             None => None,
         };
@@ -162,8 +162,8 @@ impl Rows {
         if !fields.split(line) || fields.count() <= first {
             return Err(fault(missing("1")));
         }
-        let key = fields.get(line, key).ok_or_else(|| fault(missing("HashApp")))?;
-        let key = keys.number(key).ok_or_else(|| fault(too_many_keys()))?;
+        let key = fields.meaning(line, key).ok_or_else(|| fault(missing("HashApp")))?;
+        let key = keys.number(&key).ok_or_else(|| fault(too_many_keys()))?;
         for column in first..fields.count() {
             let field = fields.get(line, column).unwrap_or_default();
             let minute = (column - first) as u32;
