@@ -16,7 +16,9 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = env::var("TARGET").expect("cargo sets TARGET");
     if !target.starts_with("x86_64-") || !target.contains("linux") {
-        fail(&format!("vmm-backend drives KVM on x86-64 Linux; it cannot be built for {target}"));
+        fail(&format!(
+            "vmm-backend drives KVM on x86-64 Linux; it cannot be built for {target}; leave it out with `--exclude vmm-backend`"
+        ));
     }
     let script = directory.join("guest/image.ld");
     let status = Command::new(env::var_os("RUSTC").expect("cargo sets RUSTC"))
