@@ -32,7 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
-    /// Write twin.json, twin.html, all runs (simulated, real-1, ...) and a profile that was measured now (host) into this folder
+    /// Write twin.json, twin.html, the runs that count (simulated, real-1, ...; the first real one is the quietest) and a profile
+    /// that was measured now (host) into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
