@@ -17,12 +17,12 @@ pub trait Actor: Send {
 
 /// What a backend hosts: one of the four, whose handlers are compiled together with the backend's own methods, or
 /// an [`Actor`] of somebody else. A row of them is a table that a message finds its actor in without another look
-/// elsewhere, except for Workers, which are few and large.
+/// elsewhere.
 #[repr(align(64))]
 pub struct AnyActor(Kind);
 
 enum Kind {
-    Worker(Box<Worker>),
+    Worker(Worker),
     Pool(Pool),
     Refiller(Refiller),
     Sprite(Sprite),
@@ -54,7 +54,7 @@ impl<A: Actor + 'static> From<A> for AnyActor {
 
 impl From<Worker> for AnyActor {
     fn from(worker: Worker) -> Self {
-        Self(Kind::Worker(Box::new(worker)))
+        Self(Kind::Worker(worker))
     }
 }
 

@@ -24,8 +24,6 @@ pub(crate) struct Place {
     pub(crate) worker: WorkerId,
     /// The worker's actor.
     pub(crate) host: ActorId,
-    /// This pool's Refiller.
-    pub(crate) refiller: ActorId,
     /// Whose Sprites it has, where pools are kept per tenant.
     pub(crate) key: Key,
     /// The most Sprites that it keeps asleep.
@@ -34,17 +32,20 @@ pub(crate) struct Place {
     pub(crate) reports_in_use: bool,
 }
 
-/// See the [module](self).
+/// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
+/// the processor's nearest cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Pool {
-    place: Place,
-    policy: Arc<PoolPolicy>,
     /// In the order in which they became ready.
     ready: VecDeque<(ActorId, Time)>,
+    policy: Arc<PoolPolicy>,
+    refiller: ActorId,
+    in_use: u32,
     waiting: Waiting,
+    place: Place,
     /// Apart, because a pool without idle Sprites never looks at it.
     dormant: Box<Dormant>,
-    in_use: u32,
     booting: u32,
     creating: u32,
     age_armed: bool,
@@ -53,14 +54,15 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// An empty pool.
-    pub(crate) fn new(place: Place, policy: Arc<PoolPolicy>) -> Self {
+    pub(crate) fn new(place: Place, refiller: ActorId, policy: Arc<PoolPolicy>) -> Self {
         Self {
-            place,
+            ready: VecDeque::new(),
+            refiller,
+            in_use: 0,
             waiting: Waiting::new(policy.exhausted.len()),
             policy,
-            ready: VecDeque::new(),
+            place,
             dormant: Box::default(),
-            in_use: 0,
             booting: 0,
             creating: 0,
             age_armed: false,
@@ -73,7 +75,7 @@ impl Pool {
     }
 
     fn changed(&self, cx: &mut Context<impl Host>, booted: u32) {
-        cx.send(self.place.refiller, Message::Changed { levels: self.levels(), booted });
+        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted });
     }
 
     fn in_use_changed(&self, cx: &mut Context<impl Host>) {
@@ -121,7 +123,7 @@ impl Pool {
                 true
             }
         };
-        cx.send(self.place.refiller, Message::Demand { missed, levels: self.levels() });
+        cx.send(self.refiller, Message::Demand { missed, levels: self.levels() });
     }
 
     fn take_spilled(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
@@ -183,8 +185,9 @@ impl Pool {
     }
 
     fn watch_age(&mut self, cx: &mut Context<impl Host>) {
-        if let (Some(max_age), false, Some((_, since))) =
-            (self.policy.max_age, self.age_armed, self.ready.front())
+        if let Some(max_age) = self.policy.max_age
+            && !self.age_armed
+            && let Some((_, since)) = self.ready.front()
         {
             self.age_armed = true;
             cx.arm(Timer::Age, (*since + max_age).since(cx.now()));
@@ -306,7 +309,7 @@ impl Pool {
 
     fn make_failed(&mut self, cx: &mut Context<impl Host>, purpose: For) {
         match purpose {
-            For::Pool => cx.send(self.place.refiller, Message::BootFailed),
+            For::Pool => cx.send(self.refiller, Message::BootFailed),
             For::Request(request, step) => {
                 self.undo_make(step);
                 self.exhausted(cx, request, step + 1, Outcome::Failed);
@@ -405,7 +408,7 @@ impl Pool {
     #[inline(never)]
     fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
-            Message::Begin { full } => cx.send(self.place.refiller, Message::Begin { full }),
+            Message::Begin { full } => cx.send(self.refiller, Message::Begin { full }),
             Message::TakeSpilled(spill) => self.take_spilled(cx, spill),
             Message::Made { create } => self.made(cx, create),
             Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),

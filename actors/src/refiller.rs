@@ -10,31 +10,33 @@ use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
 use crate::protocol::{ActorId, Goal, Levels, Message, Observation, Timer, WorkerId};
 use crate::time::{Duration, Time, WallClock};
 
-/// See the [module](self).
+/// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
+/// the processor's nearest cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Refiller {
     worker: WorkerId,
     host: ActorId,
     pool: ActorId,
-    refill: Box<dyn refill::Rule>,
-    rest: Box<Rest>,
-    /// The goal will never be another.
-    depth_is_known: bool,
-    measures_lead: bool,
-    /// The last boot failed.
-    failing: bool,
-    /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
-    returns: bool,
     levels: Levels,
     goal: Goal,
     /// Boots ordered that have neither ended nor failed.
     on_order: u32,
     /// Failed boots that are not ordered again before the back-off ends.
     held: u32,
+    /// The goal will never be another.
+    depth_is_known: bool,
+    measures_lead: bool,
+    /// The last boot failed.
+    failing: bool,
     backing_off: bool,
+    cancelling: bool,
+    /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
+    returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
     aim: i64,
-    cancelling: bool,
+    refill: Box<dyn refill::Rule>,
+    rest: Box<Rest>,
     depth_at: Option<Time>,
     refill_at: Option<Time>,
 }

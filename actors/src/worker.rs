@@ -15,7 +15,7 @@ use crate::refiller::Refiller;
 use crate::sprite::Sprite;
 use crate::time::{Duration, WallClock};
 
-use orders::Orders;
+use orders::{Make, Next, Orders};
 use tenants::Tenants;
 
 /// What a Worker is told about its host.
@@ -39,34 +39,30 @@ pub struct WorkerConfig {
     pub epoch: WallClock,
 }
 
-/// A VM that is to be made for a request.
-#[derive(Clone, Copy, Debug)]
-struct Make {
-    pool: ActorId,
-    request: Request,
-    step: u8,
-    create: bool,
-}
-
-/// One physical host: its slots and boots, its pools, its neighbours. What every request touches comes first.
+/// One physical host: its slots and boots, its pools, its neighbours. What every request and every boot touches comes
+/// first: a fleet of thousands does not fit into the processor's nearest cache.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Worker {
-    id: WorkerId,
     slots_free: u32,
     boots_free: u32,
     down: bool,
     /// The one pool, where Sprites are uniform.
     pool: Option<ActorId>,
+    orders: Orders,
     /// Sprites without a VM.
     retired: Vec<ActorId>,
-    orders: Orders,
-    /// Requests that have a slot and need one of the boots. They go before the refill.
-    makes: VecDeque<Make>,
-    /// Requests whose slot another tenant's Sprite is about to leave.
-    displacing: VecDeque<Make>,
+    id: WorkerId,
+    rest: Box<Rest>,
+}
+
+/// What few requests need.
+#[derive(Debug)]
+struct Rest {
     config: WorkerConfig,
     tenants: Tenants,
+    /// Requests whose slot another tenant's Sprite is about to leave.
+    displacing: VecDeque<Make>,
     /// Every Sprite there is.
     sprites: Vec<ActorId>,
 }
@@ -75,30 +71,31 @@ impl Worker {
     /// A host without VMs or pools; they come with [`Message::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
         Self {
-            id: config.id,
             slots_free: config.slots,
             boots_free: config.boots,
-            config,
-            pool: None,
-            tenants: Tenants::default(),
-            makes: VecDeque::new(),
-            displacing: VecDeque::new(),
-            orders: Orders::default(),
-            sprites: Vec::new(),
-            retired: Vec::new(),
             down: false,
+            pool: None,
+            orders: Orders::default(),
+            retired: Vec::new(),
+            id: config.id,
+            rest: Box::new(Rest {
+                config,
+                tenants: Tenants::default(),
+                displacing: VecDeque::new(),
+                sprites: Vec::new(),
+            }),
         }
     }
 
     // Pools.
 
     fn begin(&mut self, cx: &mut Context<impl Host>, full: bool) {
-        match self.config.pool.key {
+        match self.rest.config.pool.key {
             PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), full)),
             PoolKey::Tenant => {
-                for key in std::mem::take(&mut self.config.tenants) {
+                for key in std::mem::take(&mut self.rest.config.tenants) {
                     let pool = self.open_pool(cx, key, full);
-                    self.tenants.add(key, pool);
+                    self.rest.tenants.add(key, pool);
                 }
             }
         }
@@ -106,19 +103,20 @@ impl Worker {
 
     fn open_pool(&mut self, cx: &mut Context<impl Host>, key: Key, full: bool) -> ActorId {
         let (id, host) = (self.id, cx.me());
-        let refiller = Refiller::new(id, host, &self.config.pool, &self.config.sprite, self.config.epoch);
+        let refiller =
+            Refiller::new(id, host, &self.rest.config.pool, &self.rest.config.sprite, self.rest.config.epoch);
         let reports_in_use = refiller.needs_in_use();
         let refiller = cx.spawn(refiller);
-        let asleep_max = self.config.sprite.asleep;
-        let place = Place { worker: id, host, refiller, key, asleep_max, reports_in_use };
-        let pool = cx.spawn(Pool::new(place, Arc::clone(&self.config.pool)));
+        let asleep_max = self.rest.config.sprite.asleep;
+        let place = Place { worker: id, host, key, asleep_max, reports_in_use };
+        let pool = cx.spawn(Pool::new(place, refiller, Arc::clone(&self.rest.config.pool)));
         cx.send(pool, Message::Begin { full });
         pool
     }
 
     /// The pool that serves this key, if there is one.
     fn pool_of(&self, key: Key) -> Option<ActorId> {
-        self.pool.or_else(|| self.tenants.pool(key))
+        self.pool.or_else(|| self.rest.tenants.pool(key))
     }
 
     // Requests.
@@ -137,12 +135,12 @@ impl Worker {
 
     /// A tenant that was not known before gets an empty pool.
     fn tenant_pool(&mut self, cx: &mut Context<impl Host>, key: Key) -> ActorId {
-        if let Some(pool) = self.tenants.asked(key, cx.now()) {
+        if let Some(pool) = self.rest.tenants.asked(key, cx.now()) {
             return pool;
         }
         let pool = self.open_pool(cx, key, false);
-        self.tenants.add(key, pool);
-        self.tenants.asked(key, cx.now());
+        self.rest.tenants.add(key, pool);
+        self.rest.tenants.asked(key, cx.now());
         pool
     }
 
@@ -153,7 +151,7 @@ impl Worker {
     // Neighbours.
 
     fn spill_out(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
-        match self.config.neighbour {
+        match self.rest.config.neighbour {
             Some(neighbour) if neighbour != cx.me() => {
                 spill.hops -= 1;
                 cx.send_after(neighbour, Message::Ask(spill), hop(&spill));
@@ -171,7 +169,7 @@ impl Worker {
 
     /// To the next worker of the ring, or back to where it came from.
     fn pass_on(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
-        let next = self.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
+        let next = self.rest.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
         match next {
             Some(next) => {
                 spill.hops -= 1;
@@ -207,9 +205,9 @@ impl Worker {
 
     /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
     fn displace(&mut self, cx: &mut Context<impl Host>, make: Make) {
-        match self.tenants.pop_displaceable(make.request.key) {
+        match self.rest.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
-                self.displacing.push_back(make);
+                self.rest.displacing.push_back(make);
                 cx.send(victim, Message::Yield);
             }
             None => self.refuse(cx, make.pool, make.request, make.step),
@@ -220,7 +218,7 @@ impl Worker {
         if make.create {
             self.boot(cx, make.pool, For::Request(make.request, make.step), true);
         } else {
-            self.makes.push_back(make);
+            self.orders.add_make(make);
             self.dispatch(cx);
         }
     }
@@ -228,25 +226,23 @@ impl Worker {
     /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill.
     fn dispatch(&mut self, cx: &mut Context<impl Host>) {
         while self.boots_free > 0 && !self.down {
-            if let Some(make) = self.makes.pop_front() {
-                self.boots_free -= 1;
-                self.boot(cx, make.pool, For::Request(make.request, make.step), false);
-            } else if self.slots_free > 0
-                && let Some(pool) = self.orders.pop()
-            {
-                self.boots_free -= 1;
-                self.slots_free -= 1;
-                self.boot(cx, pool, For::Pool, false);
-            } else {
-                return;
-            }
+            let (pool, purpose) = match self.orders.pop(self.slots_free > 0) {
+                Some(Next::Make(make)) => (make.pool, For::Request(make.request, make.step)),
+                Some(Next::Refill(pool)) => {
+                    self.slots_free -= 1;
+                    (pool, For::Pool)
+                }
+                None => return,
+            };
+            self.boots_free -= 1;
+            self.boot(cx, pool, purpose, false);
         }
     }
 
     fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         let sprite = self.retired.pop().unwrap_or_else(|| {
-            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), self.config.sprite));
-            self.sprites.push(sprite);
+            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), self.rest.config.sprite));
+            self.rest.sprites.push(sprite);
             sprite
         });
         cx.send(sprite, Message::Boot { pool, purpose, create });
@@ -259,7 +255,7 @@ impl Worker {
         if !slot {
             return;
         }
-        match self.displacing.pop_front() {
+        match self.rest.displacing.pop_front() {
             Some(make) if self.down => {
                 self.slots_free += 1;
                 self.refuse(cx, make.pool, make.request, make.step);
@@ -289,14 +285,15 @@ impl Worker {
         }
         self.down = true;
         cx.observe(Observation::Host { worker: self.id, up: false });
-        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+        for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
             cx.send(pool, Message::Down(true));
         }
-        self.slots_free += self.makes.len() as u32;
-        for make in self.makes.drain(..).chain(self.displacing.drain(..)) {
+        let makes = self.orders.drain_makes();
+        self.slots_free += makes.len() as u32;
+        for make in makes.chain(self.rest.displacing.drain(..)) {
             cx.send(make.pool, Message::Refused { request: make.request, step: make.step, sprite: None });
         }
-        for &sprite in &self.sprites {
+        for &sprite in &self.rest.sprites {
             cx.send(sprite, Message::Lost);
         }
     }
@@ -307,7 +304,7 @@ impl Worker {
         }
         self.down = false;
         cx.observe(Observation::Host { worker: self.id, up: true });
-        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+        for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
             cx.send(pool, Message::Down(false));
         }
         self.dispatch(cx);
@@ -353,9 +350,9 @@ impl Worker {
             }
             Message::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
             Message::SpillOut(spill) => self.spill_out(cx, spill),
-            Message::Spare { key, ready } => self.tenants.set_spare(key, ready),
+            Message::Spare { key, ready } => self.rest.tenants.set_spare(key, ready),
             Message::Kept => {
-                if let Some(make) = self.displacing.pop_back() {
+                if let Some(make) = self.rest.displacing.pop_back() {
                     self.make(cx, make);
                 }
             }

@@ -23,8 +23,9 @@ pub struct Answers {
     start_failures: f64,
 }
 
-/// The streams of one worker, and what is under way there.
+/// The streams of one worker, and what is under way there. That of boots, which every request needs, comes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct AnswerStreams {
     latencies: [Rng; KINDS],
     boot_failures: Rng,

@@ -32,6 +32,12 @@ impl Contention {
         Self { spacing: latency.start_spacing, lost, hosts: vec![Busy::default(); workers] }
     }
 
+    /// Whether starts take anything from anybody.
+    #[inline]
+    pub(crate) fn is_modelled(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
     /// An operation is asked for that takes so long by itself. When it will be over, as far as is known.
     #[inline]
     pub(crate) fn begins(

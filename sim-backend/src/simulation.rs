@@ -216,6 +216,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         match event {
             Event::Done { to, generation, kind, ok } => {
                 if matches!(kind, OperationKind::Boot | OperationKind::Create)
+                    && self.core.contention.is_modelled()
                     && let Some(longer) =
                         self.core.contention.boot_takes_longer(at, to, self.core.worker_of(to))
                 {

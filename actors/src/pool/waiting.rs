@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use crate::protocol::Request;
 use crate::time::Time;
 
-/// See the [module](self).
+/// See the [module](self). How many wait comes first: a pool looks at that with every request.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Waiting {
-    queues: Vec<Queue>,
     len: u32,
+    queues: Vec<Queue>,
 }
 
 #[derive(Debug, Default)]

@@ -1,15 +1,44 @@
-//! The refill orders of one worker that have not begun: first those for requests that wait, then those for the pools,
-//! in turns between pools.
+//! What waits for one of a worker's boots: first VMs for requests, then the refill orders for requests that wait, then
+//! those for the pools, in turns between pools.
 
 use std::collections::VecDeque;
 
-use crate::protocol::ActorId;
+use crate::protocol::{ActorId, Request};
 
-/// See the [module](self).
+/// A VM that is to be made for a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Make {
+    pub(super) pool: ActorId,
+    pub(super) request: Request,
+    pub(super) step: u8,
+    pub(super) create: bool,
+}
+
+/// What boots next.
+pub(super) enum Next {
+    /// A VM for a request, which has its slot.
+    Make(Make),
+    /// A Sprite for this pool, which takes a slot.
+    Refill(ActorId),
+}
+
+/// See the [module](self). What every boot touches comes first, in one cache line with the Worker's own counters.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Orders {
+    /// Boots that wait, of all kinds.
+    len: u32,
     spare: Turns,
     urgent: Turns,
+    more: Box<More>,
+}
+
+/// What most workers never have: VMs for requests that wait for a boot, and a second pool.
+#[derive(Debug, Default)]
+struct More {
+    makes: VecDeque<Make>,
+    spare: VecDeque<Order>,
+    urgent: VecDeque<Order>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -19,98 +48,131 @@ struct Order {
     count: u32,
 }
 
-/// Orders of several pools, which take turns.
+/// Orders of several pools, which take turns. All but the first lie in a list of [`More`].
 #[derive(Debug)]
 #[repr(C)]
 struct Turns {
-    /// Whose turn it is; nobody's when its count is zero. Apart from the others, for most workers have one pool only.
+    /// Boots, of all pools together.
+    len: u32,
+    /// Whose turn it is; nobody's when its count is zero.
     first: Order,
-    others: VecDeque<Order>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        let nobody = Order { refiller: ActorId::OUTSIDE, pool: ActorId::OUTSIDE, count: 0 };
-        Self { first: nobody, others: VecDeque::new() }
+        Self { len: 0, first: Order { refiller: ActorId::OUTSIDE, pool: ActorId::OUTSIDE, count: 0 } }
     }
 }
 
 impl Turns {
     #[inline]
-    fn add(&mut self, new: Order) {
+    fn add(&mut self, others: &mut VecDeque<Order>, new: Order) {
+        self.len += new.count;
         if new.count == 0 {
         } else if self.first.count == 0 {
             self.first = new;
         } else if self.first.refiller == new.refiller {
             self.first.count += new.count;
         } else {
-            match self.others.iter_mut().find(|order| order.refiller == new.refiller) {
+            match others.iter_mut().find(|order| order.refiller == new.refiller) {
                 Some(order) => order.count += new.count,
-                None => self.others.push_back(new),
+                None => others.push_back(new),
             }
         }
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<ActorId> {
-        if self.first.count == 0 {
+    fn pop(&mut self, others: &mut VecDeque<Order>) -> Option<ActorId> {
+        if self.len == 0 {
             return None;
         }
+        self.len -= 1;
         self.first.count -= 1;
         let pool = self.first.pool;
-        if !self.others.is_empty() {
-            self.turn();
+        if self.len > self.first.count {
+            self.turn(others);
         }
         Some(pool)
     }
 
     /// The next in turn becomes the first, and the first the last if it has any left.
-    fn turn(&mut self) {
-        let Some(next) = self.others.pop_front() else { return };
+    fn turn(&mut self, others: &mut VecDeque<Order>) {
+        let Some(next) = others.pop_front() else { return };
         let before = std::mem::replace(&mut self.first, next);
         if before.count > 0 {
-            self.others.push_back(before);
+            others.push_back(before);
         }
     }
 
     /// Withdraws up to so many orders of this Refiller; says how many there were.
-    fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
+    fn cancel(&mut self, others: &mut VecDeque<Order>, refiller: ActorId, count: u32) -> u32 {
         if self.first.count > 0 && self.first.refiller == refiller {
             let gone = count.min(self.first.count);
+            self.len -= gone;
             self.first.count -= gone;
             if self.first.count == 0 {
-                self.turn();
+                self.turn(others);
             }
             return gone;
         }
-        let Some(index) = self.others.iter().position(|order| order.refiller == refiller) else { return 0 };
-        let order = &mut self.others[index];
+        let Some(index) = others.iter().position(|order| order.refiller == refiller) else { return 0 };
+        let order = &mut others[index];
         let gone = count.min(order.count);
+        self.len -= gone;
         order.count -= gone;
         if order.count == 0 {
-            self.others.remove(index);
+            others.remove(index);
         }
         gone
     }
 }
 
 impl Orders {
+    /// A Refiller orders boots for its pool.
     #[inline]
     pub(super) fn add(&mut self, refiller: ActorId, pool: ActorId, urgent: u32, spare: u32) {
-        self.urgent.add(Order { refiller, pool, count: urgent });
-        self.spare.add(Order { refiller, pool, count: spare });
+        self.len += urgent + spare;
+        self.urgent.add(&mut self.more.urgent, Order { refiller, pool, count: urgent });
+        self.spare.add(&mut self.more.spare, Order { refiller, pool, count: spare });
     }
 
-    /// The pool whose boot is next. Pools of the same urgency take turns.
+    /// A request that has a slot needs a boot.
+    pub(super) fn add_make(&mut self, make: Make) {
+        self.len += 1;
+        self.more.makes.push_back(make);
+    }
+
+    /// What is next, for a worker that has a slot for it or has not. Pools of the same urgency take turns.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<ActorId> {
-        self.urgent.pop().or_else(|| self.spare.pop())
+    pub(super) fn pop(&mut self, has_slot: bool) -> Option<Next> {
+        if self.len == 0 {
+            return None;
+        }
+        let refills = self.urgent.len + self.spare.len;
+        let next = if self.len > refills {
+            Next::Make(self.more.makes.pop_front()?)
+        } else if !has_slot {
+            return None;
+        } else {
+            let urgent = self.urgent.pop(&mut self.more.urgent);
+            Next::Refill(urgent.or_else(|| self.spare.pop(&mut self.more.spare))?)
+        };
+        self.len -= 1;
+        Some(next)
     }
 
     /// Withdraws up to `count` orders of this Refiller, those for its pool first; says how many there were.
     pub(super) fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
-        let spare = self.spare.cancel(refiller, count);
-        spare + self.urgent.cancel(refiller, count - spare)
+        let spare = self.spare.cancel(&mut self.more.spare, refiller, count);
+        let gone = spare + self.urgent.cancel(&mut self.more.urgent, refiller, count - spare);
+        self.len -= gone;
+        gone
+    }
+
+    /// Withdraws all VMs for requests.
+    pub(super) fn drain_makes(&mut self) -> impl ExactSizeIterator<Item = Make> {
+        self.len -= self.more.makes.len() as u32;
+        self.more.makes.drain(..)
     }
 }
 
@@ -119,7 +181,11 @@ mod tests {
     use super::*;
 
     fn drain(orders: &mut Orders) -> Vec<u32> {
-        std::iter::from_fn(|| orders.pop()).map(|pool| pool.0).collect()
+        let refill = |next| match next {
+            Next::Refill(pool) => pool.0,
+            Next::Make(make) => panic!("nobody asked for {make:?}"),
+        };
+        std::iter::from_fn(|| orders.pop(true)).map(refill).collect()
     }
 
     #[test]
@@ -140,5 +206,18 @@ mod tests {
         assert_eq!(orders.cancel(ActorId(1), 5), 1);
         assert_eq!(orders.cancel(ActorId(1), 5), 0);
         assert_eq!(drain(&mut orders), [20]);
+    }
+
+    #[test]
+    fn requests_go_first_and_need_no_other_slot() {
+        let make = |step| Make { pool: ActorId(10), request: Request::default(), step, create: false };
+        let mut orders = Orders::default();
+        orders.add(ActorId(1), ActorId(10), 1, 1);
+        orders.add_make(make(1));
+        orders.add_make(make(2));
+        assert!(matches!(orders.pop(false), Some(Next::Make(Make { step: 1, .. }))));
+        assert_eq!(orders.drain_makes().map(|make| make.step).collect::<Vec<_>>(), [2]);
+        assert!(orders.pop(false).is_none(), "a refill needs a slot");
+        assert_eq!(drain(&mut orders), [10, 10]);
     }
 }
