@@ -1,7 +1,8 @@
 //! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its own stream for
 //! every kind of operation, so its n-th boot takes as long under one policy as under another, and on one backend as on
 //! the other. Where `[latency]` has lists, what is under way on the worker decides which distribution is drawn from:
-//! boots and creates, and for sleeps and stops other sleeps and stops.
+//! boots and creates, and for sleeps and stops other sleeps and stops. A start also depends on how long nothing was, where
+//! `start_after_idle` says so.
 
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time};
@@ -17,7 +18,9 @@ const KINDS: usize = 6;
 pub struct Answers {
     /// Of each kind, by how many operations are under way.
     latencies: [Box<[Sampler]>; KINDS],
-    /// Whether anything depends on what is under way.
+    /// Of starts on a host that has done nothing for so long, the longest first.
+    after_idle: Box<[(Duration, Sampler)]>,
+    /// Whether anything depends on what is or was under way.
     by_load: bool,
     boot_failures: f64,
     start_failures: f64,
@@ -32,6 +35,8 @@ pub struct AnswerStreams {
     start_failures: Rng,
     /// When the boots and creates that are under way end, and when the sleeps and stops do.
     ends: [Vec<Time>; 2],
+    /// When the last of all operations ends.
+    busy_until: Time,
 }
 
 impl Answers {
@@ -51,8 +56,12 @@ impl Answers {
             sampler(&latency.stop)?,
         ];
         let (boot_failures, start_failures) = (latency.boot_failures, latency.start_failures);
-        let by_load = latencies.iter().any(|levels| levels.len() > 1);
-        Ok(Self { latencies, by_load, boot_failures, start_failures })
+        let after_idle = latency.start_after_idle.iter().rev();
+        let after_idle = after_idle
+            .map(|after| Ok((after.idle, after.start.sampler(scenario.base())?)))
+            .collect::<Result<Box<[_]>, DistributionError>>()?;
+        let by_load = latencies.iter().any(|levels| levels.len() > 1) || !after_idle.is_empty();
+        Ok(Self { latencies, after_idle, by_load, boot_failures, start_failures })
     }
 
     /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What is no work
@@ -69,8 +78,8 @@ impl Answers {
             OperationKind::Run | OperationKind::Detach => return (Duration::ZERO, true),
         };
         let levels = &self.latencies[index];
-        let level = if self.by_load { streams.under_way(now, kind).min(levels.len() - 1) } else { 0 };
-        let took = levels[level].sample(&mut streams.latencies[index]);
+        let sampler = if self.by_load { self.by_load(levels, streams, now, kind) } else { &levels[0] };
+        let took = sampler.sample(&mut streams.latencies[index]);
         if self.by_load {
             streams.begins(now + took, kind);
         }
@@ -82,6 +91,23 @@ impl Answers {
             _ => true,
         };
         (took, ok)
+    }
+
+    /// What an operation is drawn from that begins beside others, or after nothing was under way for a while.
+    fn by_load<'a>(
+        &'a self,
+        levels: &'a [Sampler],
+        streams: &mut AnswerStreams,
+        now: Time,
+        kind: OperationKind,
+    ) -> &'a Sampler {
+        if kind == OperationKind::Start {
+            let idle = now.since(streams.busy_until);
+            if let Some((_, sampler)) = self.after_idle.iter().find(|(least, _)| idle >= *least) {
+                return sampler;
+            }
+        }
+        &levels[streams.under_way(now, kind).min(levels.len() - 1)]
     }
 }
 
@@ -102,6 +128,7 @@ impl AnswerStreams {
             boot_failures: stream(Purpose::BootFailures),
             start_failures: stream(Purpose::StartFailures),
             ends: Default::default(),
+            busy_until: Time::ZERO,
         }
     }
 
@@ -114,6 +141,7 @@ impl AnswerStreams {
     }
 
     fn begins(&mut self, end: Time, kind: OperationKind) {
+        self.busy_until = self.busy_until.max(end);
         if matches!(kind, OperationKind::Boot | OperationKind::Create) || in_background(kind) {
             self.ends[usize::from(in_background(kind))].push(end);
         }

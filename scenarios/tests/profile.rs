@@ -110,6 +110,32 @@ fn operations_are_drawn_from_its_histograms_by_what_is_under_way() {
 }
 
 #[test]
+fn a_start_is_drawn_by_how_long_its_host_has_had_nothing_to_do() {
+    let after = |idle: &str, start: &str| {
+        format!("[[latency.start_after_idle]]\nidle = \"{idle}\"\nstart = \"{start}\"\n")
+    };
+    let tables = "[latency]\nstart = \"1ms\"\nboot = \"20ms\"\n".to_owned()
+        + &after("5ms", "2ms")
+        + &after("30ms", "3ms");
+    let (_dir, file, host) = files(&tables);
+    let scenario = load(&file, &host, &[]).expect("it reads");
+    let answers = Answers::new(&scenario).expect("there are no files");
+    let mut streams = AnswerStreams::new(1, 0);
+    let mut takes = |at_ms: u64, kind| {
+        answers.answer(&mut streams, Time::from_nanos(at_ms * 1_000_000), kind).0.as_nanos() / 1_000_000
+    };
+    assert_eq!(takes(30, OperationKind::Start), 3, "nothing has been since the beginning");
+    assert_eq!(takes(33, OperationKind::Start), 1, "one has just ended");
+    assert_eq!(takes(38, OperationKind::Start), 1, "four milliseconds are not five");
+    assert_eq!(takes(44, OperationKind::Start), 2);
+    assert_eq!(takes(80, OperationKind::Boot), 20);
+    assert_eq!(takes(96, OperationKind::Start), 1, "the boot is under way");
+    assert_eq!(takes(104, OperationKind::Start), 1, "the boot ended at 100");
+    assert_eq!(takes(110, OperationKind::Start), 2);
+    assert_eq!(takes(500, OperationKind::Start), 3);
+}
+
+#[test]
 fn explain_says_what_comes_from_where_and_reads_back() {
     let (_dir, file, host) = files(TABLES);
     let scenario = load(&file, &host, &["latency.stop=2ms"]).expect("it reads");
@@ -141,6 +167,10 @@ fn faults_name_file_line_key_and_remedy() {
         (
             "[latency]\nboot = [\"1ms\", { histogram = \"none.hlog\" }]\n",
             format!("profile.toml:{line}: `latency.boot.1` cannot be: `"),
+        ),
+        (
+            "[[latency.start_after_idle]]\nidle = \"5ms\"\nstart = \"2ms\"\n[[latency.start_after_idle]]\nidle = \"5ms\"\nstart = \"3ms\"\n",
+            format!("profile.toml:{}: `latency.start_after_idle.1.idle` is 5ms, no longer than", line + 3),
         ),
         ("[latency]\nboot = []\n", format!("profile.toml:{line}: `latency.boot` is a list of 0\n  give one")),
         (

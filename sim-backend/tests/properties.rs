@@ -247,6 +247,9 @@ impl Generator {
         for work in ["start", "boot", "create", "wake", "sleep", "stop"] {
             let _ = writeln!(text, "{work} = {}", self.distribution());
         }
+        if self.pick(&[false, true]) {
+            let _ = writeln!(text, "start_after_idle = [{{ idle = \"2ms\", start = \"300us\" }}]");
+        }
         let _ = writeln!(text, "start_spacing = \"{}\"", self.pick(&["0s", "0s", "40us", "3ms"]));
         let _ = writeln!(text, "boots_beside_starts = {}", self.pick(&["1.0", "0.5", "0.0"]));
         let _ = writeln!(text, "boot_failures = {}", self.pick(&["0.0", "0.0", "0.05", "0.5", "1.0"]));

@@ -23,7 +23,7 @@ use crate::profile;
 pub use demand::{Columns, Demand, Format, Lifetimes, Order, Spread, Stage, TimeUnit, Trace};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
 pub use fleet::{Boots, Fleet, Region, WorkerOverride};
-pub use parts::{Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
+pub use parts::{AfterIdle, Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
 pub use plan::{RegionPlan, WorkerPlan};
 
 /// The largest scenario file that is read, in bytes.

@@ -19,6 +19,10 @@ pub struct Latency {
     pub boots_beside_starts: f64,
     /// Bind a user's data and let the VM run.
     pub start: ByLoad,
+    /// The same on a host that has done nothing for a while, whose caches are cold and whose processors sleep: by how long,
+    /// from the shortest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub start_after_idle: Vec<AfterIdle>,
     /// Make a VM from the template.
     pub boot: ByLoad,
     /// Make a VM the long way round.
@@ -35,6 +39,16 @@ pub struct Latency {
     pub start_failures: f64,
 }
 
+/// An entry of `start_after_idle`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AfterIdle {
+    /// The host has done nothing for at least so long, and for less than the next entry says.
+    pub idle: Duration,
+    /// How long a start takes then.
+    pub start: Distribution,
+}
+
 impl Default for Latency {
     fn default() -> Self {
         let ms = Duration::from_millis;
@@ -43,6 +57,7 @@ impl Default for Latency {
             boots_beside_starts: 1.0,
             start: Distribution::constant(Duration::from_micros(60)).into(),
             boot: Distribution::lognormal(ms(36), ms(120)).into(),
+            start_after_idle: Vec::new(),
             create: Distribution::lognormal(ms(2_100), ms(9_000)).into(),
             wake: Distribution::constant(ms(1)).into(),
             sleep: Distribution::ZERO.into(),

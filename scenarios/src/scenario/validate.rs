@@ -214,6 +214,18 @@ impl Scenario {
                 })?,
             }
         }
+        for (index, after) in latency.start_after_idle.iter().enumerate() {
+            let index = index.to_string();
+            let path = ["latency", "start_after_idle", &index];
+            self.check_distribution(&[path[0], path[1], path[2], "start"], &after.start)?;
+        }
+        for (index, pair) in latency.start_after_idle.windows(2).enumerate() {
+            if pair[1].idle <= pair[0].idle {
+                let (idle, index) = (pair[1].idle, (index + 1).to_string());
+                let text = format!("is {idle}, no longer than the entry before it: give each a longer time");
+                return self.fail(&["latency", "start_after_idle", &index, "idle"], text);
+            }
+        }
         for (name, share) in [
             ("boots_beside_starts", latency.boots_beside_starts),
             ("boot_failures", latency.boot_failures),

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use scenarios::Distribution;
 use scenarios::distribution::ByLoad;
 use scenarios::profile::Measured;
-use scenarios::scenario::{Latency, TimerSlack};
+use scenarios::scenario::{AfterIdle, Latency, TimerSlack};
 
 use super::stopwatch::{Operation, Stopwatch};
 
@@ -15,6 +15,9 @@ use super::stopwatch::{Operation, Stopwatch};
 const SAMPLES_MIN: u64 = 100;
 /// Numbers of operations under way that are told apart.
 const LEVELS_MAX: usize = 32;
+/// Starts are told apart by how long the host had nothing to do before, in milliseconds. Each is twice the one before: what a
+/// start takes then grows with the logarithm.
+const IDLE_MS: [u64; 5] = [2, 4, 8, 16, 32];
 /// The longest that is recorded, in nanoseconds: a minute.
 const LONGEST_NS: u64 = 60_000_000_000;
 
@@ -32,6 +35,8 @@ pub struct Figures {
     rows: Vec<(Operation, String, Histogram<u64>)>,
     /// Of starts, boots and stops, by how many operations were under way; each level holds up to the next.
     levels: BTreeMap<Operation, BTreeMap<usize, Histogram<u64>>>,
+    /// Of starts on a host that had nothing to do, by the place in [`IDLE_MS`].
+    after_idle: BTreeMap<usize, Histogram<u64>>,
     /// Boots a second at their bound.
     pub boots_per_second: f64,
     /// The most VMs that were alive at once.
@@ -74,22 +79,28 @@ impl Figures {
     /// a simulation adds by itself. So crowds have to be measured before.
     pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
         let busy = watch.busy(self.median(Operation::Spacing, CROWD));
-        for (interval, level) in watch.levels() {
+        for (interval, beside) in watch.levels() {
             if which.contains(&interval.operation) {
                 let took = interval.ended.since(interval.began).as_nanos();
                 let by_starts = busy.share(&interval, 1.0 - self.boots_beside_starts).as_nanos();
                 // A start that went faster than the others before it let expect tells nothing of a start by itself.
                 let Some(by_itself) = took.checked_sub(by_starts).filter(|left| *left > 0) else { continue };
-                let levels = self.levels.entry(interval.operation).or_default();
-                let values = levels.entry(level.min(LEVELS_MAX - 1)).or_insert_with(histogram);
-                values.saturating_record(by_itself);
+                let idle = IDLE_MS.iter().rposition(|&least| beside.idle >= Duration::from_millis(least));
+                let (levels, level) = match idle {
+                    Some(idle) if interval.operation == Operation::Start => (&mut self.after_idle, idle),
+                    _ => {
+                        let levels = self.levels.entry(interval.operation).or_default();
+                        (levels, beside.under_way.min(LEVELS_MAX - 1))
+                    }
+                };
+                levels.entry(level).or_insert_with(histogram).saturating_record(by_itself);
             }
         }
     }
 
     /// Gives every level enough values, once everything is measured.
     pub(super) fn settle_levels(&mut self) {
-        for levels in self.levels.values_mut() {
+        for levels in self.levels.values_mut().chain([&mut self.after_idle]) {
             let mut settled: BTreeMap<usize, Histogram<u64>> = BTreeMap::new();
             for (level, values) in std::mem::take(levels) {
                 match settled.last_entry() {
@@ -110,7 +121,9 @@ impl Figures {
         let levels = self.levels.iter().flat_map(|(operation, levels)| {
             levels.iter().map(|(level, values)| (*operation, beside(levels, *level), values))
         });
-        let mut all: Vec<_> = rows.chain(levels).collect();
+        let after_idle =
+            self.after_idle.iter().map(|(level, values)| (Operation::Start, after_idle(*level), values));
+        let mut all: Vec<_> = rows.chain(levels).chain(after_idle).collect();
         all.sort_by_key(|(operation, ..)| *operation);
         all
     }
@@ -157,6 +170,7 @@ impl Figures {
             // To three digits: it is an estimate.
             boots_beside_starts: (self.boots_beside_starts * 1_000.0).round() / 1_000.0,
             start: self.by_load(Operation::Start),
+            start_after_idle: self.start_after_idle(),
             boot: self.by_load(Operation::Boot),
             create: single(Operation::Create, ALONE),
             wake: single(Operation::Wake, KEPT),
@@ -165,6 +179,14 @@ impl Figures {
             boot_failures: failed as f64 / boots.max(1) as f64,
             start_failures: 0.0,
         }
+    }
+
+    fn start_after_idle(&self) -> Vec<AfterIdle> {
+        let entry = |&level: &usize| AfterIdle {
+            idle: Duration::from_millis(IDLE_MS[level]),
+            start: drawn(Operation::Start, &after_idle(level)),
+        };
+        self.after_idle.keys().map(entry).collect()
     }
 
     fn by_load(&self, operation: Operation) -> ByLoad {
@@ -192,6 +214,11 @@ fn beside(levels: &BTreeMap<usize, Histogram<u64>>, level: usize) -> String {
         Some((next, _)) if *next == first + 1 => format!("beside {first}"),
         Some((next, _)) => format!("beside {first} to {}", next - 1),
     }
+}
+
+/// The condition that the host had nothing to do for so long.
+fn after_idle(level: usize) -> String {
+    format!("after {} ms idle", IDLE_MS[level])
 }
 
 /// The file of a row.

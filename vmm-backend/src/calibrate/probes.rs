@@ -294,7 +294,7 @@ fn overload(boots: u32, rate: f64, seconds: f64) -> String {
 fn sweep(boots: u32, capacity: f64, seconds: f64) -> String {
     let wait = "exhausted = [{ kind = \"wait\", queue = 64 }]\n";
     let stages = SWEEP.iter().map(|part| {
-        let longer = (0.25 / part).clamp(1.0, 2.5);
+        let longer = (0.25 / part).clamp(1.0, 4.0);
         stage(part * capacity, seconds * longer, "poisson")
     });
     fleet(READY, boots) + wait + &life() + &stages.collect::<String>()

@@ -1,5 +1,5 @@
 //! Reads from observations how long operations took, as a simulation would have to draw it: each as an interval, and for each
-//! how many others were under way when it began.
+//! how many others were under way when it began, and for how long none had been.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -51,6 +51,11 @@ impl Operation {
         matches!(self, Self::Stop | Self::Sleep)
     }
 
+    /// Whether it is work of the host, as a simulation knows it.
+    const fn is_work(self) -> bool {
+        !matches!(self, Self::Spacing | Self::Timer | Self::Overhead)
+    }
+
     /// Whether it counts as under way for others, as in a simulation.
     const fn counts(self) -> bool {
         matches!(self, Self::Boot | Self::Create) || self.in_background()
@@ -68,6 +73,15 @@ pub(super) struct Interval {
     pub(super) ended: Time,
     /// Of a start, its place among all starts.
     pub(super) place: Option<usize>,
+}
+
+/// What else the host did when an operation began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// Operations under way that count for it.
+    pub(super) under_way: usize,
+    /// For how long nothing had been.
+    pub(super) idle: Duration,
 }
 
 /// See the [module](self). Lifetimes of the scenario must all be the same, for timers to be judged.
@@ -306,18 +320,22 @@ impl Stopwatch {
         &self.intervals
     }
 
-    /// Every operation, with the number of those under way when it began.
-    pub(super) fn levels(&self) -> Vec<(Interval, usize)> {
+    /// Every operation, with what else the host did when it began.
+    pub(super) fn levels(&self) -> Vec<(Interval, Beside)> {
         let mut intervals = self.intervals.clone();
         intervals.sort_by_key(|interval| interval.began);
         let mut ends: [BinaryHeap<Reverse<Time>>; 2] = Default::default();
         let mut levels = Vec::with_capacity(intervals.len());
+        let mut busy_until = Time::ZERO;
         for interval in intervals {
             let ends = &mut ends[usize::from(interval.operation.in_background())];
             while ends.peek().is_some_and(|Reverse(end)| *end <= interval.began) {
                 ends.pop();
             }
-            levels.push((interval, ends.len()));
+            levels.push((interval, Beside { under_way: ends.len(), idle: interval.began.since(busy_until) }));
+            if interval.operation.is_work() {
+                busy_until = busy_until.max(interval.ended);
+            }
             if interval.operation.counts() {
                 ends.push(Reverse(interval.ended));
             }
@@ -382,17 +400,18 @@ mod tests {
         let levels: Vec<_> = watch
             .levels()
             .into_iter()
-            .map(|(interval, level)| {
-                (interval.operation, interval.ended.since(interval.began).as_nanos() / 1_000, level)
+            .map(|(interval, Beside { under_way, idle })| {
+                let us = |duration: Duration| duration.as_nanos() / 1_000;
+                (interval.operation, us(interval.ended.since(interval.began)), under_way, us(idle))
             })
             .collect();
         let expected = [
-            (Operation::Boot, 1_000, 0),
-            (Operation::Start, 100, 1),
-            (Operation::Overhead, 20, 1),
-            (Operation::Boot, 500, 1),
-            (Operation::Start, 60, 2),
-            (Operation::Start, 50, 0),
+            (Operation::Boot, 1_000, 0, 100),
+            (Operation::Start, 100, 1, 0),
+            (Operation::Overhead, 20, 1, 0),
+            (Operation::Boot, 500, 1, 0),
+            (Operation::Start, 60, 2, 0),
+            (Operation::Start, 50, 0, 900),
         ];
         assert_eq!(levels, expected);
         assert_eq!(watch.ended(Outcome::Warm), 3);
