@@ -28,8 +28,8 @@ pub(crate) struct Place {
     pub(crate) key: Key,
     /// The most Sprites that it keeps asleep.
     pub(crate) asleep_max: u32,
-    /// Whether the Refiller wants to know when the number in use falls.
-    pub(crate) reports_in_use: bool,
+    /// Whether the depth policy looks at how many are in use; else nobody counts them.
+    pub(crate) counts_in_use: bool,
 }
 
 /// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
@@ -79,7 +79,7 @@ impl Pool {
     }
 
     fn in_use_changed(&self, cx: &mut Context<impl Host>) {
-        if self.place.reports_in_use {
+        if self.place.counts_in_use {
             self.changed(cx, 0);
         }
     }
@@ -107,8 +107,12 @@ impl Pool {
         Some(sprite)
     }
 
+    fn uses_one_more(&mut self) {
+        self.in_use += u32::from(self.place.counts_in_use);
+    }
+
     fn give(&mut self, cx: &mut Context<impl Host>, sprite: ActorId, request: Request, outcome: Outcome) {
-        self.in_use += 1;
+        self.uses_one_more();
         cx.send(sprite, Message::Start { request, outcome });
     }
 
@@ -273,7 +277,7 @@ impl Pool {
     fn wake(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8) -> bool {
         let Some((sprite, asleep)) = self.dormant.pop(request.key) else { return false };
         if asleep {
-            self.in_use += 1;
+            self.uses_one_more();
             cx.send(self.place.host, Message::WakeFor { sprite, request, step });
         } else {
             // It is idle and still in use; only its user changes.
@@ -303,7 +307,7 @@ impl Pool {
     fn made(&mut self, cx: &mut Context<impl Host>, create: bool) {
         let count = if create { &mut self.creating } else { &mut self.booting };
         *count = count.saturating_sub(1);
-        self.in_use += 1;
+        self.uses_one_more();
         self.in_use_changed(cx);
     }
 
@@ -392,14 +396,11 @@ impl Pool {
 
 impl Pool {
     /// Handles one message.
+    #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
             Message::Take(request) => self.take(cx, request),
             Message::Ready { boot } => self.is_ready(cx, boot),
-            Message::Ended => {
-                self.in_use = self.in_use.saturating_sub(1);
-                self.in_use_changed(cx);
-            }
             _ => self.handle_rare(cx, message),
         }
     }
@@ -413,6 +414,10 @@ impl Pool {
             Message::Made { create } => self.made(cx, create),
             Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),
             Message::StartFailed(request) => self.start_failed(cx, request),
+            Message::Ended => {
+                self.in_use = self.in_use.saturating_sub(1);
+                self.in_use_changed(cx);
+            }
             Message::Idle { key } => self.dormant(cx, key, false),
             Message::Slept { key } => self.dormant(cx, key, true),
             Message::Withdrawn => self.withdraw(cx),

@@ -94,7 +94,8 @@ pub struct Levels {
     pub ready: u32,
     /// Requests that wait for a Sprite of this pool.
     pub waiting: u32,
-    /// Sprites of this pool that are assigned: starting, running or idle, not asleep.
+    /// Sprites of this pool that are assigned: starting, running or idle, not asleep. Counted only where the depth policy
+    /// looks at it; else zero.
     pub in_use: u32,
 }
 
@@ -223,7 +224,7 @@ pub enum Message {
     },
     /// Sprite: I could not start this request (I was lost, or the guest did not acknowledge).
     StartFailed(Request),
-    /// Sprite: I am no longer in use, and will not be again.
+    /// Sprite: I am no longer in use, and will not be again. Told only where the depth policy looks at how many are.
     Ended,
     /// Sprite: I was idle and am asleep now. I am no longer in use until I am woken.
     Slept {

@@ -83,11 +83,6 @@ impl Refiller {
         }
     }
 
-    /// Whether the depth policy wants to know when the number in use falls.
-    pub(crate) fn needs_in_use(&self) -> bool {
-        self.rest.depth.needs_in_use()
-    }
-
     /// Ready and on their way, less what is promised to requests that wait.
     fn position(&self) -> i64 {
         let incoming = i64::from(self.on_order) + i64::from(self.held);
@@ -200,6 +195,7 @@ impl Refiller {
 
 impl Refiller {
     /// Handles one message.
+    #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
             Message::Demand { missed, levels } => {

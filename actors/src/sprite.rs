@@ -25,12 +25,14 @@ pub(crate) struct Sprite {
     step: u8,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
+    /// Its Pool counts those that are in use.
+    tells_end: bool,
     policy: SpritePolicy,
 }
 
 impl Sprite {
     /// A Sprite without a VM, on the worker whose actor is `host`.
-    pub(crate) fn new(worker: WorkerId, host: ActorId, policy: SpritePolicy) -> Self {
+    pub(crate) fn new(worker: WorkerId, host: ActorId, policy: SpritePolicy, tells_end: bool) -> Self {
         Self {
             request: Request::default(),
             worker,
@@ -41,6 +43,7 @@ impl Sprite {
             outcome: None,
             step: 0,
             falling_asleep: false,
+            tells_end,
             policy,
         }
     }
@@ -120,11 +123,18 @@ impl Sprite {
         if request.lifetime.is_zero() {
             self.perform(cx, OperationKind::Detach);
             self.enter(cx, State::Stopped);
-            cx.send(self.pool, Message::Ended);
+            self.ended(cx);
             cx.send(self.host, Message::Released { slot: true, retired: true });
         } else {
             self.enter(cx, State::Running);
             self.perform(cx, OperationKind::Run);
+        }
+    }
+
+    /// It is no longer in use.
+    fn ended(&self, cx: &mut Context<impl Host>) {
+        if self.tells_end {
+            cx.send(self.pool, Message::Ended);
         }
     }
 
@@ -140,7 +150,7 @@ impl Sprite {
             cx.arm(Timer::Idle, idle_after);
             cx.send(self.pool, Message::Idle { key: request.key });
         } else {
-            cx.send(self.pool, Message::Ended);
+            self.ended(cx);
             self.stop(cx);
         }
     }
@@ -171,7 +181,7 @@ impl Sprite {
             State::Ready => self.stop(cx),
             State::Idle if !self.falling_asleep => {
                 cx.disarm(Timer::Idle);
-                cx.send(self.pool, Message::Ended);
+                self.ended(cx);
                 self.stop(cx);
             }
             State::Asleep => {
@@ -201,11 +211,11 @@ impl Sprite {
                     cx.send(self.pool, Message::StartFailed(request));
                 }
             }
-            State::Running => cx.send(self.pool, Message::Ended),
+            State::Running => self.ended(cx),
             State::Idle => {
                 cx.disarm(Timer::Idle);
                 cx.send(self.pool, Message::Withdrawn);
-                cx.send(self.pool, Message::Ended);
+                self.ended(cx);
             }
             State::Stopping => {}
         }
@@ -242,6 +252,7 @@ impl Sprite {
 
 impl Sprite {
     /// Handles one message.
+    #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
             Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),

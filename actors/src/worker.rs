@@ -60,6 +60,8 @@ pub struct Worker {
 #[derive(Debug)]
 struct Rest {
     config: WorkerConfig,
+    /// Whether the depth policy looks at how many Sprites are in use; else nobody counts them.
+    counts_in_use: bool,
     tenants: Tenants,
     /// Requests whose slot another tenant's Sprite is about to leave.
     displacing: VecDeque<Make>,
@@ -70,6 +72,7 @@ struct Rest {
 impl Worker {
     /// A host without VMs or pools; they come with [`Message::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
+        let counts_in_use = config.pool.depth.rule(config.epoch).needs_in_use();
         Self {
             slots_free: config.slots,
             boots_free: config.boots,
@@ -80,6 +83,7 @@ impl Worker {
             id: config.id,
             rest: Box::new(Rest {
                 config,
+                counts_in_use,
                 tenants: Tenants::default(),
                 displacing: VecDeque::new(),
                 sprites: Vec::new(),
@@ -105,10 +109,10 @@ impl Worker {
         let (id, host) = (self.id, cx.me());
         let refiller =
             Refiller::new(id, host, &self.rest.config.pool, &self.rest.config.sprite, self.rest.config.epoch);
-        let reports_in_use = refiller.needs_in_use();
         let refiller = cx.spawn(refiller);
         let asleep_max = self.rest.config.sprite.asleep;
-        let place = Place { worker: id, host, key, asleep_max, reports_in_use };
+        let counts_in_use = self.rest.counts_in_use;
+        let place = Place { worker: id, host, key, asleep_max, counts_in_use };
         let pool = cx.spawn(Pool::new(place, refiller, Arc::clone(&self.rest.config.pool)));
         cx.send(pool, Message::Begin { full });
         pool
@@ -241,7 +245,8 @@ impl Worker {
 
     fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
         let sprite = self.retired.pop().unwrap_or_else(|| {
-            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), self.rest.config.sprite));
+            let (policy, tells_end) = (self.rest.config.sprite, self.rest.counts_in_use);
+            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), policy, tells_end));
             self.rest.sprites.push(sprite);
             sprite
         });
@@ -317,6 +322,7 @@ fn hop(spill: &Spill) -> Duration {
 
 impl Worker {
     /// Handles one message.
+    #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
             Message::Request(request) => self.request(cx, request),

@@ -22,6 +22,8 @@ pub struct Answers {
     after_idle: Box<[(Duration, Sampler)]>,
     /// Whether anything depends on what is or was under way.
     by_load: bool,
+    /// How long starts take where they always take the same and never fail: of those there is one for every request.
+    constant_start: Option<Duration>,
     boot_failures: f64,
     start_failures: f64,
 }
@@ -61,7 +63,15 @@ impl Answers {
             .map(|after| Ok((after.idle, after.start.sampler(scenario.base())?)))
             .collect::<Result<Box<[_]>, DistributionError>>()?;
         let by_load = latencies.iter().any(|levels| levels.len() > 1) || !after_idle.is_empty();
-        Ok(Self { latencies, after_idle, by_load, boot_failures, start_failures })
+        let is_constant = !by_load && start_failures == 0.0;
+        let constant_start = latencies[2][0].as_constant().filter(|_| is_constant);
+        Ok(Self { latencies, after_idle, by_load, constant_start, boot_failures, start_failures })
+    }
+
+    /// How long a start takes, where every start takes the same and none fails.
+    #[inline(always)]
+    pub fn constant_start(&self) -> Option<Duration> {
+        self.constant_start
     }
 
     /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What is no work

@@ -20,7 +20,7 @@ use crate::timers::{Timers, on_grid};
 
 /// See the [module](self).
 pub(crate) struct Core<O> {
-    pub(crate) now: Time,
+    now: Time,
     pub(crate) queue: Queue,
     pub(crate) timers: Timers,
     pub(crate) hosts: Hosts,
@@ -95,18 +95,29 @@ impl<O: Observer> Core<O> {
     /// which they come here, so this is where they fold into the digest: here their kind is known when this is compiled.
     #[inline(always)]
     pub(crate) fn deliver(&mut self, envelope: Envelope) {
-        let is_watched = self.digest.fold(self.now, envelope.to, &envelope.message);
+        let is_due = self.digest.fold(envelope.to, &envelope.message);
         self.queue.push_now(envelope);
-        if is_watched {
-            self.record_last();
+        if is_due {
+            self.due();
         }
     }
 
     /// Not given the envelope: one whose address is taken is made on the stack first, and then copied to the queue.
     #[cold]
-    fn record_last(&mut self) {
-        let Some(&Envelope { to, from, message }) = self.queue.last_now() else { return };
-        self.recorded.push(Delivery { index: self.digest.events() - 1, at: self.now, from, to, message });
+    fn due(&mut self) {
+        if self.digest.due()
+            && let Some(&Envelope { to, from, message }) = self.queue.last_now()
+        {
+            let index = self.digest.events() - 1;
+            self.recorded.push(Delivery { index, at: self.now, from, to, message });
+        }
+    }
+
+    /// From now on it is this time.
+    #[inline]
+    pub(crate) fn turn_to(&mut self, at: Time) {
+        self.now = at;
+        self.digest.fold_time(at);
     }
 
     /// The worker for a request.
@@ -116,6 +127,11 @@ impl<O: Observer> Core<O> {
 }
 
 impl<O: Observer> Host for Core<O> {
+    #[inline(always)]
+    fn now(&self) -> Time {
+        self.now
+    }
+
     // Inlined, so that a message is made where it waits: copying one that was just made costs more than making it.
     #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {

@@ -23,8 +23,9 @@ pub struct Checkpoint {
 #[derive(Clone, Debug)]
 pub(crate) struct Digest {
     value: u64,
-    events: u64,
-    /// The count of events at which one of the two below is due.
+    /// Events until one of the two below is due.
+    left: u64,
+    /// The count of events then.
     next: u64,
     next_checkpoint: u64,
     watched: Range<u64>,
@@ -36,7 +37,7 @@ impl Default for Digest {
     fn default() -> Self {
         Self {
             value: 0x9e37_79b9_7f4a_7c15,
-            events: 0,
+            left: 64,
             next: 64,
             next_checkpoint: 64,
             watched: 0..0,
@@ -47,39 +48,51 @@ impl Default for Digest {
 }
 
 impl Digest {
-    /// Folds one delivery in; `true` when the caller has to look at it, as it asked by [`Self::watch`].
+    /// Folds one delivery in; `true` when [`Self::due`] must be called.
     #[inline(always)]
-    pub(crate) fn fold(&mut self, at: Time, to: ActorId, message: &Message) -> bool {
-        let word = at.as_nanos().wrapping_mul(0xff51_afd7_ed55_8ccd) ^ u64::from(to.0) << 32 ^ word(message);
-        // A multiplication carries upwards only, so the halves change places.
-        self.value = (self.value ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(32);
-        self.events += 1;
-        self.events >= self.next && self.due()
+    pub(crate) fn fold(&mut self, to: ActorId, message: &Message) -> bool {
+        self.stir(u64::from(to.0) << 32 ^ word(message));
+        self.left -= 1;
+        self.left == 0
     }
 
-    /// Asks for a word from [`Self::fold`] on these deliveries, counted from zero.
+    /// Folds in the time of the deliveries that follow.
+    #[inline(always)]
+    pub(crate) fn fold_time(&mut self, at: Time) {
+        self.stir(at.as_nanos());
+    }
+
+    #[inline(always)]
+    fn stir(&mut self, word: u64) {
+        // A multiplication carries upwards only, so the halves change places.
+        self.value = (self.value ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(32);
+    }
+
+    /// Asks for a word from [`Self::due`] on these deliveries, counted from zero.
     pub(crate) fn watch(&mut self, deliveries: Range<u64>) {
         self.watched = deliveries;
         self.set_next();
     }
 
-    /// One of the rare events for which more is to be done than to fold it in.
-    #[cold]
-    fn due(&mut self) -> bool {
-        if self.events == self.next_checkpoint {
+    /// After one of the rare events for which more is to be done than to fold it in; `true` when it is watched.
+    pub(crate) fn due(&mut self) -> bool {
+        let events = self.events();
+        if events == self.next_checkpoint {
             self.checkpoint();
         }
         self.set_next();
-        self.watched.contains(&(self.events - 1))
+        self.watched.contains(&(events - 1))
     }
 
     fn set_next(&mut self) {
-        let watched = (self.events + 1).max(self.watched.start + 1);
+        let events = self.events();
+        let watched = (events + 1).max(self.watched.start + 1);
         self.next = if watched <= self.watched.end { watched } else { u64::MAX }.min(self.next_checkpoint);
+        self.left = self.next - events;
     }
 
     fn checkpoint(&mut self) {
-        self.checkpoints.push(Checkpoint { events: self.events, digest: self.value() });
+        self.checkpoints.push(Checkpoint { events: self.events(), digest: self.value() });
         if self.checkpoints.len() > CHECKPOINTS_MAX {
             self.every *= 2;
             let every = self.every;
@@ -95,12 +108,12 @@ impl Digest {
 
     /// Events so far.
     pub(crate) fn events(&self) -> u64 {
-        self.events
+        self.next - self.left
     }
 
     /// The checkpoints so far, with the last state as the last of them.
     pub(crate) fn checkpoints(mut self) -> Vec<Checkpoint> {
-        let last = Checkpoint { events: self.events, digest: self.value() };
+        let last = Checkpoint { events: self.events(), digest: self.value() };
         if self.checkpoints.last() != Some(&last) {
             self.checkpoints.push(last);
         }
@@ -210,7 +223,8 @@ mod tests {
     fn after(messages: &[(u64, u32, Message)]) -> u64 {
         let mut digest = Digest::default();
         for (at, to, message) in messages {
-            digest.fold(Time::from_nanos(*at), ActorId(*to), message);
+            digest.fold_time(Time::from_nanos(*at));
+            digest.fold(ActorId(*to), message);
         }
         digest.value()
     }
@@ -234,7 +248,10 @@ mod tests {
     fn checkpoints_are_bounded_evenly_spaced_and_end_with_the_last_state() {
         let mut digest = Digest::default();
         for at in 0..1_000_000 {
-            digest.fold(Time::from_nanos(at), ActorId(0), &Message::Stop);
+            digest.fold_time(Time::from_nanos(at));
+            if digest.fold(ActorId(0), &Message::Stop) {
+                assert!(!digest.due(), "nothing is watched");
+            }
         }
         let value = digest.value();
         let checkpoints = digest.checkpoints();

@@ -36,7 +36,16 @@ impl Hosts {
     }
 
     /// How long this worker takes for an operation of this kind that begins now, and whether it succeeds.
+    #[inline(always)]
     pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
+        match self.answers.constant_start() {
+            Some(takes) if kind == OperationKind::Start => (takes, true),
+            _ => self.draw(now, worker, kind),
+        }
+    }
+
+    #[inline(never)]
+    fn draw(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
         let host = &mut self.hosts[worker.index()];
         let (took, ok) = self.answers.answer(&mut host.streams, now, kind);
         if !matches!(kind, OperationKind::Boot | OperationKind::Create) {

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actors::{
-    ActorId, AnyActor, Context, Duration, Message, Observer, OperationKind, Request, Time, Worker, WorkerId,
+    ActorId, AnyActor, Context, Duration, Host, Message, Observer, OperationKind, Request, Time, Worker,
+    WorkerId,
 };
 use scenarios::{Arrival, Arrivals, Progress, Scenario};
 
@@ -142,10 +143,10 @@ impl<'a, O: Observer> Simulation<'a, O> {
 
     /// After the last arrival: until the planned end and until every request has ended, or its time is over.
     fn drain(&mut self) {
-        let last = self.core.now;
+        let last = self.core.now();
         let end = self.planned.map_or(last, |planned| Time::ZERO + planned).max(last);
         self.advance_to(end);
-        self.core.now = end;
+        self.core.turn_to(end);
         let limit = end + DRAIN;
         while self.core.unfinished() > 0 {
             match self.core.queue.next_at() {
@@ -155,7 +156,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         self.unfinished = self.core.unfinished();
         if self.unfinished > 0 {
-            self.core.now = limit;
+            self.core.turn_to(limit);
             for worker in 0..self.core.workers() {
                 self.deliver_now(ActorId(worker), Message::Crash);
             }
@@ -166,13 +167,14 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn over(self) -> Run {
+        let ended = self.core.now();
         let digest = self.core.digest;
         Run {
             digest: digest.value(),
             events: digest.events(),
             checkpoints: digest.checkpoints(),
             requests: self.core.requests,
-            ended: self.core.now,
+            ended,
             unfinished: self.unfinished,
             recorded: self.core.recorded,
         }
@@ -188,13 +190,13 @@ impl<'a, O: Observer> Simulation<'a, O> {
     }
 
     fn arrive(&mut self, Arrival { request, region }: Arrival) {
-        self.core.now = request.arrived;
+        self.core.turn_to(request.arrived);
         if self.core.requests.is_multiple_of(PROGRESS_EVERY) {
             self.tell_progress();
         }
         self.core.requests += 1;
         let worker = self.core.place(request.key, region);
-        match self.faults.stalled_until(WorkerId(worker), self.core.now) {
+        match self.faults.stalled_until(WorkerId(worker), self.core.now()) {
             Some(until) => self.put_off(ActorId(worker), request, until),
             None => self.deliver_now(ActorId(worker), Message::Request(request)),
         }
@@ -208,7 +210,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
     /// Lets the next timed event happen, and all that follows from it at once.
     fn step(&mut self) {
         let Some((at, event)) = self.core.queue.pop_later() else { return };
-        self.core.now = at;
+        self.core.turn_to(at);
         if let Some(until) = self.stalled_until(&event) {
             self.core.queue.push_at(until, event);
             return;
@@ -255,7 +257,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             Event::Message { index } => self.core.queue.peek_message(index).to,
             Event::Fault { .. } => return None,
         };
-        self.faults.stalled_until(self.core.worker_of(to), self.core.now)
+        self.faults.stalled_until(self.core.worker_of(to), self.core.now())
     }
 
     fn deliver_now(&mut self, to: ActorId, message: Message) {
@@ -272,24 +274,23 @@ impl<'a, O: Observer> Simulation<'a, O> {
                 self.deliver(envelope);
             }
             list.clear();
+            // Whoever was hosted meanwhile is there before the first message to it.
+            if !self.core.spawned.is_empty() {
+                self.actors.append(&mut self.core.spawned);
+            }
         }
         self.delivering = list;
     }
 
     #[inline(always)]
     fn deliver(&mut self, &Envelope { to, from, ref message }: &Envelope) {
-        let core = &mut self.core;
-        let now = core.now;
-        self.actors[to.index()].handle(&mut Context::new(&mut *core, now, to, from), message);
-        if !core.spawned.is_empty() {
-            self.actors.append(&mut core.spawned);
-        }
+        self.actors[to.index()].handle(&mut Context::new(&mut self.core, to, from), message);
     }
 
     #[cold]
     fn tell_progress(&self) {
         let share = match self.planned {
-            Some(planned) if !planned.is_zero() => self.core.now.as_secs_f64() / planned.as_secs_f64(),
+            Some(planned) if !planned.is_zero() => self.core.now().as_secs_f64() / planned.as_secs_f64(),
             _ => self.arrivals.progress().map_or(0.0, of_file),
         };
         tell(self.options.progress, share);

@@ -247,7 +247,7 @@ impl Generator {
         for work in ["start", "boot", "create", "wake", "sleep", "stop"] {
             let _ = writeln!(text, "{work} = {}", self.distribution());
         }
-        if self.pick(&[false, true]) {
+        if self.one_in(2) {
             let _ = writeln!(text, "start_after_idle = [{{ idle = \"2ms\", start = \"300us\" }}]");
         }
         let _ = writeln!(text, "start_spacing = \"{}\"", self.pick(&["0s", "0s", "40us", "3ms"]));

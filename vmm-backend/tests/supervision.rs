@@ -10,7 +10,8 @@ use std::sync::{Arc, mpsc};
 
 use actors::protocol::{Operation, Timer};
 use actors::{
-    Actor, ActorId, AnyActor, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Worker,
+    Actor, ActorId, AnyActor, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Time,
+    Worker,
 };
 use support::*;
 use vmm_backend::runtime::{Config, Lost, Runtime};
@@ -27,9 +28,9 @@ struct Saboteur {
 impl Actor for Saboteur {
     fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
         assert!(!(self.trigger)(message, true), "told to panic before {message:?}");
-        let (now, me, sender) = (cx.now(), cx.me(), cx.sender());
+        let (me, sender) = (cx.me(), cx.sender());
         let mut through = Through { cx, trigger: Arc::clone(&self.trigger) };
-        self.inner.handle(&mut Context::new(&mut through, now, me, sender), message);
+        self.inner.handle(&mut Context::new(&mut through, me, sender), message);
         assert!(!(self.trigger)(message, false), "told to panic after {message:?}");
     }
 }
@@ -41,6 +42,9 @@ struct Through<'a, 'b> {
 }
 
 impl Host for Through<'_, '_> {
+    fn now(&self) -> Time {
+        self.cx.now()
+    }
     fn send(&mut self, _me: ActorId, to: ActorId, message: Message) {
         self.cx.send(to, message);
     }

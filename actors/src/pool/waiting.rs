@@ -10,7 +10,7 @@ use crate::time::Time;
 #[repr(C)]
 pub(super) struct Waiting {
     len: u32,
-    queues: Vec<Queue>,
+    queues: Box<[Queue]>,
 }
 
 #[derive(Debug, Default)]

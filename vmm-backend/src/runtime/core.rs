@@ -139,6 +139,10 @@ pub(crate) struct Hosting<'a> {
 }
 
 impl Host for Hosting<'_> {
+    fn now(&self) -> Time {
+        self.core.now
+    }
+
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         match message {
             Message::Released { .. } => self.core.effects.released = true,

@@ -100,9 +100,8 @@ fn handle(
     envelope: &Envelope,
 ) -> Result<(), Panicked> {
     let Envelope { to, from, ref message, .. } = *envelope;
-    let now = core.now;
     let mut hosting = Hosting { me: to, core, shared };
-    let mut cx = Context::new(&mut hosting, now, to, from);
+    let mut cx = Context::new(&mut hosting, to, from);
     catch_unwind(AssertUnwindSafe(|| actor.handle(&mut cx, message))).map_err(|_| Panicked)
 }
 
