@@ -85,11 +85,19 @@ pub trait Observer {
 
     /// Pools are filled and the first request may come: this is t = 0. What was observed before is no part of the run.
     fn opened(&mut self, _at: Time) {}
+
+    /// The time for requests to end is over: those that have not are about to fail. What else is observed from now on is no
+    /// part of the run.
+    fn closed(&mut self, _at: Time) {}
 }
 
 impl<O: Observer + ?Sized> Observer for &mut O {
     fn opened(&mut self, at: Time) {
         (**self).opened(at);
+    }
+
+    fn closed(&mut self, at: Time) {
+        (**self).closed(at);
     }
 
     #[inline(always)]

@@ -74,13 +74,18 @@ impl Pool {
         Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
     }
 
-    fn changed(&self, cx: &mut Context<impl Host>, booted: u32) {
-        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted });
+    fn changed(&self, cx: &mut Context<impl Host>) {
+        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted: 0, taken: false });
+    }
+
+    /// The same where a ready Sprite was taken other than by a request of this pool's own.
+    fn taken(&self, cx: &mut Context<impl Host>) {
+        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted: 0, taken: true });
     }
 
     fn in_use_changed(&self, cx: &mut Context<impl Host>) {
         if self.place.counts_in_use {
-            self.changed(cx, 0);
+            self.changed(cx);
         }
     }
 
@@ -135,7 +140,7 @@ impl Pool {
         match sprite {
             Some(sprite) => {
                 self.give(cx, sprite, spill.request, Outcome::Spilled);
-                self.changed(cx, 0);
+                self.taken(cx);
             }
             None => cx.send(self.place.host, Message::Declined(spill)),
         }
@@ -157,7 +162,8 @@ impl Pool {
                 self.tell_spare(cx);
             }
         }
-        self.changed(cx, u32::from(boot));
+        let (levels, booted) = (self.levels(), u32::from(boot));
+        cx.send(self.refiller, Message::Changed { levels, booted, taken: false });
     }
 
     // Who leaves the pool.
@@ -175,14 +181,14 @@ impl Pool {
         }
         if gave_up {
             self.tell_spare(cx);
-            self.changed(cx, 0);
+            self.changed(cx);
         }
     }
 
     fn make_room(&mut self, cx: &mut Context<impl Host>) {
         if self.give_up_oldest(cx) {
             self.tell_spare(cx);
-            self.changed(cx, 0);
+            self.changed(cx);
         } else {
             cx.send(self.place.host, Message::Kept);
         }
@@ -216,7 +222,7 @@ impl Pool {
         self.ready.retain(|(ready, _)| *ready != sprite);
         if self.ready.len() < before {
             self.tell_spare(cx);
-            self.changed(cx, 0);
+            self.changed(cx);
         }
     }
 
@@ -329,10 +335,11 @@ impl Pool {
             self.end(cx, request, Outcome::Failed);
         } else if let Some(sprite) = self.pop_ready(cx) {
             self.give(cx, sprite, request, Outcome::Waited);
+            return self.taken(cx);
         } else {
             self.exhausted(cx, request, 0, Outcome::Failed);
         }
-        self.changed(cx, 0);
+        self.changed(cx);
     }
 
     // Requests that wait.
@@ -345,7 +352,7 @@ impl Pool {
     /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
     fn waiting_may_have_changed(&self, cx: &mut Context<impl Host>) {
         if self.waiting.len() > 0 {
-            self.changed(cx, 0);
+            self.changed(cx);
         }
     }
 
@@ -365,7 +372,7 @@ impl Pool {
         }
         self.watch_deadline(cx, step);
         if gave_up {
-            self.changed(cx, 0);
+            self.changed(cx);
         }
     }
 
@@ -390,7 +397,7 @@ impl Pool {
             self.observe_waiting(cx, self.waiting.len() + 1);
             self.end(cx, request, Outcome::Failed);
         }
-        self.changed(cx, 0);
+        self.changed(cx);
     }
 }
 

@@ -271,6 +271,8 @@ pub enum Message {
         levels: Levels,
         /// How many ordered boots have just ended well.
         booted: u32,
+        /// Whether a ready Sprite was taken, for a request that is no demand of this pool's own.
+        taken: bool,
     },
     /// Pool: a boot that you ordered failed.
     BootFailed,

@@ -123,6 +123,9 @@ impl Refiller {
         }
         let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
         rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
+        if self.measures_lead && urgent + spare > 0 {
+            self.rest.lead.ordered(cx.now(), urgent + spare);
+        }
         self.order(cx, urgent, spare);
 
         let aim = high + i64::from(self.levels.waiting);
@@ -140,9 +143,6 @@ impl Refiller {
             return;
         }
         self.on_order += ordered;
-        if self.measures_lead {
-            self.rest.lead.ordered(cx.now(), ordered);
-        }
         let (worker, position, depth) = (self.worker, self.position(), self.goal.high);
         cx.observe(Observation::Position { worker, position, depth, ordered });
         cx.send(self.host, Message::Order { pool: self.pool, urgent, spare });
@@ -208,8 +208,11 @@ impl Refiller {
                 }
                 self.decide(cx);
             }
-            Message::Changed { levels, booted } => {
+            Message::Changed { levels, booted, taken } => {
                 self.levels = levels;
+                if taken {
+                    self.refill.taken(cx.now());
+                }
                 self.boots_ended(cx, booted);
                 self.decide(cx);
             }
@@ -224,7 +227,8 @@ impl Refiller {
             Message::Begin { full } => {
                 self.pool = cx.sender();
                 if full {
-                    // Before the first request nothing competes with these boots, so no policy holds them back.
+                    // Before the first request nothing competes with these boots, so no policy holds them back, and how long
+                    // they take tells nothing of later ones.
                     self.look_at_depth(cx);
                     self.aim = i64::from(self.goal.high);
                     self.order(cx, 0, self.goal.high);

@@ -115,6 +115,9 @@ impl Worker {
         let place = Place { worker: id, host, key, asleep_max, counts_in_use };
         let pool = cx.spawn(Pool::new(place, refiller, Arc::clone(&self.rest.config.pool)));
         cx.send(pool, Message::Begin { full });
+        if self.down {
+            cx.send(pool, Message::Down(true));
+        }
         pool
     }
 

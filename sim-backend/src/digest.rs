@@ -165,7 +165,9 @@ fn word(message: &Message) -> u64 {
         Yield => (29, 0),
         Down(down) => (30, u64::from(*down)),
         Demand { missed, levels } => (31, u64::from(*missed) ^ of_levels(levels)),
-        Changed { levels, booted } => (32, u64::from(*booted) ^ of_levels(levels)),
+        Changed { levels, booted, taken } => {
+            (32, u64::from(*booted) ^ u64::from(*taken) << 55 ^ of_levels(levels))
+        }
         BootFailed => (33, 0),
         Cancelled { count } => (34, u64::from(*count)),
         Boot { pool, purpose, create } => {

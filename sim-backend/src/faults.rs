@@ -1,54 +1,43 @@
-//! The faults of a scenario: slow boots, failing boots, stalls and crashes, of one worker, of a region or of all.
+//! The faults of a scenario, done to the simulated hosts and told to their Workers.
 
 use actors::{Message, Time, WorkerId};
-use scenarios::{Effect, Fault, Scenario};
+use scenarios::faults::Moment;
+use scenarios::{Effect, Scenario};
 
 use crate::hosts::Hosts;
-use crate::queue::Event;
 
 /// See the [module](self).
 pub(crate) struct Faults {
-    faults: Vec<Fault>,
+    faults: scenarios::Faults,
     /// Until when each worker answers nothing; empty where no fault stalls.
     stalled: Vec<Time>,
 }
 
 impl Faults {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let faults = scenario.faults();
-        let stalls = faults.iter().any(|fault| fault.effect == Effect::Stall);
-        let stalled = if stalls { vec![Time::ZERO; scenario.fleet.workers as usize] } else { Vec::new() };
-        Self { faults, stalled }
+        let faults = scenarios::Faults::new(scenario.faults());
+        let workers = if faults.any_stall() { scenario.fleet.workers as usize } else { 0 };
+        Self { faults, stalled: vec![Time::ZERO; workers] }
     }
 
     /// When faults begin and end.
-    pub(crate) fn events(&self) -> Vec<(Time, Event)> {
-        let each = self.faults.iter().zip(0..);
-        each.flat_map(|(fault, index)| {
-            [
-                (fault.at, Event::Fault { index, begins: true }),
-                (fault.until, Event::Fault { index, begins: false }),
-            ]
-        })
-        .collect()
+    pub(crate) fn moments(&self) -> Vec<Moment> {
+        self.faults.moments()
     }
 
     /// A fault begins or ends: changes the hosts, and gives what their Workers are to be told.
-    pub(crate) fn happens(
-        &mut self,
-        index: u32,
-        begins: bool,
-        hosts: &mut Hosts,
-    ) -> Vec<(WorkerId, Message)> {
-        let Fault { workers, effect, until, .. } = self.faults[index as usize].clone();
+    pub(crate) fn happens(&mut self, moment: Moment, hosts: &mut Hosts) -> Vec<(WorkerId, Message)> {
+        let fault = self.faults.turn(moment);
+        let (workers, effect) = (fault.workers.clone(), fault.effect);
         let mut messages = Vec::new();
         for worker in workers.map(WorkerId) {
+            let condition = self.faults.on(worker.0);
             match effect {
-                Effect::SlowBoots(factor) => hosts.set_slow(worker, if begins { factor } else { 1.0 }),
-                Effect::FailedBoots(ratio) => hosts.set_failing(worker, if begins { ratio } else { 0.0 }),
-                Effect::Stall if begins => self.stalled[worker.index()] = until,
-                Effect::Stall => {}
-                Effect::Crash if begins => messages.push((worker, Message::Crash)),
+                Effect::SlowBoots(_) => hosts.set_slow(worker, condition.slow),
+                Effect::FailedBoots(_) => hosts.set_failing(worker, condition.failing),
+                Effect::Stall => self.stalled[worker.index()] = condition.stalled_until,
+                // Told again what it knows, a Worker does nothing.
+                Effect::Crash if condition.is_down => messages.push((worker, Message::Crash)),
                 Effect::Crash => messages.push((worker, Message::Recover)),
             }
         }

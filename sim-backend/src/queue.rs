@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 
 use actors::protocol::Timer;
 use actors::{ActorId, Message, OperationKind, Time};
+use scenarios::faults::Moment;
 
 /// A message on its way.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ pub(crate) enum Event {
     /// A message arrives after a delay; it is kept in the slab.
     Message { index: u32 },
     /// A fault of the scenario begins or ends.
-    Fault { index: u32, begins: bool },
+    Fault(Moment),
 }
 
 #[derive(Clone, Copy)]
@@ -128,6 +129,16 @@ impl Queue {
     /// The same, while it has not come.
     pub(crate) fn peek_message(&self, index: u32) -> &Envelope {
         &self.slab[index as usize]
+    }
+
+    /// The next delayed message, before its time; what else is to happen is dropped.
+    pub(crate) fn pop_message(&mut self) -> Option<Envelope> {
+        while let Some((_, event)) = self.pop_later() {
+            if let Event::Message { index } = event {
+                return Some(self.take_message(index));
+            }
+        }
+        None
     }
 
     /// When the next timed event happens.

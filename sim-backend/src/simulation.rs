@@ -118,10 +118,12 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.begin(true);
         self.core.filling = false;
         self.core.observer.opened(Time::ZERO);
-        self.begin(false);
-        for (at, event) in self.faults.events() {
-            self.core.queue.push_at(at, event);
+        for moment in self.faults.moments() {
+            self.core.queue.push_at(moment.at, Event::Fault(moment));
         }
+        // What strikes at t = 0 also strikes the boots that are ordered then.
+        self.advance_to(Time::ZERO);
+        self.begin(false);
     }
 
     fn begin(&mut self, full: bool) {
@@ -157,12 +159,20 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.unfinished = self.core.unfinished();
         if self.unfinished > 0 {
             self.core.turn_to(limit);
-            for worker in 0..self.core.workers() {
-                self.deliver_now(ActorId(worker), Message::Crash);
-            }
-            while self.core.unfinished() > 0 && self.core.queue.next_at().is_some() {
-                self.step();
-            }
+            self.fail_the_rest();
+        }
+    }
+
+    /// The time for requests to end is over: those that have not fail now, wherever they are. Hosts go down for it, so that
+    /// nobody serves or waits any more, but that is no part of the run.
+    fn fail_the_rest(&mut self) {
+        self.core.observer.closed(self.core.now());
+        for worker in 0..self.core.workers() {
+            self.deliver_now(ActorId(worker), Message::Crash);
+        }
+        while let Some(envelope) = self.core.queue.pop_message() {
+            self.core.deliver(envelope);
+            self.settle();
         }
     }
 
@@ -212,7 +222,12 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let Some((at, event)) = self.core.queue.pop_later() else { return };
         self.core.turn_to(at);
         if let Some(until) = self.stalled_until(&event) {
-            self.core.queue.push_at(until, event);
+            match event {
+                Event::Timer { to, timer } => {
+                    self.core.timers.put_off(&mut self.core.queue, to, timer, at, until);
+                }
+                _ => self.core.queue.push_at(until, event),
+            }
             return;
         }
         match event {
@@ -238,8 +253,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
                 let envelope = self.core.queue.take_message(index);
                 self.core.deliver(envelope);
             }
-            Event::Fault { index, begins } => {
-                for (worker, message) in self.faults.happens(index, begins, &mut self.core.hosts) {
+            Event::Fault(moment) => {
+                for (worker, message) in self.faults.happens(moment, &mut self.core.hosts) {
                     self.deliver_now(ActorId(worker.0), message);
                 }
             }
@@ -255,7 +270,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let to = match *event {
             Event::Done { to, .. } | Event::Timer { to, .. } => to,
             Event::Message { index } => self.core.queue.peek_message(index).to,
-            Event::Fault { .. } => return None,
+            Event::Fault(_) => return None,
         };
         self.faults.stalled_until(self.core.worker_of(to), self.core.now())
     }

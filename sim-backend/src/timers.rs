@@ -49,6 +49,16 @@ impl Timers {
         }
     }
 
+    /// A place in the queue has come up, but nothing happens there before `until`.
+    pub(crate) fn put_off(&mut self, queue: &mut Queue, to: ActorId, timer: Timer, now: Time, until: Time) {
+        if let Some(armed) = self.armed.get_mut(&(to, timer))
+            && armed.queued == now
+        {
+            armed.queued = until;
+            queue.push_at(until, Event::Timer { to, timer });
+        }
+    }
+
     /// A place in the queue has come up: says whether the timer fires now, and puts it off when it was armed again.
     pub(crate) fn fires(&mut self, queue: &mut Queue, to: ActorId, timer: Timer, now: Time) -> bool {
         let Some(armed) = self.armed.get_mut(&(to, timer)) else { return false };
@@ -131,6 +141,22 @@ mod tests {
         }
         assert_eq!(queue.pop_later().map(|(now, _)| now), Some(at(10)));
         assert_eq!(queue.next_at(), None);
+    }
+
+    #[test]
+    fn a_timer_that_is_put_off_fires_later_and_only_once() {
+        let (mut timers, mut queue) = (Timers::default(), Queue::default());
+        timers.arm(&mut queue, ME, Timer::Depth, at(9));
+        timers.arm(&mut queue, ME, Timer::Depth, at(5));
+        let put_off = |timers: &mut Timers, queue: &mut Queue| {
+            let now = queue.pop_later().expect("it has a place").0;
+            timers.put_off(queue, ME, Timer::Depth, now, at(20));
+        };
+        put_off(&mut timers, &mut queue);
+        put_off(&mut timers, &mut queue);
+        assert_eq!(fired(&mut timers, &mut queue), [20]);
+        timers.arm(&mut queue, ME, Timer::Depth, at(30));
+        assert_eq!(fired(&mut timers, &mut queue), [30], "it can be armed again");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod common;
 
+use actors::{Observation, Observer, Time};
 use common::{Counts, run, scenario};
 
 fn longest_ns(start: &str) -> u64 {
@@ -34,4 +35,47 @@ fn a_full_pool_serves_the_first_request_at_once() {
 #[test]
 fn an_empty_pool_serves_it_when_its_first_boot_has_ended() {
     assert_eq!(longest_ns("empty"), 1_000_000_000);
+}
+
+/// The most Sprites that a depth which follows boot times aims for, within two minutes.
+fn highest_goal(start: &str, depth: &str) -> u32 {
+    #[derive(Default)]
+    struct Highest(u32);
+    impl Observer for Highest {
+        fn observe(&mut self, at: Time, observation: Observation) {
+            // The first boot has not ended before half a minute.
+            if at < Time::from_nanos(25_000_000_000)
+                && let Observation::Goal { is, .. } = observation
+            {
+                self.0 = self.0.max(is.high);
+            }
+        }
+    }
+    let text = format!(
+        r#"
+        [fleet]
+        boots = "unlimited"
+        slots = 1000
+        [pool]
+        start = "{start}"
+        depth = {{ kind = "{depth}", boot = "30s", misses = 0.01 }}
+        exhausted = [ {{ kind = "boot" }} ]
+        [latency]
+        boot = "30s"
+        [[demand]]
+        to = 5.5
+        for = "2m"
+        "#
+    );
+    let mut highest = Highest::default();
+    run(&scenario(&text), &mut highest);
+    highest.0
+}
+
+#[test]
+fn a_pool_that_begins_full_knows_no_more_of_boots_than_one_that_begins_empty() {
+    for depth in ["base-stock", "window-quantile"] {
+        let (full, empty) = (highest_goal("full", depth), highest_goal("empty", depth));
+        assert!(full > 60 && full.abs_diff(empty) <= empty / 4, "{depth}: {full} {empty}");
+    }
 }

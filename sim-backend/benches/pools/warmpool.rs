@@ -76,6 +76,10 @@ impl<F: FnMut(u64)> Observer for Books<F> {
         self.recorder.observe(at, observation);
     }
 
+    fn closed(&mut self, at: Time) {
+        self.recorder.closed(at);
+    }
+
     fn opened(&mut self, at: Time) {
         (self.arrived)(0);
         self.recorder.opened(at);

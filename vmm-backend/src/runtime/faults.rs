@@ -6,41 +6,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actors::{ActorId, Message, Time};
-use scenarios::{Effect, Fault};
+use scenarios::{Effect, Faults};
 
 use super::clock::be_urgent;
 use super::shared::Shared;
 
+/// The only worker that a host is.
+const HERE: u32 = 0;
+
 /// Lets faults begin and end at their times, until there are no more or the run is `over`.
-pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, faults: &[Fault], over: &AtomicBool) {
+pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, mut faults: Faults, over: &AtomicBool) {
     be_urgent();
-    let begins = faults.iter().map(|fault| (fault.at, true, fault));
-    let ends = faults.iter().map(|fault| (fault.until, false, fault));
-    let mut moments: Vec<(Time, bool, &Fault)> = begins.chain(ends).collect();
-    moments.sort_by_key(|(at, ..)| *at);
-    let mut stalled_until = Time::ZERO;
     // Whoever has the right to drive and does not use it stalls everything.
     let mut stall = None;
-    for (at, begins, fault) in moments {
-        if at == Time::MAX || !shared.clock.wait_for(at, Duration::ZERO, || !over.load(Ordering::Acquire)) {
+    for moment in faults.moments() {
+        if !shared.clock.wait_for(moment.at, Duration::ZERO, || !over.load(Ordering::Acquire)) {
             break;
         }
-        match fault.effect {
-            Effect::SlowBoots(factor) => shared.operations.set_slow(if begins { factor } else { 1.0 }),
-            Effect::FailedBoots(ratio) => shared.operations.set_failing(if begins { ratio } else { 0.0 }),
-            Effect::Stall if begins => {
-                stalled_until = stalled_until.max(fault.until);
+        let effect = faults.turn(moment).effect;
+        let condition = faults.on(HERE);
+        match effect {
+            Effect::SlowBoots(_) => shared.operations.set_slow(condition.slow),
+            Effect::FailedBoots(_) => shared.operations.set_failing(condition.failing),
+            Effect::Stall if condition.stalled_until > Time::ZERO => {
                 if stall.is_none() {
                     stall = Some(shared.floor.take());
                 }
             }
-            Effect::Stall if at >= stalled_until => {
+            Effect::Stall => {
                 stall = None;
                 shared.drive();
             }
-            Effect::Stall => {}
             Effect::Crash => {
-                shared.tell(worker, if begins { Message::Crash } else { Message::Recover });
+                shared.tell(worker, crash_or_recover(condition.is_down));
                 if stall.is_none() {
                     shared.drive();
                 }
@@ -49,4 +47,9 @@ pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, faults: &[Fault], over:
     }
     drop(stall);
     shared.drive();
+}
+
+/// What a Worker is told of its host. Told again what it knows, it does nothing.
+pub(crate) const fn crash_or_recover(is_down: bool) -> Message {
+    if is_down { Message::Crash } else { Message::Recover }
 }

@@ -7,9 +7,10 @@ use std::time::Duration as Wait;
 
 use actors::policy::Begin;
 use actors::{ActorId, Duration, Message, Observation, Observer, Time, Worker};
-use scenarios::{Effect, Scenario, ScenarioError, WorkerPlan};
+use scenarios::{Effect, Faults, Scenario, ScenarioError, WorkerPlan};
 
 use super::error::RuntimeError;
+use super::faults::crash_or_recover;
 use super::journal::JournalPaths;
 use super::lag::Lag;
 use super::operations::{Class, FILL_TRIES, Machines};
@@ -191,10 +192,10 @@ fn serve(
 ) -> Result<(u64, Time), RuntimeError> {
     let shared = &runtime.shared;
     let over = AtomicBool::new(false);
-    let faults = scenario.faults();
+    let faults = Faults::new(scenario.faults());
     std::thread::scope(|scope| {
-        if !faults.is_empty() {
-            scope.spawn(|| faults::run(shared, WORKER, &faults, &over));
+        if !faults.moments().is_empty() {
+            scope.spawn(|| faults::run(shared, WORKER, faults, &over));
         }
         shared.operations.crew(Class::Start).pace(shared, Arc::clone(pacer));
         let planned = scenario.demand.planned_length();
@@ -229,10 +230,17 @@ fn drain(runtime: &Runtime, options: &Options<'_>) -> u64 {
     }
     let unfinished = runtime.unfinished();
     if unfinished > 0 {
-        runtime.tell(WORKER, Message::Crash);
+        fail_the_rest(runtime);
         runtime.wait_until_quiet(limit.min(Wait::from_secs(5)));
     }
     unfinished as u64
+}
+
+/// The time for requests to end is over: those that have not fail now. The host goes down for it, so that nobody serves or
+/// waits any more, but that is no part of the run.
+fn fail_the_rest(runtime: &Runtime) {
+    lock(&runtime.shared.core).observer.closed(runtime.now());
+    runtime.tell(WORKER, Message::Crash);
 }
 
 fn tell(progress: Option<&AtomicU64>, planned: Option<Duration>, now: Time) {
@@ -304,9 +312,10 @@ pub fn rehearse<O: Observer + Send + 'static>(
 
 fn step_through(runtime: &Runtime, scenario: &Scenario) -> Result<(u64, Time), RuntimeError> {
     let shared = &runtime.shared;
-    for fault in scenario.faults() {
-        shared.tell_at(fault.at, WORKER, Message::Crash);
-        shared.tell_at(fault.until, WORKER, Message::Recover);
+    let mut faults = Faults::new(scenario.faults());
+    for moment in faults.moments() {
+        faults.turn(moment);
+        shared.tell_at(moment.at, WORKER, crash_or_recover(faults.on(WORKER.0).is_down));
     }
     let mut arrivals = scenario.arrivals()?;
     let mut last = Time::ZERO;
@@ -325,8 +334,7 @@ fn step_through(runtime: &Runtime, scenario: &Scenario) -> Result<(u64, Time), R
     let unfinished = runtime.unfinished() as u64;
     if unfinished > 0 {
         shared.clock.set(limit);
-        runtime.tell(WORKER, Message::Crash);
-        while runtime.unfinished() > 0 && runtime.step(Time::MAX).is_some() {}
+        fail_the_rest(runtime);
     }
     Ok((unfinished, shared.clock.now()))
 }
