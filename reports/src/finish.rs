@@ -76,6 +76,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         digest: None,
         events: 0,
         duration_s: seconds(end - from),
+        demand_s: seconds(demand_end(books, end).saturating_sub(from)),
         warmup_s: books.plan.warmup.as_secs_f64(),
         verdict: Verdict::NoGates,
         gates: Vec::new(),
@@ -96,6 +97,11 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         marks: marks(books),
         notes: Vec::new(),
     }
+}
+
+/// When requests have come for the last time: what the run takes after that is no demand.
+fn demand_end(books: &Recorder, end: u64) -> u64 {
+    books.plan.planned.map_or(books.arrived_last, |planned| planned.as_nanos()).min(end)
 }
 
 fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {

@@ -20,8 +20,8 @@ pub struct Plan {
     pub regions: Vec<String>,
     /// What happens before this long after the opening is not counted.
     pub warmup: Duration,
-    /// How long the run will take, warm-up included, where that is known. It decides how wide bins are; a run that takes
-    /// longer is still reported whole, in wider bins.
+    /// How long requests come, warm-up included, where that is known; else they come until the last one. It decides how wide
+    /// bins are; a run that takes longer is still reported whole, in wider bins.
     pub planned: Option<Duration>,
     /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have recovered;
     /// without it only the goal counts.

@@ -47,6 +47,8 @@ pub struct Recorder {
     pub(crate) counts: Counts,
     pub(crate) totals: Totals,
     pub(crate) outages: Vec<Mark>,
+    /// When the last request arrived.
+    pub(crate) arrived_last: u64,
     spike_begin: u64,
     spike_end: u64,
     watch_empty: bool,
@@ -169,6 +171,7 @@ impl Recorder {
             counts: Counts::default(),
             totals: Totals::default(),
             outages: Vec::with_capacity(OUTAGES),
+            arrived_last: 0,
             spike_begin: plan.spike_begin.map_or(NEVER, Time::as_nanos),
             spike_end: plan.spike_end.map_or(NEVER, Time::as_nanos),
             watch_empty: plan.spike_end.is_none(),
@@ -300,6 +303,7 @@ impl Recorder {
         }
         let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
         self.series.arrived(arrived);
+        self.arrived_last = self.arrived_last.max(arrived);
         self.counts.arrived += u64::from(self.counts_at(arrived));
     }
 

@@ -29,6 +29,8 @@ pub struct Summary {
     pub events: u64,
     /// How long was counted, in seconds: from the end of the warm-up to the end of the run.
     pub duration_s: f64,
+    /// For how long of that requests came, in seconds: until the demand's planned end, or else its last request.
+    pub demand_s: f64,
     /// How long the warm-up was, in seconds.
     pub warmup_s: f64,
     /// Whether every gate holds.
@@ -231,6 +233,11 @@ pub struct Worker {
 }
 
 impl Summary {
+    /// Requests per second while they came; nothing where they all came at one moment.
+    pub fn rate(&self) -> Option<f64> {
+        (self.demand_s > 0.0).then(|| self.requests as f64 / self.demand_s)
+    }
+
     /// Sets what only the backend knows.
     pub fn set_run(&mut self, digest: Option<u64>, events: u64) {
         self.digest = digest.map(|digest| format!("{digest:016x}"));

@@ -142,16 +142,12 @@ fn gates(page: &mut Page, summary: &Summary) {
 
 fn demand(page: &mut Page, report: &Report) {
     let summary = &report.summary;
-    let rate = if summary.duration_s > 0.0 { summary.requests as f64 / summary.duration_s } else { 0.0 };
-    let mut says = format!(
-        "{}, {} per second",
-        format::counted(summary.requests, "request", "requests"),
-        format::number(rate)
-    );
-    let rates = report.timeline.rows.iter().filter(|row| row.seconds() > 0.0);
-    let rates = rates.map(|row| (row.arrivals as f64 / row.seconds(), row.from_s));
-    if let Some((peak, at)) = rates.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        let _ = write!(says, " on average, {} at most (at {})", format::number(peak), format::seconds(at));
+    let mut says = format::counted(summary.requests, "request", "requests");
+    if let Some(rate) = summary.rate() {
+        let _ = write!(says, ", {} per second on average", format::number(rate));
+    }
+    if let Some((peak, at)) = report.timeline.peak() {
+        let _ = write!(says, ", {} at most (at {})", format::number(peak), format::seconds(at));
     }
     page.entry("demand", &says);
     let (rejected, failed) = (summary.outcomes.rejected, summary.outcomes.failed);

@@ -4,6 +4,11 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ladder;
+
+/// The narrowest bin, in seconds.
+const NARROWEST_S: f64 = ladder::WIDTHS[0] as f64 / 1e9;
+
 /// The fleet over time. Bins are equally wide but for the last, which ends with the run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
@@ -80,6 +85,23 @@ impl Row {
 }
 
 impl Timeline {
+    /// How wide every bin but the last is, in seconds; of a run that is shorter than a bin, its length.
+    fn width_s(&self) -> f64 {
+        self.rows.first().map_or(0.0, Row::seconds).max(NARROWEST_S)
+    }
+
+    /// So many requests of one bin, per second. The last bin counts as whole: where the run's end leaves a sliver of it, a
+    /// single request would be hundreds per second.
+    pub fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.width_s()
+    }
+
+    /// The most arrivals per second, and the time of their bin, in seconds since the opening.
+    pub fn peak(&self) -> Option<(f64, f64)> {
+        let row = self.rows.iter().rev().max_by_key(|row| row.arrivals)?;
+        Some((self.per_second(row.arrivals), row.from_s))
+    }
+
     /// Writes `timeline.csv`.
     pub fn write(&self, to: impl io::Write) -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_writer(to);
@@ -100,6 +122,17 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bin_that_the_end_cuts_short_has_no_higher_rate() {
+        let row = |from_s, to_s, arrivals| Row { from_s, to_s, arrivals, ..Row::default() };
+        let timeline =
+            Timeline { rows: vec![row(0.0, 1.0, 3), row(1.0, 2.0, 5), row(2.0, 2.001, 1)] };
+        assert_eq!((timeline.per_second(1), timeline.peak()), (1.0, Some((5.0, 1.0))));
+        let moment = Timeline { rows: vec![row(0.0, 1e-6, 3)] };
+        assert_eq!(moment.peak(), Some((300.0, 0.0)), "nothing is told apart within 10 ms");
+        assert_eq!(Timeline::default().peak(), None);
+    }
 
     #[test]
     fn a_timeline_survives_its_file() {

@@ -103,6 +103,25 @@ fn requests_of_the_warmup_are_in_no_figure() {
 }
 
 #[test]
+fn the_rate_is_over_the_time_in_which_requests_came() {
+    let rate = |planned: Option<u64>, warmup: u64| {
+        let (planned, warmup) = (planned.map(Duration::from_secs), Duration::from_secs(warmup));
+        let report = by_hand(Plan { planned, warmup, ..Plan::new("by hand", 1) });
+        let text = reports::terminal::plain(&report, 80);
+        (report.summary.demand_s, report.summary.rate(), text)
+    };
+    let (demand_s, mean, text) = rate(Some(5), 0);
+    assert_eq!((demand_s, mean), (5.0, Some(0.4)), "what comes after the demand is not counted");
+    assert!(text.contains("2 requests, 0.4 per second on average"), "{text}");
+    assert_eq!(rate(None, 0).0, 3.0, "a trace ends with its last request");
+    assert_eq!(rate(Some(5), 1).0, 4.0);
+    assert_eq!(rate(Some(60), 0).0, 10.0, "a run that was cut short has no demand after its end");
+    let (demand_s, mean, text) = rate(None, 3);
+    assert_eq!((demand_s, mean), (0.0, None));
+    assert!(text.contains("1 request, "), "{text}");
+}
+
+#[test]
 fn a_fleet_without_workers_and_a_worker_out_of_range_harm_nothing() {
     let mut books = Recorder::new(Plan::new("nobody", 0));
     books.opened(at(0));

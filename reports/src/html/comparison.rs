@@ -10,7 +10,7 @@ use super::text::{escape, legend, section};
 use crate::compare::{Cell, Comparison, Row, Shown, letter};
 use crate::format;
 use crate::recorder::Report;
-use crate::timeline;
+use crate::timeline::{self, Timeline};
 
 /// The colour class of the n-th variant.
 const COLOURS: [&str; 8] = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"];
@@ -186,13 +186,9 @@ pub(super) fn overlays(names: &[String], reports: &[&Report]) -> String {
         .collect();
     let seed = reports[0].summary.seed;
     let latency = percentiles::plot(&curves, &reports[0].summary.gates).unwrap_or_default();
-    let ready = over_time(names, reports, |row| row.ready_mean, "ready Sprites over time");
-    let misses = over_time(
-        names,
-        reports,
-        |row| if row.seconds() > 0.0 { row.misses as f64 / row.seconds() } else { 0.0 },
-        "misses per second over time",
-    );
+    let ready = over_time(names, reports, |_, row| row.ready_mean, "ready Sprites over time");
+    let misses =
+        over_time(names, reports, |time, row| time.per_second(row.misses), "misses per second over time");
     section("Latency by percentile", &format!("All served requests of the run with seed {seed}."), &latency)
         + &section("Ready Sprites over time", &format!("The run with seed {seed}."), &ready)
         + &section(
@@ -205,7 +201,7 @@ pub(super) fn overlays(names: &[String], reports: &[&Report]) -> String {
 fn over_time(
     labels: &[String],
     reports: &[&Report],
-    value: fn(&timeline::Row) -> f64,
+    value: fn(&Timeline, &timeline::Row) -> f64,
     about: &str,
 ) -> String {
     let end = reports
@@ -213,29 +209,30 @@ fn over_time(
         .filter_map(|report| report.timeline.rows.last())
         .map(|row| row.to_s)
         .fold(1e-3, f64::max);
-    let most = headroom(reports.iter().flat_map(|report| &report.timeline.rows).map(value));
+    let values = |report: &Report| -> Vec<(f64, f64, f64)> {
+        let time = &report.timeline;
+        time.rows.iter().map(|row| (row.from_s, row.to_s, value(time, row))).collect()
+    };
+    let series: Vec<Vec<(f64, f64, f64)>> = reports.iter().map(|report| values(report)).collect();
+    let most = headroom(series.iter().flatten().map(|(_, _, value)| *value));
     let mut plot = Plot::new(Scale::Linear(0.0, end), Scale::Linear(0.0, most), 240);
     plot.time_axis(0.0, end);
     plot.count_axis(most);
-    for (index, report) in reports.iter().enumerate() {
-        let steps: Vec<(f64, f64, f64)> =
-            report.timeline.rows.iter().map(|row| (row.from_s, row.to_s, value(row))).collect();
-        plot.steps(colour(index), &steps);
+    for (index, steps) in series.iter().enumerate() {
+        plot.steps(colour(index), steps);
     }
     plot.marks(&reports[0].summary.marks, end);
     let names: Vec<(&str, &str)> =
         labels.iter().enumerate().map(|(n, name)| (colour(n), name.as_str())).collect();
-    let at = |report: &Report, middle: f64| {
-        let row = report.timeline.rows.iter().find(|row| row.from_s <= middle && middle < row.to_s);
-        row.map_or_else(String::new, |row| format::number(value(row)))
+    let at = |steps: &Vec<(f64, f64, f64)>, middle: f64| {
+        let step = steps.iter().find(|(from, to, _)| *from <= middle && middle < *to);
+        step.map_or_else(String::new, |(_, _, value)| format::number(*value))
     };
-    let hover: Vec<(f64, String, Vec<String>)> = reports[0]
-        .timeline
-        .rows
+    let hover: Vec<(f64, String, Vec<String>)> = series[0]
         .iter()
-        .map(|row| {
-            let middle = (row.from_s + row.to_s) / 2.0;
-            (row.to_s, format::seconds(row.from_s), reports.iter().map(|report| at(report, middle)).collect())
+        .map(|(from, to, _)| {
+            let middle = (from + to) / 2.0;
+            (*to, format::seconds(*from), series.iter().map(|steps| at(steps, middle)).collect())
         })
         .collect();
     plot.hover(&names, &hover);

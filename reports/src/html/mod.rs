@@ -131,9 +131,11 @@ fn cards(summary: &Summary) -> String {
     let unserved = summary.outcomes.unserved();
     let mut cards = vec![
         card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &{
-            let rate =
-                if summary.duration_s > 0.0 { summary.requests as f64 / summary.duration_s } else { 0.0 };
-            format!("{} per second; {} not served", format::number(rate), format::count(unserved))
+            let rate = summary.rate().map_or_else(
+                || "at one moment".to_owned(),
+                |rate| format!("{} per second", format::number(rate)),
+            );
+            format!("{rate}; {} not served", format::count(unserved))
         }),
         card(
             summary,

@@ -36,8 +36,8 @@ fn when(row: &Row) -> String {
 /// Requests per second by outcome, stacked, at the time of their arrival.
 pub(super) fn demand(report: &Report) -> String {
     let rows = &report.timeline.rows;
-    let rate = |count: u64, row: &Row| if row.seconds() > 0.0 { count as f64 / row.seconds() } else { 0.0 };
-    let most = headroom(rows.iter().map(|row| rate(row.arrivals, row)));
+    let rate = |count: u64| report.timeline.per_second(count);
+    let most = headroom(rows.iter().map(|row| rate(row.arrivals)));
     let mut plot = Plot::new(Scale::Linear(0.0, end_s(report)), Scale::Linear(0.0, most), 260);
     frame(&mut plot, report, most);
     let mut floor = vec![0_u64; rows.len()];
@@ -46,7 +46,7 @@ pub(super) fn demand(report: &Report) -> String {
         let mut steps = Vec::with_capacity(rows.len());
         for (row, floor) in rows.iter().zip(&mut floor) {
             let top = *floor + row.outcomes()[index];
-            steps.push((row.from_s, row.to_s, rate(*floor, row), rate(top, row)));
+            steps.push((row.from_s, row.to_s, rate(*floor), rate(top)));
             *floor = top;
         }
         if steps.iter().any(|(_, _, low, high)| high > low) {
@@ -85,18 +85,12 @@ pub(super) fn demand(report: &Report) -> String {
 
 fn demand_says(report: &Report) -> String {
     let summary = &report.summary;
-    let peak = report
-        .timeline
-        .rows
-        .iter()
-        .filter(|row| row.seconds() > 0.0)
-        .max_by(|a, b| (a.arrivals as f64 / a.seconds()).total_cmp(&(b.arrivals as f64 / b.seconds())));
-    let mean = if summary.duration_s > 0.0 { summary.requests as f64 / summary.duration_s } else { 0.0 };
-    let mut says =
-        format!("Requests per second, by the time of their arrival: {} on average", format::number(mean));
-    if let Some(row) = peak {
-        let rate = row.arrivals as f64 / row.seconds();
-        says += &format!(", {} at most, at {}", format::number(rate), format::seconds(row.from_s));
+    let mut says = "Requests per second, by the time of their arrival".to_owned();
+    if let Some(mean) = summary.rate() {
+        says += &format!(": {} on average", format::number(mean));
+    }
+    if let Some((peak, at)) = report.timeline.peak() {
+        says += &format!(", {} at most, at {}", format::number(peak), format::seconds(at));
     }
     match summary.outcomes.unserved() {
         0 => says += ". Every request was served.",
