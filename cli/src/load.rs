@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use actors::Time;
+use actors::policy::PoolKey;
 use reports::{Gate, Mark, Plan, Prices};
 use scenarios::scenario::Overlays;
 use scenarios::{Scenario, ScenarioError};
@@ -80,6 +81,7 @@ impl Loaded {
             backend: backend.to_owned(),
             seed: scenario.seed,
             workers: scenario.workers().iter().map(|plan| plan.region as usize).collect(),
+            per_tenant: scenario.workers().iter().any(|plan| plan.pool.key == PoolKey::Tenant),
             regions: scenario.regions().into_iter().map(|region| region.name).collect(),
             warmup: scenario.warmup,
             planned: scenario.planned_length(),

@@ -8,6 +8,9 @@ use crate::format;
 use crate::outcomes::by_name;
 use crate::summary::{LatencyFigures, Summary};
 
+/// Why nothing is known of single pools.
+pub(crate) const PER_TENANT: &str = "not known: pools are per tenant";
+
 /// One number of a summary. Its `Display` is its name in `[gates]`: `latency p99`, `misses`, `ready least`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
@@ -217,8 +220,8 @@ impl Figure {
             Self::Misses => summary.misses as f64,
             Self::Outcome(outcome) => *summary.outcomes.get(outcome) as f64,
             Self::Requests => summary.requests as f64,
-            Self::Recovery => summary.recovery.seconds.ok_or("not recovered")?,
-            Self::Empty => summary.pool.empty_seconds,
+            Self::Recovery => summary.recovery.as_ref().ok_or(PER_TENANT)?.seconds.ok_or("not recovered")?,
+            Self::Empty => summary.pool.empty_seconds.ok_or(PER_TENANT)?,
             Self::ReadyMean => summary.pool.ready_mean,
             Self::ReadyLeast => summary.pool.ready_least as f64,
             Self::Boots => summary.boots.begun as f64,
@@ -236,7 +239,7 @@ impl Figure {
     pub fn share(self, summary: &Summary) -> Result<f64, &'static str> {
         match self {
             Self::Empty if summary.duration_s == 0.0 => Err("nothing was counted"),
-            Self::Empty => Ok(summary.pool.empty_share),
+            Self::Empty => summary.pool.empty_share.ok_or(PER_TENANT),
             _ if summary.requests == 0 => Err("there was no request"),
             _ => Ok(self.value(summary)? / summary.requests as f64),
         }
@@ -250,9 +253,14 @@ impl Figure {
         }
     }
 
-    /// Whether runs like this one can be compared by it: without a spike, recoveries have no common beginning.
+    /// Whether runs like this one can be compared by it: without a spike, recoveries have no common beginning, and of pools
+    /// per tenant neither recovery nor emptiness is known.
     pub fn is_common_to(self, summary: &Summary) -> bool {
-        self != Self::Recovery || summary.recovery.after_spike
+        match self {
+            Self::Recovery => summary.recovery.as_ref().is_some_and(|recovery| recovery.after_spike),
+            Self::Empty => !summary.pool.per_tenant,
+            _ => true,
+        }
     }
 
     /// Whether less of it is better; nothing where neither is.

@@ -87,7 +87,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         outcomes,
         latency_ns: latency(latencies, exact),
         pool,
-        recovery: recovery(books, end),
+        recovery: of_one_pool(books, recovery(books, end)),
         boots,
         prices: books.plan.prices,
         cost,
@@ -118,12 +118,20 @@ fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
     }
 }
 
+/// What is known of every pool only where each worker has one.
+fn of_one_pool<T>(books: &Recorder, value: T) -> Option<T> {
+    (!books.plan.per_tenant).then_some(value)
+}
+
 fn levels(books: &Recorder, ns: u64) -> Levels {
     let totals = &books.totals;
     let empty: u128 = books.workers.iter().map(|worker| u128::from(worker.counted.empty)).sum();
     let vm_seconds = |integral: u128| rounded(integral as f64 / 1e9);
     let whole = ns as f64 * books.workers.len() as f64;
+    let share = if whole == 0.0 { 0.0 } else { rounded_share(empty as f64 / whole) };
+    let longest = books.workers.iter().map(|worker| worker.empty_longest).max().unwrap_or(0);
     Levels {
+        per_tenant: books.plan.per_tenant,
         ready_mean: mean(totals.ready as f64, ns),
         ready_least: books.counts.ready_least,
         ready_least_worker: books
@@ -133,9 +141,9 @@ fn levels(books: &Recorder, ns: u64) -> Levels {
             .min()
             .unwrap_or(0),
         target_mean: mean(totals.target as f64, ns),
-        empty_seconds: vm_seconds(empty),
-        empty_share: if whole == 0.0 { 0.0 } else { rounded_share(empty as f64 / whole) },
-        empty_longest_s: seconds(books.workers.iter().map(|worker| worker.empty_longest).max().unwrap_or(0)),
+        empty_seconds: of_one_pool(books, vm_seconds(empty)),
+        empty_share: of_one_pool(books, share),
+        empty_longest_s: of_one_pool(books, seconds(longest)),
         booting_mean: mean(totals.booting as f64, ns),
         in_use_mean: mean(totals.in_use as f64, ns),
         in_use_most: books.counts.in_use_most,
@@ -176,15 +184,15 @@ fn workers(books: &Recorder, end: u64, counted_s: f64) -> Vec<Worker> {
         Worker {
             region: *region,
             requests: worker.requests,
-            misses: worker.misses,
+            misses: worker.requests.saturating_sub(worker.warm),
             boots: u64::from(worker.boots),
             ready_mean: per_second(worker.counted.ready),
             ready_least: u64::from(worker.ready_least),
             target_mean: per_second(worker.counted.target),
-            empty_seconds: rounded(seconds(worker.counted.empty)),
-            recovery_s: worker.longest_recovery(end).map(seconds),
+            empty_seconds: of_one_pool(books, rounded(seconds(worker.counted.empty))),
+            recovery_s: of_one_pool(books, worker.longest_recovery(end)).flatten().map(seconds),
             level_strip,
-            empty_strip,
+            empty_strip: of_one_pool(books, empty_strip).unwrap_or_default(),
         }
     })
     .collect()
@@ -196,6 +204,7 @@ fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
     let mut regions: Vec<Region> = (0..most)
         .map(|index| Region {
             name: books.plan.regions.get(index).cloned().unwrap_or_else(|| format!("region {index}")),
+            empty_seconds: of_one_pool(books, 0.0),
             ..Region::default()
         })
         .collect();
@@ -206,7 +215,8 @@ fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
         region.misses += worker.misses;
         region.ready_mean = rounded(region.ready_mean + worker.ready_mean);
         region.target_mean = rounded(region.target_mean + worker.target_mean);
-        region.empty_seconds = rounded(region.empty_seconds + worker.empty_seconds);
+        let empty = region.empty_seconds.zip(worker.empty_seconds);
+        region.empty_seconds = empty.map(|(before, more)| rounded(before + more));
     }
     regions
 }

@@ -132,15 +132,23 @@ pub fn read(folder: &Path) -> Result<Report, FolderError> {
         fs::read(&path).map_err(|source| FolderError::Read { path, source })
     };
     let content = |name: &str, why: String| FolderError::Content { path: folder.join(name), why };
-    let summary: Summary =
-        serde_json::from_slice(&read(SUMMARY)?).map_err(|error| content(SUMMARY, error.to_string()))?;
-    if summary.schema != crate::summary::SCHEMA {
-        return Err(content(SUMMARY, format!("its schema is {}", summary.schema)));
+    let bytes = read(SUMMARY)?;
+    let damaged = |error: serde_json::Error| content(SUMMARY, error.to_string());
+    let Layout { schema } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if schema != crate::summary::SCHEMA {
+        return Err(content(SUMMARY, format!("its schema is {schema}, not {}", crate::summary::SCHEMA)));
     }
+    let summary: Summary = serde_json::from_slice(&bytes).map_err(damaged)?;
     let timeline =
         Timeline::read(read(TIMELINE)?.as_slice()).map_err(|error| content(TIMELINE, error.to_string()))?;
     let latencies = hlog::read(&read(HLOG)?).map_err(|error| content(HLOG, error.to_string()))?;
     Ok(Report { summary, timeline, latencies })
+}
+
+/// What a summary of any version says about itself.
+#[derive(serde::Deserialize)]
+struct Layout {
+    schema: u32,
 }
 
 /// Files that get their names together. Until then they have temporary ones, and are removed if anything fails.

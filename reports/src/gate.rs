@@ -221,8 +221,8 @@ mod tests {
         summary.misses = 20;
         summary.latency_ns.served.count = 980;
         summary.latency_ns.served.p99 = 250_000_000;
-        summary.pool.empty_seconds = 12.0;
-        summary.pool.empty_share = 0.06;
+        summary.pool.empty_seconds = Some(12.0);
+        summary.pool.empty_share = Some(0.06);
         summary.pool.ready_least = 3;
         summary
     }
@@ -260,6 +260,18 @@ mod tests {
         let result = Gate::parse("latency p99 waited", "< 1h").unwrap().evaluate(&summary());
         assert!(!result.holds);
         assert_eq!((result.value, result.shown().as_str()), (None, "no request ended so"));
+    }
+
+    #[test]
+    fn of_pools_per_tenant_nothing_holds_that_is_not_known() {
+        let plan = Plan { per_tenant: true, ..Plan::new("tenants", 1) };
+        let mut summary = Recorder::new(plan).finish(actors::Time::from_nanos(1)).summary;
+        summary.duration_s = 1.0;
+        for (figure, bound) in [("empty", "< 1h"), ("empty", "<= 100%"), ("recovery", "< 1h")] {
+            let result = Gate::parse(figure, bound).unwrap().evaluate(&summary);
+            assert!(!result.holds, "{figure} {bound}");
+            assert_eq!(result.shown(), "not known: pools are per tenant");
+        }
     }
 
     #[test]

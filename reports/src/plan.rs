@@ -18,6 +18,9 @@ pub struct Plan {
     pub workers: Vec<usize>,
     /// The names of the regions. One nameless region may be left out.
     pub regions: Vec<String>,
+    /// Whether a worker keeps a pool per tenant. Observations do not tell pools of one worker apart, so of such pools it is not
+    /// known when one was empty, nor when it had recovered.
+    pub per_tenant: bool,
     /// What happens before this long after the opening is not counted.
     pub warmup: Duration,
     /// How long requests come, warm-up included, where that is known; else they come until the last one. It decides how wide

@@ -297,14 +297,19 @@ impl Recorder {
     }
 
     #[inline]
-    fn arrived(&mut self, request: &Request) {
+    fn arrived(&mut self, worker: usize, request: &Request) {
         if self.origin == NEVER {
             return;
         }
         let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
         self.series.arrived(arrived);
         self.arrived_last = self.arrived_last.max(arrived);
-        self.counts.arrived += u64::from(self.counts_at(arrived));
+        if self.counts_at(arrived) {
+            self.counts.arrived += 1;
+            if let Some(worker) = self.workers.get_mut(worker) {
+                worker.requests += 1;
+            }
+        }
     }
 
     #[inline]
@@ -317,9 +322,11 @@ impl Recorder {
         self.series.ended(arrived, outcome, latency);
         if self.counts_at(arrived) {
             self.latency.record(outcome, latency);
-            if let Some(worker) = self.workers.get_mut(worker) {
-                worker.requests += 1;
-                worker.misses += u64::from(outcome != Outcome::Warm);
+            // A miss may end with a neighbour, so misses are what is left of the arrivals. Warm ones end where they arrived.
+            if outcome == Outcome::Warm
+                && let Some(worker) = self.workers.get_mut(worker)
+            {
+                worker.warm += 1;
             }
         }
     }
@@ -427,7 +434,7 @@ impl Observer for Recorder {
         let t = self.tick(at);
         match observation {
             Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
-            Observation::Arrived { request, .. } => self.arrived(&request),
+            Observation::Arrived { worker, request } => self.arrived(worker.index(), &request),
             Observation::Ended { worker, request, outcome } => {
                 self.ended(t, worker.index(), &request, outcome)
             }

@@ -71,10 +71,10 @@ impl Strips {
     }
 }
 
-/// The level as a share of the goal, in tenths; a pool without a goal meets it.
+/// The level as a share of the goal, in tenths. Without a goal whatever is ready is enough, but nothing is nothing.
 fn level_character(cell: &Stretch) -> char {
     if cell.target == 0 {
-        return '+';
+        return if cell.ready > 0 { '+' } else { '0' };
     }
     let share = cell.ready as f64 / cell.target as f64;
     if share >= 0.95 { '+' } else { tenth((share * 10.0) as u32) }
@@ -103,6 +103,12 @@ mod tests {
         strips.close();
         strips.add(1, Stretch { ready: 0, target: 20_000_000, empty: 5_000_000 });
         assert_eq!(strips.texts(1, 25_000_000), ("+50".to_owned(), "01+".to_owned()));
+    }
+
+    #[test]
+    fn a_pool_without_a_goal_is_full_only_where_something_is_ready() {
+        assert_eq!(level_character(&Stretch { ready: 1, target: 0, empty: 0 }), '+');
+        assert_eq!(level_character(&Stretch { ready: 0, target: 0, empty: 1 }), '0');
     }
 
     #[test]

@@ -9,13 +9,13 @@ use crate::outcomes::PerOutcome;
 use crate::plan::Mark;
 
 /// The number of this layout of `summary.json`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The figures of a run. What happened within the warm-up is not in them, except where said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// The number of this layout: 1.
+    /// The number of this layout: 2.
     pub schema: u32,
     /// The scenario's name.
     pub name: String,
@@ -51,8 +51,8 @@ pub struct Summary {
     pub latency_ns: LatencyNs,
     /// The pools' levels.
     pub pool: Levels,
-    /// From the end of the spike until every pool met its goal.
-    pub recovery: Recovery,
+    /// From the end of the spike until every pool met its goal; null where pools are per tenant.
+    pub recovery: Option<Recovery>,
     /// How VMs came to be, and were lost.
     pub boots: Boots,
     /// What was paid for what.
@@ -120,6 +120,9 @@ pub struct LatencyFigures {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Levels {
+    /// Whether workers keep a pool per tenant. What was ready is counted over all pools of a worker together, so when one of them
+    /// was empty, and when it had recovered, is not known, and null.
+    pub per_tenant: bool,
     /// Mean number of ready Sprites in the fleet.
     pub ready_mean: f64,
     /// The least number of ready Sprites in the fleet.
@@ -128,12 +131,12 @@ pub struct Levels {
     pub ready_least_worker: u64,
     /// Mean number of Sprites that the pools aimed to have ready.
     pub target_mean: f64,
-    /// Seconds that a pool was without any ready Sprite, summed over workers.
-    pub empty_seconds: f64,
-    /// The mean over workers of the share of time that its pool was empty.
-    pub empty_share: f64,
-    /// The longest time that one worker's pool was empty, in seconds.
-    pub empty_longest_s: f64,
+    /// Seconds that a pool was without any ready Sprite, summed over workers; null where pools are per tenant.
+    pub empty_seconds: Option<f64>,
+    /// The mean over workers of the share of time that its pool was empty; null where pools are per tenant.
+    pub empty_share: Option<f64>,
+    /// The longest time that one worker's pool was empty, in seconds; null where pools are per tenant.
+    pub empty_longest_s: Option<f64>,
     /// Mean number of Sprites being booted or created.
     pub booting_mean: f64,
     /// Mean number of Sprites in use: starting, running, idle or waking.
@@ -192,7 +195,7 @@ pub struct Region {
     pub name: String,
     /// How many workers it has.
     pub workers: u64,
-    /// Requests that ended there.
+    /// Requests that arrived there, also those that a neighbour served or that had not ended.
     pub requests: u64,
     /// Of which not warm.
     pub misses: u64,
@@ -200,8 +203,8 @@ pub struct Region {
     pub ready_mean: f64,
     /// Mean number of Sprites aimed for.
     pub target_mean: f64,
-    /// Seconds that a pool was empty, summed over its workers.
-    pub empty_seconds: f64,
+    /// Seconds that a pool was empty, summed over its workers; null where pools are per tenant.
+    pub empty_seconds: Option<f64>,
 }
 
 /// One worker.
@@ -210,7 +213,7 @@ pub struct Region {
 pub struct Worker {
     /// Its region, as an index into `regions`.
     pub region: usize,
-    /// Requests that ended there.
+    /// Requests that arrived there, also those that a neighbour served or that had not ended.
     pub requests: u64,
     /// Of which not warm.
     pub misses: u64,
@@ -222,13 +225,14 @@ pub struct Worker {
     pub ready_least: u64,
     /// Mean number of Sprites aimed for.
     pub target_mean: f64,
-    /// Seconds that its pool was empty.
-    pub empty_seconds: f64,
-    /// Its own recovery in seconds; null when it had not recovered.
+    /// Seconds that its pool was empty; null where pools are per tenant.
+    pub empty_seconds: Option<f64>,
+    /// Its own recovery in seconds; null when it had not recovered, and where pools are per tenant.
     pub recovery_s: Option<f64>,
     /// One character per bin: the mean level as a share of the goal in tenths, 0 to 9, and `+` from 95 % up.
     pub level_strip: String,
     /// One character per bin: the share of time its pool was empty in tenths, 0 to 9 and `+`; any emptiness is at least 1.
+    /// Without any character where pools are per tenant.
     pub empty_strip: String,
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use actors::Outcome;
 use anstyle::{AnsiColor, Color, Style};
 
-use crate::figure::{Figure, Statistic};
+use crate::figure::{Figure, PER_TENANT, Statistic};
 use crate::format;
 use crate::html::{verdict_says, verdict_word, workers_text};
 use crate::moments;
@@ -245,20 +245,7 @@ fn pool(page: &mut Page, report: &Report) {
         ),
     );
     page.entry("empty", &empty_says(summary));
-    let recovery = match (Figure::Recovery.value(summary), summary.recovery.worker) {
-        (Err(why), Some(worker)) => format!("{why}: worker {worker}"),
-        (Err(why), None) => why.to_owned(),
-        (Ok(_), None) => "no pool had to recover".to_owned(),
-        (Ok(seconds), Some(worker)) => {
-            let since = if summary.recovery.after_spike {
-                "after the end of the spike"
-            } else {
-                "from empty to its goal"
-            };
-            format!("{} {since} (worker {worker})", format::seconds(seconds))
-        }
-    };
-    page.entry("recovery", &recovery);
+    page.entry("recovery", &recovery_says(summary));
     let boots = &summary.boots;
     let mut says = format!("{} begun, {} failed", format::count(boots.begun), format::count(boots.failed));
     for (count, name) in [(boots.creates, "creates"), (boots.wakes, "wakes")] {
@@ -270,18 +257,35 @@ fn pool(page: &mut Page, report: &Report) {
     page.gap();
 }
 
+/// How long pools took to recover, in words.
+fn recovery_says(summary: &Summary) -> String {
+    let Some(recovery) = &summary.recovery else { return PER_TENANT.to_owned() };
+    let since = if recovery.after_spike { "after the end of the spike" } else { "from empty to its goal" };
+    match (Figure::Recovery.value(summary), recovery.worker) {
+        (Err(why), Some(worker)) => format!("{why}: worker {worker}"),
+        (Err(why), None) => why.to_owned(),
+        (Ok(_), None) => "no pool had to recover".to_owned(),
+        (Ok(seconds), Some(worker)) => format!("{} {since} (worker {worker})", format::seconds(seconds)),
+    }
+}
+
 /// When pools were empty, in words.
 fn empty_says(summary: &Summary) -> String {
     let pool = &summary.pool;
+    let (Some(seconds), Some(share), Some(longest)) =
+        (pool.empty_seconds, pool.empty_share, pool.empty_longest_s)
+    else {
+        return format!("{PER_TENANT}, and what is ready is counted over all pools of a worker");
+    };
     let periods = moments::periods(summary);
     if periods.is_empty() {
         return "never".to_owned();
     }
     let mut says = format!(
         "{} over all workers ({} of the time), longest {};",
-        format::seconds(pool.empty_seconds),
-        format::share(pool.empty_share),
-        format::seconds(pool.empty_longest_s)
+        format::seconds(seconds),
+        format::share(share),
+        format::seconds(longest)
     );
     for (index, period) in periods.iter().take(3).enumerate() {
         let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
@@ -310,7 +314,17 @@ fn sparkline(report: &Report, columns: usize) -> String {
         sum.0 += row.ready_mean * row.seconds();
         sum.1 += row.target * row.seconds();
     }
-    let share = |(ready, target): (f64, f64)| if target > 0.0 { (ready / target).min(1.0) } else { 1.0 };
+    // Without a target whatever is ready is enough, but nothing is nothing.
+    let share = |(ready, target): (f64, f64)| match target > 0.0 {
+        true => (ready / target).min(1.0),
+        false => {
+            if ready > 0.0 {
+                1.0
+            } else {
+                0.0
+            }
+        }
+    };
     sums.into_iter().map(|sum| LEVELS[(share(sum) * 8.0).ceil() as usize]).collect()
 }
 

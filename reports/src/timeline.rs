@@ -126,8 +126,7 @@ mod tests {
     #[test]
     fn a_bin_that_the_end_cuts_short_has_no_higher_rate() {
         let row = |from_s, to_s, arrivals| Row { from_s, to_s, arrivals, ..Row::default() };
-        let timeline =
-            Timeline { rows: vec![row(0.0, 1.0, 3), row(1.0, 2.0, 5), row(2.0, 2.001, 1)] };
+        let timeline = Timeline { rows: vec![row(0.0, 1.0, 3), row(1.0, 2.0, 5), row(2.0, 2.001, 1)] };
         assert_eq!((timeline.per_second(1), timeline.peak()), (1.0, Some((5.0, 1.0))));
         let moment = Timeline { rows: vec![row(0.0, 1e-6, 3)] };
         assert_eq!(moment.peak(), Some((300.0, 0.0)), "nothing is told apart within 10 ms");

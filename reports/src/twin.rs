@@ -156,8 +156,11 @@ impl Twin {
             row("ready, least", Unit::Count, None, &|summary| summary.pool.ready_least as f64),
             row("booting, mean", Unit::Count, None, &|summary| summary.pool.booting_mean),
             row("waiting, most", Unit::Count, None, &|summary| summary.pool.waiting_most as f64),
-            row("pool empty", Unit::Share, None, &|summary| summary.pool.empty_share),
         ]);
+        if !simulated.pool.per_tenant {
+            let share = |summary: &Summary| summary.pool.empty_share.unwrap_or(0.0);
+            rows.push(row("pool empty", Unit::Share, None, &share));
+        }
         Self {
             schema: SCHEMA,
             scenario: simulated.name.clone(),

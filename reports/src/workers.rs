@@ -17,8 +17,10 @@ pub(crate) struct Worker {
     pub(crate) boots: u32,
     /// Since when the pool has been on its way back to its goal.
     pub(crate) recovering_since: u64,
+    /// Requests that arrived here.
     pub(crate) requests: u64,
-    pub(crate) misses: u64,
+    /// Of which served at once, and therefore here.
+    pub(crate) warm: u64,
     /// Since when the pool is empty.
     empty_since: u64,
     pub(crate) empty_longest: u64,
@@ -69,7 +71,7 @@ impl Worker {
             recovery: 0,
             empty_longest: 0,
             requests: 0,
-            misses: 0,
+            warm: 0,
             boots: 0,
             ready_least: 0,
             counted: Stretch::default(),

@@ -74,6 +74,12 @@ fn a_damaged_folder_is_named() {
     let missing = folder::read(place.path()).unwrap_err().to_string();
     assert!(missing.contains("summary.json") && missing.contains("--out"), "{missing}");
     folder::write(place.path(), &Toy::default().report()).unwrap();
+    let summary = fs::read_to_string(place.path().join(folder::SUMMARY)).unwrap();
+    let older = summary.replace("\"schema\": 2", "\"schema\": 1").replace("\"demand_s\"", "\"elsewhere\"");
+    fs::write(place.path().join(folder::SUMMARY), older).unwrap();
+    let older = folder::read(place.path()).unwrap_err().to_string();
+    assert!(older.contains("its schema is 1, not 2"), "{older}");
+    fs::write(place.path().join(folder::SUMMARY), summary).unwrap();
     fs::write(place.path().join(folder::TIMELINE), "from_s,to_s\n1,2\n").unwrap();
     let damaged = folder::read(place.path()).unwrap_err().to_string();
     assert!(damaged.contains("timeline.csv is damaged"), "{damaged}");

@@ -60,23 +60,47 @@ fn levels_are_what_one_computes_by_hand() {
     assert_eq!((summary.pool.ready_mean, summary.pool.ready_least, summary.pool.target_mean), (1.1, 0, 2.0));
     assert_eq!(
         (summary.pool.empty_seconds, summary.pool.empty_share, summary.pool.empty_longest_s),
-        (3.0, 0.3, 3.0)
+        (Some(3.0), Some(0.3), Some(3.0))
     );
     assert_eq!((summary.boots.begun, summary.boots.failed), (2, 0), "boots of the filling are not counted");
     assert_eq!((summary.latency_ns.served.min, summary.latency_ns.served.max), (60_000, 60_000));
     assert_eq!((summary.latency_ns.served.p99, summary.latency_ns.served.mean), (60_000, 60_000.0));
 }
 
+fn recovery(summary: &Summary) -> (Option<f64>, Option<u32>) {
+    let recovery = summary.recovery.as_ref().expect("every worker has one pool");
+    (recovery.seconds, recovery.worker)
+}
+
+/// Of several pools on one worker only the sum is observed: a tenant may have none while others have plenty.
+#[test]
+fn of_pools_per_tenant_it_is_not_claimed_when_they_were_empty() {
+    let spike_end = Some(Time::from_nanos(4_500_000_000));
+    let report = by_hand(Plan { per_tenant: true, spike_end, ..Plan::new("tenants", 1) });
+    let summary = &report.summary;
+    assert_eq!((summary.pool.empty_seconds, summary.pool.empty_share), (None, None));
+    assert_eq!((&summary.recovery, summary.workers[0].empty_seconds), (&None, None));
+    assert_eq!(summary.pool.ready_mean, 1.1, "what all have together is known");
+    let text = reports::terminal::plain(&report, 120);
+    assert!(text.contains("empty      not known: pools are per tenant"), "{text}");
+    assert!(text.contains("recovery   not known: pools are per tenant"), "{text}");
+    let page = reports::html::page(&report);
+    for claim in ["ever empty", "always ready", "a pool is empty", "no pool had to recover"] {
+        assert!(!page.contains(claim), "the page says: {claim}");
+    }
+    assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), *summary);
+}
+
 #[test]
 fn recovery_is_counted_from_the_spikes_end_or_else_from_empty() {
     let summary = by_hand(Plan::new("by hand", 1)).summary;
-    assert_eq!((summary.recovery.seconds, summary.recovery.worker), (Some(5.0), Some(0)));
+    assert_eq!(recovery(&summary), (Some(5.0), Some(0)));
     let spike_end = Some(Time::from_nanos(4_500_000_000));
     let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
-    assert_eq!(summary.recovery.seconds, Some(3.5));
+    assert_eq!(recovery(&summary).0, Some(3.5));
     let spike_end = Some(Time::from_nanos(9_000_000_000));
     let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
-    assert_eq!((summary.recovery.seconds, summary.recovery.worker), (Some(0.0), None));
+    assert_eq!(recovery(&summary), (Some(0.0), None));
 }
 
 #[test]
@@ -87,7 +111,7 @@ fn what_did_not_recover_does_not_hold_and_says_so() {
     books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
     books.opened(at(0));
     let summary = books.finish(at(9_000)).summary;
-    assert_eq!((summary.recovery.seconds, summary.verdict), (None, Verdict::Failed));
+    assert_eq!((recovery(&summary).0, summary.verdict), (None, Verdict::Failed));
     assert_eq!(summary.gates[0].shown(), "not recovered");
 }
 
@@ -98,8 +122,29 @@ fn requests_of_the_warmup_are_in_no_figure() {
     assert_eq!((summary.requests, summary.duration_s, summary.warmup_s), (1, 7.5, 2.5));
     assert_eq!(summary.pool.idle_vm_seconds, 0.5 + 2.0 + 4.0);
     let summary = by_hand(Plan { warmup: Duration::from_secs(60), ..Plan::new("by hand", 1) }).summary;
-    assert_eq!((summary.requests, summary.duration_s, summary.pool.empty_longest_s), (0, 0.0, 0.0));
+    assert_eq!((summary.requests, summary.duration_s, summary.pool.empty_longest_s), (0, 0.0, Some(0.0)));
     assert_eq!(summary.notes, ["the run ended within its warm-up: nothing was counted"]);
+}
+
+#[test]
+fn a_miss_is_booked_where_it_was_asked_for() {
+    let helper = WorkerId(1);
+    let mut books = Recorder::new(Plan { warmup: Duration::from_secs(1), ..Plan::new("helped", 2) });
+    books.opened(at(0));
+    for (id, ms, served_by, outcome) in [
+        (0, 500, helper, Outcome::Spilled),
+        (1, 2_000, helper, Outcome::Spilled),
+        (2, 3_000, WORKER, Outcome::Warm),
+        (3, 4_000, WORKER, Outcome::Rejected),
+    ] {
+        let request = request(id, ms * 1_000_000);
+        books.observe(at(ms), Observation::Arrived { worker: WORKER, request });
+        books.observe(at(ms + 1_500), Observation::Ended { worker: served_by, request, outcome });
+    }
+    let summary = books.finish(at(9_000)).summary;
+    let booked: Vec<_> = summary.workers.iter().map(|worker| (worker.requests, worker.misses)).collect();
+    assert_eq!(booked, [(3, 2), (0, 0)]);
+    assert_eq!((summary.regions[0].requests, summary.regions[0].misses), (3, 2));
 }
 
 #[test]
@@ -209,10 +254,10 @@ proptest! {
         let sum = |of: fn(&reports::summary::Worker) -> f64| summary.workers.iter().map(of).sum::<f64>();
         prop_assert!((sum(|worker| worker.ready_mean) - summary.pool.ready_mean).abs() < 0.01);
         prop_assert!((sum(|worker| worker.target_mean) - summary.pool.target_mean).abs() < 0.01);
-        prop_assert!((sum(|worker| worker.empty_seconds) - summary.pool.empty_seconds).abs() < 0.01);
+        prop_assert!((sum(|worker| worker.empty_seconds.unwrap()) - summary.pool.empty_seconds.unwrap()).abs() < 0.01);
         prop_assert_eq!(summary.workers.iter().map(|worker| worker.boots).sum::<u64>(), summary.boots.begun);
-        prop_assert!(summary.pool.empty_share <= 1.0);
-        prop_assert!(summary.pool.empty_longest_s <= summary.duration_s);
+        prop_assert!(summary.pool.empty_share.unwrap() <= 1.0);
+        prop_assert!(summary.pool.empty_longest_s.unwrap() <= summary.duration_s);
         let latency = &summary.latency_ns.served;
         prop_assert!(latency.min <= latency.p50 && latency.p50 <= latency.p99 && latency.p99 <= latency.max);
         prop_assert_eq!(Summary::from_json(&summary.to_json()).unwrap(), summary);

@@ -122,12 +122,6 @@ fn cards(summary: &Summary) -> String {
     let latency = percentiles::headline(&summary.gates);
     let latency_value =
         latency.value(summary).map_or_else(|why| why.to_owned(), |value| latency.unit().show(value));
-    let recovery = summary.recovery.seconds.map_or_else(|| "not recovered".to_owned(), format::seconds);
-    let since = match (summary.recovery.after_spike, summary.recovery.worker) {
-        (true, _) => "from the end of the spike until every pool is back".to_owned(),
-        (false, None) => "no pool had to recover".to_owned(),
-        (false, Some(worker)) => format!("from empty to the goal again, worker {worker}"),
-    };
     let unserved = summary.outcomes.unserved();
     let mut cards = vec![
         card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &{
@@ -155,24 +149,8 @@ fn cards(summary: &Summary) -> String {
             &latency_value,
             &format!("the worst took {}", format::nanos(summary.latency_ns.served.max as f64)),
         ),
-        card(
-            summary,
-            &[Figure::Empty],
-            "Pool empty",
-            &match pool.empty_seconds {
-                0.0 => "never".to_owned(),
-                _ => format::share(pool.empty_share),
-            },
-            &match pool.empty_seconds {
-                0.0 => "a Sprite was always ready on every worker".to_owned(),
-                sum => format!(
-                    "of the time; longest {}, {} over all workers",
-                    format::seconds(pool.empty_longest_s),
-                    format::seconds(sum)
-                ),
-            },
-        ),
-        card(summary, &[Figure::Recovery], "Recovery", &recovery, &since),
+        empty_card(summary),
+        recovery_card(summary),
     ];
     if !summary.cost.items.is_empty() {
         let cost = format::number(summary.cost.total);
@@ -183,6 +161,39 @@ fn cards(summary: &Summary) -> String {
         cards.push(card(summary, &[Figure::Idle], "Idle", &format::number(pool.idle_vm_seconds), &running));
     }
     format!("<div class=\"cards\">{}</div>\n", cards.concat())
+}
+
+fn empty_card(summary: &Summary) -> String {
+    let pool = &summary.pool;
+    let (value, about) = match (pool.empty_seconds, pool.empty_share, pool.empty_longest_s) {
+        (Some(sum), Some(share), Some(longest)) if sum > 0.0 => {
+            let (longest, sum) = (format::seconds(longest), format::seconds(sum));
+            (format::share(share), format!("of the time; longest {longest}, {sum} over all workers"))
+        }
+        (Some(_), ..) => ("never".to_owned(), "a Sprite was always ready on every worker".to_owned()),
+        (None, ..) => not_known(),
+    };
+    card(summary, &[Figure::Empty], "Pool empty", &value, &about)
+}
+
+fn recovery_card(summary: &Summary) -> String {
+    let (value, about) = match &summary.recovery {
+        None => not_known(),
+        Some(recovery) => (
+            recovery.seconds.map_or_else(|| "not recovered".to_owned(), format::seconds),
+            match (recovery.after_spike, recovery.worker) {
+                (true, _) => "from the end of the spike until every pool is back".to_owned(),
+                (false, None) => "no pool had to recover".to_owned(),
+                (false, Some(worker)) => format!("from empty to the goal again, worker {worker}"),
+            },
+        ),
+    };
+    card(summary, &[Figure::Recovery], "Recovery", &value, &about)
+}
+
+/// What is said of single pools where pools are per tenant.
+fn not_known() -> (String, String) {
+    ("not known".to_owned(), "pools are per tenant; a worker's are counted together".to_owned())
 }
 
 /// One card. It is marked where a gate on one of its figures does not hold.

@@ -153,13 +153,16 @@ pub(super) fn pool(report: &Report) -> String {
         })
         .collect();
     plot.hover(&names, &hover);
-    let content = legend(&[
+    let mut entries = vec![
         ("ready", "ready, mean".to_owned()),
         ("ready-least", "ready, least".to_owned()),
         ("target", "target".to_owned()),
         ("booting", "booting".to_owned()),
-        ("void", "a pool is empty".to_owned()),
-    ]) + &plot.finish("ready Sprites over time, against their target");
+    ];
+    if !summary.pool.per_tenant {
+        entries.push(("void", "a pool is empty".to_owned()));
+    }
+    let content = legend(&entries) + &plot.finish("ready Sprites over time, against their target");
     section("How full the pools were", &pool_says(summary), &content)
 }
 
@@ -172,15 +175,21 @@ pub(super) fn pool_says(summary: &Summary) -> String {
         format::number(pool.target_mean),
         format::count(pool.ready_least)
     );
+    let (Some(seconds), Some(share), Some(longest)) =
+        (pool.empty_seconds, pool.empty_share, pool.empty_longest_s)
+    else {
+        return says
+            + "Pools are per tenant, and a worker's are counted together: when one of them was empty is not known.";
+    };
     let periods = moments::periods(summary);
     if periods.is_empty() {
         return says + "No pool was ever empty.";
     }
     says += &format!(
         "<strong>Empty for {} in all</strong> ({} of the time), the longest {}: ",
-        format::seconds(pool.empty_seconds),
-        format::share(pool.empty_share),
-        format::seconds(pool.empty_longest_s)
+        format::seconds(seconds),
+        format::share(share),
+        format::seconds(longest)
     );
     let shown: Vec<String> = periods
         .iter()

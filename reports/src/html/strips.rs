@@ -21,12 +21,19 @@ pub(super) fn workers(summary: &Summary) -> String {
     if together > 1 {
         let _ = write!(says, " Each row is {together} workers and shows the worst of them.");
     }
-    let content = legend() + &map(summary, &rows, together) + &regions(summary) + &worst_workers(summary);
+    let content = legend(summary.pool.per_tenant)
+        + &map(summary, &rows, together)
+        + &regions(summary)
+        + &worst_workers(summary);
     section("Every worker", &says, &content)
 }
 
 fn says(summary: &Summary) -> String {
-    let touched = summary.workers.iter().filter(|worker| worker.empty_seconds > 0.0).count();
+    if summary.pool.per_tenant {
+        return "A row for each worker, from left to right in time, with all its tenants' pools together."
+            .to_owned();
+    }
+    let touched = summary.workers.iter().filter(|worker| emptiness(worker) > 0.0).count();
     match touched {
         0 => "A row for each worker, from left to right in time. None was ever empty.".to_owned(),
         _ => format!(
@@ -34,6 +41,11 @@ fn says(summary: &Summary) -> String {
             escape(&workers_text(touched, summary.workers.len()))
         ),
     }
+}
+
+/// How long its pool was empty, in seconds, as far as that is known.
+fn emptiness(worker: &Worker) -> f64 {
+    worker.empty_seconds.unwrap_or(0.0)
 }
 
 /// The worst of some workers, bin by bin: the lowest level, the most emptiness.
@@ -124,11 +136,12 @@ fn labels(summary: &Summary, rows: usize, together: usize, end: f64) -> String {
     labels
 }
 
-fn legend() -> String {
+fn legend(per_tenant: bool) -> String {
     let steps: String = (0..=9).rev().map(|level| format!("<i class=\"l{level}\"></i>")).collect();
+    let empty = if per_tenant { "" } else { "<li><i class=\"e10\"></i>empty</li>" };
     format!(
         "<ul class=\"legend\"><li>level as a share of its goal: full <span class=\"ramp\"><i class=\"l10\"></i>{steps}</span> \
-         none</li><li><i class=\"e10\"></i>empty</li></ul>"
+         none</li>{empty}</ul>"
     )
 }
 
@@ -150,19 +163,24 @@ fn regions(summary: &Summary) -> String {
                 format::share(share),
                 format::number(region.ready_mean),
                 format::number(region.target_mean),
-                format::seconds(region.empty_seconds),
+                region.empty_seconds.map_or_else(unknown, format::seconds),
             ]
         })
         .collect();
-    table(&["region", "workers", "requests", "misses", "miss share", "ready", "target", "empty"], &rows)
+    table(&["region", "workers", "arrivals", "misses", "miss share", "ready", "target", "empty"], &rows)
 }
 
-/// The workers that were empty longest.
+/// What stands where nothing is known.
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+/// The workers that were empty longest, or missed most.
 fn worst_workers(summary: &Summary) -> String {
     let mut order: Vec<usize> = (0..summary.workers.len()).collect();
     let worker = |index: usize| &summary.workers[index];
     order.sort_by(|a, b| {
-        let by = |index: usize| (worker(index).empty_seconds, worker(index).misses as f64);
+        let by = |index: usize| (emptiness(worker(index)), worker(index).misses as f64);
         let ((empty_a, misses_a), (empty_b, misses_b)) = (by(*a), by(*b));
         empty_b.total_cmp(&empty_a).then(misses_b.total_cmp(&misses_a)).then(a.cmp(b))
     });
@@ -179,12 +197,22 @@ fn worst_workers(summary: &Summary) -> String {
                 format::count(row.boots),
                 format!("{} of {}", format::number(row.ready_mean), format::number(row.target_mean)),
                 format::count(row.ready_least),
-                format::seconds(row.empty_seconds),
-                row.recovery_s.map_or_else(|| "not recovered".to_owned(), format::seconds),
+                row.empty_seconds.map_or_else(unknown, format::seconds),
+                match row.recovery_s {
+                    _ if summary.pool.per_tenant => unknown(),
+                    None => "not recovered".to_owned(),
+                    Some(seconds) => format::seconds(seconds),
+                },
             ]
         })
         .collect();
-    let head = ["worker", "requests", "misses", "boots", "ready of target", "least", "empty", "recovery"];
-    let caption = if summary.workers.len() > 8 { "<h3>The eight that were empty longest</h3>" } else { "" };
+    let head = ["worker", "arrivals", "misses", "boots", "ready of target", "least", "empty", "recovery"];
+    let first = worker(order[0]);
+    let caption = match (emptiness(first) > 0.0, first.misses > 0) {
+        _ if order.len() <= 8 => "",
+        (true, _) => "<h3>The eight that were empty longest</h3>",
+        (false, true) => "<h3>The eight with most misses</h3>",
+        (false, false) => "<h3>The first eight</h3>",
+    };
     caption.to_owned() + &table(&head, &rows)
 }

@@ -113,7 +113,7 @@ impl Toy {
         let mut recorder = Recorder::new(self.plan());
         let end = self.play(&mut recorder, |recorder| recorder.opened(Time::ZERO));
         let mut report = recorder.finish(end);
-        report.summary.set_run(Some(0x5eed_0000_0000_0000 | self.seed), report.summary.requests * 8);
+        report.summary.set_run(Some((u64::from(self.depth) << 56) ^ self.seed), report.summary.requests * 8);
         report
     }
 
