@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use serde::{Deserialize, Serialize};
 
-use crate::figure::{COMPARED, Figure, Unit};
+use crate::figure::{COMPARED, Figure, PER_TENANT, Unit};
 use crate::format;
 use crate::stats::{estimate, median};
 use crate::summary::{Summary, Verdict};
@@ -23,6 +23,8 @@ pub struct Spread {
     pub gates: Vec<GateSpread>,
     /// A row for each figure that is not zero everywhere.
     pub figures: Vec<Row>,
+    /// What a reader must know besides: figures that are left out.
+    pub notes: Vec<String>,
 }
 
 /// One gate over several seeds.
@@ -68,6 +70,10 @@ impl Spread {
             () if verdicts().any(|verdict| verdict == Verdict::Held) => Verdict::Held,
             () => Verdict::NoGates,
         };
+        let mut notes = Vec::new();
+        if runs.iter().any(|run| run.pool.per_tenant) {
+            notes.push(format!("empty and recovery: {PER_TENANT}"));
+        }
         let gates = runs.first().map_or(&[][..], |run| &run.gates).iter().enumerate();
         Self {
             name: runs.first().map_or_else(String::new, |run| run.name.clone()),
@@ -75,6 +81,7 @@ impl Spread {
             verdict,
             gates: gates.map(|(index, gate)| gate_spread(index, &gate.gate, runs)).collect(),
             figures: rows.filter(|row| row.max != 0.0 || row.figure == Figure::Misses.to_string()).collect(),
+            notes,
         }
     }
 
@@ -112,6 +119,9 @@ impl Spread {
                 if row.without > 0 { format!("  ({} without)", row.without) } else { String::new() };
             let values = [row.min, row.median, row.mean, row.max].map(|value| format!("{:>10}", show(value)));
             let _ = writeln!(text, "{:15}{}{interval}{without}", row.figure, values.concat());
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "\n           {note}");
         }
         text
     }

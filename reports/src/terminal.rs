@@ -22,14 +22,32 @@ const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)
 const READY: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
 
 /// The narrowest and the widest text that is made. A narrower terminal wraps tables.
-const WIDTHS: std::ops::RangeInclusive<usize> = 76..=120;
+pub(crate) const WIDTHS: std::ops::RangeInclusive<usize> = 76..=120;
 
 /// The column in which what is said begins.
-const INDENT: usize = 11;
+pub(crate) const INDENT: usize = 11;
 
 /// Text in a style.
 fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// A text broken at spaces into lines of so many columns.
+pub(crate) fn wrapped(says: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in says.split(' ') {
+        let line = lines.len() - 1;
+        let length = lines[line].chars().count();
+        if length == 0 {
+            lines[line].push_str(word);
+        } else if length + 1 + word.chars().count() <= columns {
+            lines[line].push(' ');
+            lines[line].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// The summary of a run, for a terminal of so many columns.
@@ -74,21 +92,7 @@ impl Page {
 
     /// The same, in a style.
     fn entry_in(&mut self, style: Style, name: &str, says: &str) {
-        let room = self.columns - INDENT;
-        let mut lines = vec![String::new()];
-        for word in says.split(' ') {
-            let line = lines.len() - 1;
-            let length = lines[line].chars().count();
-            if length == 0 {
-                lines[line].push_str(word);
-            } else if length + 1 + word.chars().count() <= room {
-                lines[line].push(' ');
-                lines[line].push_str(word);
-            } else {
-                lines.push(word.to_owned());
-            }
-        }
-        for (index, line) in lines.iter().enumerate() {
+        for (index, line) in wrapped(says, self.columns - INDENT).iter().enumerate() {
             self.line(if index == 0 { name } else { "" }, &styled(style, line));
         }
     }

@@ -7,11 +7,16 @@ use reports::{Comparison, Spread, Summary, Variant, Verdict};
 use toy::Toy;
 
 fn runs(depth: u32, seeds: std::ops::RangeInclusive<u64>) -> Vec<Summary> {
+    tenants_runs(depth, seeds, false)
+}
+
+fn tenants_runs(depth: u32, seeds: std::ops::RangeInclusive<u64>, per_tenant: bool) -> Vec<Summary> {
     let toy = |seed| Toy {
         seed,
         depth,
         demand: vec![(20, 10.0), (10, 40.0), (30, 10.0)],
         crash: None,
+        per_tenant,
         ..Toy::default()
     };
     seeds.map(|seed| toy(seed).report().summary).collect()
@@ -33,6 +38,50 @@ fn a_deeper_pool_misses_less_and_idles_more() {
     assert!(comparison.pareto.iter().all(|point| point.on_front));
     let text = anstream::adapter::strip_str(&comparison.render(80)).to_string();
     assert!(text.starts_with("COMPARED   launch-day: 2 variants over 4 seeds"), "{text}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let name = "a-policy-whose-name-alone-is-half-as-wide-as-the-terminal";
+    let short = [variant("shallow", runs(2, 1..=4)), variant("machines-start-create", runs(40, 1..=4))];
+    let long = [variant(name, runs(2, 1..=4)), variant("deep", tenants_runs(40, 1..=4, true))];
+    for (variants, columns) in [(&short, 80), (&short, 100), (&long, 76), (&long, 80), (&long, 120)] {
+        let comparison = Comparison::new(variants).unwrap();
+        let text = anstream::adapter::strip_str(&comparison.render(columns)).to_string();
+        for line in text.lines() {
+            assert!(line.chars().count() <= columns, "{columns} columns: {line}");
+        }
+        for part in ["[-", "better", "no difference shown", "on the front"] {
+            assert!(text.contains(part), "{columns} columns leave out {part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn variants_that_are_the_same_are_said_to_be() {
+    let same = [variant("own", runs(8, 1..=3)), variant("x", runs(9, 1..=3)), variant("y", runs(9, 1..=3))];
+    let comparison = Comparison::new(&same).unwrap();
+    assert_eq!(comparison.notes.len(), 1, "{:?}", comparison.notes);
+    assert!(comparison.notes[0].starts_with("C y is the same as B x, "), "{}", comparison.notes[0]);
+    let text = anstream::adapter::strip_str(&comparison.render(80)).to_string();
+    assert!(text.contains("C y is the same as B x, "), "{text}");
+    assert!(reports::html::comparison_page(&comparison, &[]).contains("C y is the same as B x, "));
+    let mut real = runs(9, 1..=3);
+    real.iter_mut().for_each(|run| run.digest = None);
+    let comparison = Comparison::new(&[variant("a", real.clone()), variant("b", real)]).unwrap();
+    assert!(comparison.notes.is_empty(), "real runs have no digest to tell by");
+}
+
+#[test]
+fn what_is_not_known_of_pools_per_tenant_is_left_out_and_said_so() {
+    let variants = [variant("one", runs(2, 1..=3)), variant("tenants", tenants_runs(3, 1..=3, true))];
+    let comparison = Comparison::new(&variants).unwrap();
+    let shown = |name: &str| comparison.figures.iter().any(|row| row.figure == name);
+    assert!(shown("misses") && !shown("empty") && !shown("recovery"));
+    assert!(comparison.notes[0].contains("as in B tenants"), "{:?}", comparison.notes);
+    let spread = Spread::new(&variants[1].runs);
+    assert!(spread.figures.iter().all(|row| row.figure != "empty" && row.figure != "recovery"));
+    assert!(spread.render().contains("empty and recovery: not known"), "{}", spread.render());
 }
 
 #[test]

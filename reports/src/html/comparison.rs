@@ -87,7 +87,9 @@ fn figures(comparison: &Comparison) -> String {
     );
     let says = "Means over seeds; below them the difference to the first variant, what it shows, and its confidence \
                 interval, drawn around no difference.";
-    section("Figures side by side", says, &table)
+    let notes: String = comparison.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+    let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
+    section("Figures side by side", says, &(notes + &table))
 }
 
 fn figure_row(row: &Row) -> String {

@@ -29,6 +29,7 @@ pub(crate) struct Toy {
     pub(crate) warmup_s: u64,
     pub(crate) crash: Option<(u64, u32)>,
     pub(crate) lifetime_s: f64,
+    pub(crate) per_tenant: bool,
     pub(crate) gates: Vec<(&'static str, &'static str)>,
 }
 
@@ -45,6 +46,7 @@ impl Default for Toy {
             warmup_s: 30,
             crash: Some((200, 2)),
             lifetime_s: 8.0,
+            per_tenant: false,
             gates: vec![("latency p99", "< 250ms"), ("misses", "< 1%"), ("recovery", "< 30s")],
         }
     }
@@ -95,6 +97,7 @@ impl Toy {
             seed: self.seed,
             workers: (0..self.workers).map(|worker| worker % 2).collect(),
             regions: vec!["fra".into(), "iad".into()],
+            per_tenant: self.per_tenant,
             warmup: Duration::from_secs(self.warmup_s),
             planned: Some(Duration::from_secs(self.length_s())),
             spike_end: Some(Time::from_nanos(until(spike + 1) * SECOND)),

@@ -4,13 +4,11 @@
 //! Runs of one seed meet the same arrivals and the same boots, so differences are taken seed by seed: what the seeds
 //! have in common drops out.
 
-use std::fmt::Write as _;
+mod text;
 
-use anstyle::{AnsiColor, Color, Style};
 use serde::{Deserialize, Serialize};
 
 use crate::figure::{COMPARED, Figure, Unit};
-use crate::format;
 use crate::stats::estimate;
 use crate::summary::Summary;
 
@@ -49,6 +47,8 @@ pub struct Comparison {
     pub figures: Vec<Row>,
     /// Where each variant stands between misses and idle VM-seconds.
     pub pareto: Vec<Point>,
+    /// What a reader must know besides: variants that are the same, figures that are left out.
+    pub notes: Vec<String>,
 }
 
 /// One figure of all variants.
@@ -155,36 +155,8 @@ impl Comparison {
                 .filter(|row| row.figure == Figure::Misses.to_string() || something(row))
                 .collect(),
             pareto: pareto(variants),
+            notes: notes(variants),
         })
-    }
-
-    /// The comparison for a terminal, with colours as escape codes.
-    pub fn render(&self, columns: usize) -> String {
-        let bold = Style::new().bold();
-        let mut text = format!(
-            "{bold}COMPARED{bold:#}   {bold}{}{bold:#}: {} over {}\n",
-            self.scenario,
-            format::counted(self.variants.len() as u64, "variant", "variants"),
-            format::counted(self.seeds.len() as u64, "seed", "seeds"),
-        );
-        for variant in 1..self.variants.len() {
-            let _ = writeln!(text, "           {}", self.verdict(variant));
-        }
-        text.push_str(
-            "\n           differences are to A, seed by seed, with their 95 % confidence interval\n\n",
-        );
-        let names = self.names(columns);
-        for row in &self.figures {
-            render_row(&mut text, row, &names);
-        }
-        let _ = writeln!(text, "\n{bold}misses against idle VM-seconds{bold:#}");
-        for (point, name) in self.pareto.iter().zip(&names) {
-            let front = if point.on_front { "on the front" } else { "beaten in both" };
-            let idle = format::number(point.idle_vm_seconds);
-            let _ =
-                writeln!(text, "           {name}{:>10}{idle:>14}  {front}", format::share(point.miss_ratio));
-        }
-        text
     }
 
     /// In what one variant is better than the first, and in what worse, on one line.
@@ -207,18 +179,6 @@ impl Comparison {
         };
         format!("{} {}: {says}", letter(variant), self.variants[variant])
     }
-
-    /// The variants' letters and names, cut to one width.
-    fn names(&self, columns: usize) -> Vec<String> {
-        let longest = self.variants.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let width = longest.min(columns.saturating_sub(68).max(12));
-        let cut = |name: &String| name.chars().take(width).collect::<String>();
-        self.variants
-            .iter()
-            .enumerate()
-            .map(|(n, name)| format!("{} {:width$} ", letter(n), cut(name)))
-            .collect()
-    }
 }
 
 /// The letter of the n-th variant: A, B, ... Z, then numbers.
@@ -226,40 +186,6 @@ pub fn letter(index: usize) -> String {
     match u8::try_from(index) {
         Ok(small) if small < 26 => char::from(b'A' + small).to_string(),
         _ => (index + 1).to_string(),
-    }
-}
-
-fn render_row(text: &mut String, row: &Row, names: &[String]) {
-    let (bold, soft) = (Style::new().bold(), Style::new().dimmed());
-    for (index, (cell, name)) in row.cells.iter().zip(names).enumerate() {
-        let figure = if index == 0 { row.figure.trim_start_matches("latency ") } else { "" };
-        let mean = cell.mean.map_or_else(|| "none".to_owned(), |mean| row.unit.show(mean));
-        let _ = write!(text, "{bold}{figure:11}{bold:#}{name}{mean:>10}");
-        if let Some(difference) = &cell.difference {
-            let style = shown_style(difference.shows);
-            let mean = row.unit.show_difference(difference.mean);
-            let interval = difference.interval.map_or_else(
-                || "one seed".to_owned(),
-                |(low, high)| {
-                    format!("[{}, {}]", row.unit.show_difference(low), row.unit.show_difference(high))
-                },
-            );
-            let shows = difference.shows.text();
-            let _ = write!(text, " {mean:>11} {soft}{interval:22}{soft:#} {style}{shows}{style:#}");
-        }
-        if cell.without > 0 {
-            let _ = write!(text, " ({} without)", format::counted(cell.without, "seed", "seeds"));
-        }
-        text.push('\n');
-    }
-}
-
-fn shown_style(shown: Shown) -> Style {
-    match shown {
-        Shown::Better => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Green))),
-        Shown::Worse => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red))),
-        Shown::Differs => Style::new().bold(),
-        Shown::NoDifference => Style::new().dimmed(),
     }
 }
 
@@ -302,6 +228,35 @@ fn difference(figure: Figure, pairs: &[f64]) -> Option<Difference> {
         _ => Shown::Worse,
     };
     Some(Difference { mean: estimate.mean, interval: estimate.interval, shows })
+}
+
+fn notes(variants: &[Variant]) -> Vec<String> {
+    let name = |index: usize| format!("{} {}", letter(index), variants[index].name);
+    let same = |one: &Variant, other: &Variant| {
+        let runs = one.runs.iter().zip(&other.runs);
+        !one.runs.is_empty() && runs.into_iter().all(|(a, b)| a.digest.is_some() && a.digest == b.digest)
+    };
+    let twin = |index: usize| (0..index).find(|before| same(&variants[*before], &variants[index]));
+    let mut notes: Vec<String> = (1..variants.len())
+        .filter_map(|index| Some((index, twin(index)?)))
+        .map(|(index, before)| {
+            format!(
+                "{} is the same as {}, message for message: what it changes never comes into play, or --set, a region or a \
+                 worker sets it again",
+                name(index),
+                name(before)
+            )
+        })
+        .collect();
+    let per_tenant = |index: &usize| variants[*index].runs.iter().any(|run| run.pool.per_tenant);
+    let per_tenant: Vec<String> = (0..variants.len()).filter(per_tenant).map(name).collect();
+    if !per_tenant.is_empty() {
+        notes.push(format!(
+            "empty and recovery are left out: they are not known where pools are per tenant, as in {}",
+            per_tenant.join(", ")
+        ));
+    }
+    notes
 }
 
 fn pareto(variants: &[Variant]) -> Vec<Point> {

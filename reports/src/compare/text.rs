@@ -1,0 +1,125 @@
+//! A comparison at a terminal: no line is wider than it, and a difference that has no room beside its figure stands below it.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Color, Style};
+
+use super::{Cell, Comparison, Difference, Row, Shown, letter};
+use crate::figure::Unit;
+use crate::format;
+use crate::terminal::{INDENT, WIDTHS, wrapped};
+
+/// Columns of a line beside the variant's name: figure, mean.
+const BESIDE_NAME: usize = INDENT + 10;
+
+impl Comparison {
+    /// The comparison for a terminal of so many columns, with colours as escape codes.
+    pub fn render(&self, columns: usize) -> String {
+        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
+        let bold = Style::new().bold();
+        let mut text = format!("{bold}COMPARED{bold:#}   ");
+        let variants = format::counted(self.variants.len() as u64, "variant", "variants");
+        let seeds = format::counted(self.seeds.len() as u64, "seed", "seeds");
+        let head = wrapped(&format!("{}: {variants} over {seeds}", self.scenario), columns - INDENT);
+        let _ = writeln!(text, "{}", head.join("\n           "));
+        let say = |text: &mut String, says: &str| {
+            for line in wrapped(says, columns - INDENT) {
+                let _ = writeln!(text, "{:INDENT$}{line}", "");
+            }
+        };
+        for variant in 1..self.variants.len() {
+            say(&mut text, &self.verdict(variant));
+        }
+        for note in &self.notes {
+            text.push('\n');
+            say(&mut text, note);
+        }
+        text.push('\n');
+        say(&mut text, "differences are to A, seed by seed, with their 95 % confidence interval");
+        text.push('\n');
+        self.table(&mut text, columns);
+        let names = self.names(columns - BESIDE_NAME - 30);
+        let _ = writeln!(text, "\n{bold}misses against idle VM-seconds{bold:#}");
+        for (point, name) in self.pareto.iter().zip(&names) {
+            let front = if point.on_front { "on the front" } else { "beaten in both" };
+            let (misses, idle) = (format::share(point.miss_ratio), format::number(point.idle_vm_seconds));
+            let _ = writeln!(text, "{:INDENT$}{name}{misses:>10}{idle:>14}  {front}", "");
+        }
+        text
+    }
+
+    /// A line for each cell, or two of every cell where one has no room on one.
+    fn table(&self, text: &mut String, columns: usize) {
+        let names = self.names(columns - BESIDE_NAME);
+        let cells = || self.figures.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+        let name = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let most = cells().map(|(row, cell)| width(row.unit, cell)).max().unwrap_or(0);
+        let below = BESIDE_NAME + name + most > columns;
+        for row in &self.figures {
+            for (index, (cell, name)) in row.cells.iter().zip(&names).enumerate() {
+                let figure = if index == 0 { row.figure.trim_start_matches("latency ") } else { "" };
+                line(text, figure, name, row, cell, below);
+            }
+        }
+    }
+
+    /// The variants' letters and names, cut to one width of at most so many columns.
+    fn names(&self, most: usize) -> Vec<String> {
+        let longest = self.variants.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let width = longest.min(most.saturating_sub(letter(self.variants.len() - 1).len() + 2));
+        let cut = |name: &String| name.chars().take(width).collect::<String>();
+        let all = self.variants.iter().enumerate();
+        all.map(|(index, name)| format!("{} {:width$} ", letter(index), cut(name))).collect()
+    }
+}
+
+/// One cell of one figure.
+fn line(text: &mut String, figure: &str, name: &str, row: &Row, cell: &Cell, below: bool) {
+    let bold = Style::new().bold();
+    let mean = cell.mean.map_or_else(|| "none".to_owned(), |mean| row.unit.show(mean));
+    let _ = write!(text, "{bold}{figure:INDENT$}{bold:#}{name}{mean:>10}");
+    if let Some(difference) = &cell.difference {
+        if below {
+            let _ = write!(text, "\n{:INDENT$} ", "");
+        }
+        let [mean, interval, shows] = difference_says(row.unit, difference);
+        let (soft, style) = (Style::new().dimmed(), style(difference.shows));
+        let _ = write!(text, " {mean:>11} {soft}{interval:22}{soft:#} {style}{shows}{style:#}");
+    }
+    text.push_str(&without_says(cell));
+    text.push('\n');
+}
+
+/// How wide a cell is beside its mean.
+fn width(unit: Unit, cell: &Cell) -> usize {
+    let difference = cell.difference.as_ref().map_or(0, |difference| {
+        let [mean, interval, shows] = difference_says(unit, difference).map(|part| part.chars().count());
+        3 + mean.max(11) + interval.max(22) + shows
+    });
+    difference + without_says(cell).chars().count()
+}
+
+/// A difference, its interval and what it shows, as people read them.
+fn difference_says(unit: Unit, difference: &Difference) -> [String; 3] {
+    let interval = difference.interval.map_or_else(
+        || "one seed".to_owned(),
+        |(low, high)| format!("[{}, {}]", unit.show_difference(low), unit.show_difference(high)),
+    );
+    [unit.show_difference(difference.mean), interval, difference.shows.text().to_owned()]
+}
+
+fn without_says(cell: &Cell) -> String {
+    match cell.without {
+        0 => String::new(),
+        without => format!(" ({} without)", format::counted(without, "seed", "seeds")),
+    }
+}
+
+fn style(shown: Shown) -> Style {
+    match shown {
+        Shown::Better => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Green))),
+        Shown::Worse => Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red))),
+        Shown::Differs => Style::new().bold(),
+        Shown::NoDifference => Style::new().dimmed(),
+    }
+}
