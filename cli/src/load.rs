@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use actors::Time;
 use actors::policy::PoolKey;
+use reports::cost::PRICE_MAX;
 use reports::{Gate, Mark, Plan, Prices};
 use scenarios::scenario::Overlays;
 use scenarios::{Scenario, ScenarioError};
@@ -53,8 +54,8 @@ impl ScenarioArgs {
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }
-        let gates = gates(&scenario)?;
-        Ok(Loaded { scenario, gates })
+        let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
+        Ok(Loaded { scenario, gates, prices })
     }
 }
 
@@ -63,6 +64,7 @@ impl ScenarioArgs {
 pub(crate) struct Loaded {
     pub(crate) scenario: Scenario,
     gates: Vec<Gate>,
+    prices: Prices,
 }
 
 impl Loaded {
@@ -88,12 +90,7 @@ impl Loaded {
             spike_begin: scenario.spike().map(|spike| spike.start),
             spike_end: scenario.spike().map(|spike| spike.end),
             marks: marks(scenario),
-            prices: Prices {
-                idle_vm_second: scenario.cost.idle_vm_second,
-                miss: scenario.cost.miss,
-                boot: scenario.cost.boot,
-                rejected: scenario.cost.rejected,
-            },
+            prices: self.prices,
             gates: self.gates.clone(),
         }
     }
@@ -105,6 +102,25 @@ fn gates(scenario: &Scenario) -> Result<Vec<Gate>, ScenarioError> {
             .map_err(|error| scenario.error_at(&["gates", figure], &format!("cannot be: {error}"), ""))
     };
     scenario.gates.0.iter().map(gate).collect()
+}
+
+/// The prices, none of which may be so high that a sum of them is no number any more.
+fn prices(scenario: &Scenario) -> Result<Prices, ScenarioError> {
+    let cost = &scenario.cost;
+    let price = |key, price: f64| match price <= PRICE_MAX {
+        true => Ok(price),
+        false => Err(scenario.error_at(
+            &["cost", key],
+            &format!("is {price:e}"),
+            &format!("give a price of at most {PRICE_MAX:e}"),
+        )),
+    };
+    Ok(Prices {
+        idle_vm_second: price("idle_vm_second", cost.idle_vm_second)?,
+        miss: price("miss", cost.miss)?,
+        boot: price("boot", cost.boot)?,
+        rejected: price("rejected", cost.rejected)?,
+    })
 }
 
 /// The faults, for plots to point out.

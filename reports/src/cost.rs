@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is paid for what. All zero by default: then nothing is said about cost.
+/// The highest price that a bill may have. Up to it every sum, mean and interval over runs is a finite number; files could not
+/// hold another.
+pub const PRICE_MAX: f64 = 1e100;
+
+/// What is paid for what, each from zero to [`PRICE_MAX`]. All zero by default: then nothing is said about cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
@@ -88,6 +92,20 @@ mod tests {
         let names: Vec<&str> = bill.items.iter().map(|item| item.what.as_str()).collect();
         assert_eq!(names, ["idle_vm_second", "miss", "rejected"]);
         assert_eq!(bill.total, 50.0 + 6.0 + 10.0);
+    }
+
+    #[test]
+    fn the_highest_prices_make_a_finite_bill_and_interval() {
+        let prices =
+            Prices { idle_vm_second: PRICE_MAX, miss: PRICE_MAX, boot: PRICE_MAX, rejected: PRICE_MAX };
+        let most = u64::MAX;
+        let bill = |seconds| {
+            let quantities =
+                Quantities { idle_vm_seconds: seconds, misses: most, boots: most, rejected: most };
+            prices.bill(&quantities).total
+        };
+        let (low, high) = crate::stats::estimate(&[bill(0.0), bill(1e18)]).unwrap().interval.unwrap();
+        assert!(low.is_finite() && high.is_finite() && high > low, "{low} {high}");
     }
 
     #[test]

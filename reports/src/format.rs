@@ -27,12 +27,22 @@ fn pair(count: u64, base: u64, large: &str, small: &str) -> String {
     }
 }
 
-/// Three significant digits, without zeros at the end: `0.0123`, `1.2`, `25`, `250`.
+/// From here on a number is shown as a power of ten: nobody counts so many digits.
+const POWERS_FROM: f64 = 1e15;
+/// Below this a number is shown as a power of ten: else it would show as zero.
+const POWERS_BELOW: f64 = 1e-9;
+
+/// Three significant digits, without zeros at the end: `0.0123`, `1.2`, `25`, `250`, `1.5e20`.
 pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_owned() } else { "-".to_owned() };
     }
     let size = value.abs();
+    if !(POWERS_BELOW..POWERS_FROM).contains(&size) {
+        let text = format!("{value:.2e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{power}", trimmed(digits));
+    }
     let mut decimals = 2_usize;
     let mut bound = 10.0;
     while decimals > 0 && size >= bound - 0.5 / 10_f64.powi(decimals as i32) {
@@ -66,10 +76,10 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Any number: whole ones and large ones with their thousands apart, small ones to three significant digits.
+/// Any number: large ones with their thousands apart, small ones and those beyond counting to three significant digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();
-    if size >= 999.5 {
+    if (999.5..POWERS_FROM).contains(&size) {
         let sign = if value < 0.0 { "-" } else { "" };
         return format!("{sign}{}", count(size.round() as u64));
     }
@@ -131,9 +141,21 @@ mod tests {
             (1234.5, "1,235"),
             (-1234.5, "-1,235"),
             (12_345_678.0, "12,345,678"),
+            (999_999_999_999_999.0, "999,999,999,999,999"),
+            (1e15, "1e15"),
+            (-1.2345e307, "-1.23e307"),
+            (4.5e-12, "4.5e-12"),
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn prices_have_no_three_hundred_digits() {
+        assert_eq!(
+            (significant(1e307), significant(1_234_567.0)),
+            ("1e307".to_owned(), "1234567".to_owned())
+        );
     }
 
     #[test]

@@ -96,7 +96,8 @@ fn the_schema_file_is_current_and_a_real_summary_follows_it() {
     let current: serde_json::Value = serde_json::from_str(&Summary::schema()).unwrap();
     assert!(schema == current, "summary.schema.json is out of date: run this test with UPDATE_SCHEMA=1");
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for toy in [Toy::default(), Toy { depth: 0, demand: vec![(3, 1.0)], warmup_s: 0, ..Toy::default() }] {
+    let small = Toy { depth: 0, demand: vec![(3, 1.0)], warmup_s: 0, ..Toy::default() };
+    for toy in [Toy::default(), Toy { per_tenant: true, ..small.clone() }, small] {
         let mut summary: serde_json::Value = serde_json::from_str(&toy.report().summary.to_json()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&summary).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}");
