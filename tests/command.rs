@@ -258,6 +258,160 @@ fn scenarios_lists_every_ready_made_one() {
 }
 
 #[test]
+fn a_scenario_that_cannot_be_listed_hides_no_other() {
+    let folder = folder();
+    std::fs::write(folder.path().join("a.toml"), b"# caf\xe9\n").expect("there is room for a file");
+    write(folder.path(), "b.toml", "name = \"b\"\n");
+    let output = warmpool(folder.path(), &["scenarios", "."]);
+    ends(&output, 0);
+    let list = text(&output.stdout);
+    let says = |name: &str| {
+        let line = list.lines().skip_while(|line| !line.ends_with(name)).nth(1);
+        line.unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(says("a.toml"), "(it is not UTF-8 text)", "{list}");
+    assert!(says("b.toml").contains("does not begin with a comment"), "{list}");
+    assert!(list.contains("small.toml"), "{list}");
+}
+
+/// The reader is gone before anything is said.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_changes_neither_exit_code_nor_files() {
+    let folder = folder();
+    let broken = "--set 'gates.misses=\"< 0.0001%\"' --set pool.depth.ready=1";
+    for (arguments, code) in [
+        ("run small.toml --out out", 0),
+        (&format!("run small.toml {broken}"), 99),
+        ("run small.toml --seeds 2", 0),
+        ("run small.toml --explain", 0),
+        ("check small.toml", 0),
+        ("check small.toml --expect 0", 100),
+        ("compare small.toml --scenario small.toml --seeds 2", 0),
+        ("report out", 0),
+        ("scenarios .", 0),
+        ("completions bash", 0),
+    ] {
+        let piped = format!(
+            "{{ sleep 0.2; '{}' {arguments}; echo $? >code; }} | true",
+            env!("CARGO_BIN_EXE_warmpool")
+        );
+        let output = Command::new("sh").args(["-c", &piped]).current_dir(folder.path()).output();
+        let output = output.expect("a shell starts");
+        assert_eq!(text(&output.stderr), "", "{arguments}");
+        let ended = std::fs::read_to_string(folder.path().join("code")).expect("the code was noted");
+        assert_eq!(ended.trim(), code.to_string(), "{arguments}");
+    }
+    assert!(folder.path().join("out/report.html").exists(), "the files are not written");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_printed_is_an_error_and_no_panic() {
+    let folder = folder();
+    for arguments in ["completions bash", "check small.toml", "scenarios .", "run small.toml"] {
+        let full = format!("'{}' {arguments} >/dev/full", env!("CARGO_BIN_EXE_warmpool"));
+        let output = Command::new("sh").args(["-c", &full]).current_dir(folder.path()).output();
+        let output = output.expect("a shell starts");
+        ends(&output, 1);
+        let said = text(&output.stderr);
+        assert!(said.starts_with("error: the output cannot be written"), "{arguments}: {said}");
+    }
+}
+
+/// Interrupted as soon as a file with a temporary name is there, and later ones.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_files_are_written_leaves_all_of_them_or_none() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    let folder = folder();
+    for round in 0..20 {
+        let out = folder.path().join(format!("out-{round}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+        command.args(["run", "small.toml", "--out"]).arg(&out).current_dir(folder.path());
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        let names = || -> Vec<String> {
+            let entries = std::fs::read_dir(&out).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        while seen.len() <= round % 5 && child.try_wait().expect("it can be asked").is_none() {
+            seen.extend(names());
+        }
+        let pid = i32::try_from(child.id()).expect("a process id");
+        let _ = kill(Pid::from_raw(pid), if round % 2 == 0 { Signal::SIGINT } else { Signal::SIGTERM });
+        child.wait().expect("it ends");
+        let left = names();
+        assert!(left.iter().all(|name| !name.starts_with('.')), "round {round}: {left:?}");
+        assert!(left.is_empty() || left.len() == 5, "round {round}: {left:?}");
+    }
+}
+
+#[test]
+fn prices_beyond_counting_are_refused_and_high_ones_are_readable() {
+    let folder = folder();
+    let priced = |price: &str, out: &str| {
+        let price = format!("cost.idle_vm_second={price}");
+        warmpool(folder.path(), &["run", "small.toml", "--set", &price, "--out", out])
+    };
+    let output = priced("1e308", "refused");
+    ends(&output, 104);
+    let said = text(&output.stderr);
+    assert!(said.contains("cost.idle_vm_second") && said.contains("at most 1e100"), "{said}");
+    let output = priced("1e100", "out");
+    ends(&output, 0);
+    let printed = text(&output.stdout);
+    assert!(printed.lines().all(|line| line.chars().count() <= 100), "{printed}");
+    ends(&warmpool(folder.path(), &["report", "out"]), 0);
+}
+
+#[test]
+fn of_pools_per_tenant_no_emptiness_is_claimed_nor_compared() {
+    let output = warmpool(&root(), &["run", "scenarios/per-tenant.toml", "--json"]);
+    ends(&output, 0);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert!(summary["misses"].as_u64() > Some(0));
+    assert_eq!(summary["pool"]["per_tenant"], true);
+    assert!(summary["pool"]["empty_seconds"].is_null() && summary["recovery"].is_null(), "{summary}");
+    let arguments =
+        ["compare", "scenarios/sprites.toml", "--scenario", "scenarios/per-tenant.toml", "--seeds", "2"];
+    let output = warmpool(&root(), &arguments);
+    ends(&output, 0);
+    let printed = text(&output.stdout);
+    assert!(
+        !printed.contains("\nempty ") && printed.contains("empty and recovery are left out"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_worker_that_crashed_has_the_misses_that_a_neighbour_served() {
+    let output = warmpool(&root(), &["run", "scenarios/worker-crash.toml", "--json"]);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let sum = |key: &str| {
+        let workers = summary["workers"].as_array().expect("a row for each worker");
+        workers.iter().filter_map(|worker| worker[key].as_u64()).sum::<u64>()
+    };
+    assert_eq!(
+        (sum("requests"), sum("misses")),
+        (summary["requests"].as_u64().unwrap_or(0), summary["misses"].as_u64().unwrap_or(0))
+    );
+}
+
+#[test]
+fn compare_says_where_it_compares_nothing() {
+    let folder = folder();
+    write(folder.path(), "deeper.toml", "depth = { kind = \"fixed\", ready = 20 }\n");
+    let arguments = ["compare", "small.toml", "--pool", "deeper.toml", "--seeds", "2"];
+    let apart = warmpool(folder.path(), &arguments);
+    assert!(!text(&apart.stdout).contains("is the same as"), "{}", text(&apart.stdout));
+    let same = warmpool(folder.path(), &[&arguments[..], &["--set", "pool.depth.ready=20"]].concat());
+    ends(&same, 0);
+    assert!(text(&same.stdout).contains("B deeper is the same as A small"), "{}", text(&same.stdout));
+}
+
+#[test]
 fn help_teaches_and_usage_is_an_error() {
     let folder = folder();
     let output = warmpool(folder.path(), &["--help"]);

@@ -1,13 +1,11 @@
 //! `warmpool check`: the same run twice, side by side; and where they part, if they do.
 
-use std::io::Write;
-
 use sim_backend::{Options, first_difference};
 
-use crate::Ended;
-use crate::exit::{self, Failure};
+use crate::exit;
 use crate::jobs;
 use crate::load::ScenarioArgs;
+use crate::{Ended, say};
 
 /// Prove that a scenario is deterministic: run it twice at the same time and compare every delivered message
 ///
@@ -39,25 +37,21 @@ pub(crate) fn check(args: &Args) -> Ended {
         let options = Options { record, ..Options::default() };
         jobs::one(&loaded, &options).map(|finished| finished.run)
     })?;
-    let mut out = anstream::stdout();
     let name = &loaded.scenario.name;
     if let Some(difference) = difference {
-        writeln!(out, "DIFFERS  {name}: {difference}")?;
+        say(&format!("DIFFERS  {name}: {difference}\n"))?;
         return Ok(exit::DIGESTS_DIFFER);
     }
     let (digest, events, seed) = (one.digest, one.events, loaded.scenario.seed);
     if let Some(expected) = args.expect.filter(|&expected| expected != digest) {
-        writeln!(
-            out,
-            "DIFFERS  {name}: two runs agree on digest {digest:016x}, but {expected:016x} was expected"
-        )?;
+        say(&format!(
+            "DIFFERS  {name}: two runs agree on digest {digest:016x}, but {expected:016x} was expected\n"
+        ))?;
         return Ok(exit::DIGESTS_DIFFER);
     }
-    writeln!(
-        out,
-        "SAME  {name}: digest {digest:016x}, seed {seed}, {events} deliveries, {} requests",
+    say(&format!(
+        "SAME  {name}: digest {digest:016x}, seed {seed}, {events} deliveries, {} requests\n",
         one.requests
-    )
-    .map_err(Failure::from)?;
+    ))?;
     Ok(exit::HELD)
 }

@@ -1,6 +1,5 @@
 //! `warmpool compare`: pool policies on identical demand and boots.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reports::compare::Variant;
@@ -11,7 +10,7 @@ use scenarios::Scenario;
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Threads};
 use crate::load::{Loaded, ScenarioArgs};
-use crate::{Ended, columns, json};
+use crate::{Ended, columns, json, say};
 
 /// Run several pool policies on identical demand and boots, and tell which is better in what
 ///
@@ -29,7 +28,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several times
+    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several times. `--set`, and
+    /// the pool of a region or a worker, come after it
     #[arg(long = "pool", value_name = "FILE")]
     pools: Vec<PathBuf>,
 
@@ -88,9 +88,9 @@ pub(crate) fn compare(args: &Args) -> Ended {
         folder::write_file(out, "comparison.html", page.as_bytes())?;
     }
     let text = if args.json { json(&comparison)? } else { comparison.render(columns()) };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say(&text)?;
     if let (Some(out), false) = (&args.out, args.json) {
-        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/comparison.html", out.display())?;
+        say(&format!("\nWritten to {0}: open {0}/comparison.html\n", out.display()))?;
     }
     Ok(exit::HELD)
 }

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::{Cli, Ended, exit};
+use crate::{Cli, Ended, exit, say};
 
 /// Print completions for a shell: `source <(warmpool completions bash)`
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,8 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn completions(args: &Args) -> Ended {
-    clap_complete::generate(args.shell, &mut Cli::command(), "warmpool", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "warmpool", &mut script);
+    say(&String::from_utf8_lossy(&script))?;
     Ok(exit::HELD)
 }

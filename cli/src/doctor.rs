@@ -1,13 +1,11 @@
 //! `warmpool doctor`: what this host can do for warm VMs, and what not, with the remedy for each.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use vmm_backend::doctor::{Verdict, Wanted, examine};
 
-use crate::Ended;
-use crate::exit;
+use crate::{Ended, exit, say};
 
 /// Tell what this host can do for warm VMs and what not, with the remedy for each
 ///
@@ -33,21 +31,21 @@ pub(crate) fn doctor(args: &Args) -> Ended {
     let findings = examine(&Wanted { vms: args.vms, memory_bytes: args.memory << 20, sleep_directory });
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (fails, warnings) = (count(Verdict::Fail), count(Verdict::Warn));
-    let mut out = anstream::stdout();
     let bold = Style::new().bold();
     let verdict = if fails == 0 { "ABLE" } else { "UNABLE" };
     let says = if fails == 0 { "warm VMs can run on this host" } else { "warm VMs cannot run on this host" };
-    writeln!(out, "{bold}{verdict:8}{says}{bold:#}; {fails} failures, {warnings} warnings\n")?;
+    let mut text = format!("{bold}{verdict:8}{says}{bold:#}; {fails} failures, {warnings} warnings\n\n");
     for finding in &findings {
         let style = match finding.verdict {
             Verdict::Ok => AnsiColor::Green.on_default(),
             Verdict::Warn => AnsiColor::Yellow.on_default(),
             Verdict::Fail => AnsiColor::Red.on_default().bold(),
         };
-        writeln!(out, "{style}{:<8}{style:#}{}: {}", finding.verdict, finding.name, finding.seen)?;
+        text += &format!("{style}{:<8}{style:#}{}: {}\n", finding.verdict, finding.name, finding.seen);
         if !finding.remedy.is_empty() {
-            writeln!(out, "        {}", finding.remedy)?;
+            text += &format!("        {}\n", finding.remedy);
         }
     }
+    say(&text)?;
     Ok(if fails == 0 { exit::HELD } else { exit::UNABLE })
 }

@@ -79,6 +79,7 @@ impl Failure {
             Self::NoKvm(_) => UNABLE,
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Runtime(error) if !error.is_host_fault() => INVALID,
+            failure if failure.is_broken_pipe() => HELD,
             _ => FAILED,
         }
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -60,20 +61,20 @@ pub(crate) fn all<T: Send>(
     let next = AtomicUsize::new(0);
     let what = if jobs.len() == 1 { "simulating".to_owned() } else { format!("{} runs", jobs.len()) };
     with_bar(&|| what.clone(), &shares, || {
-        std::thread::scope(|scope| {
-            for _ in 0..threads.count().min(jobs.len()) {
-                // A panic of a run is passed on when the scope ends.
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(job) = jobs.get(index) else { return };
-                        let options = Options { progress: Some(&shares[index]), ..Options::default() };
-                        let finished = one(job, &options).map(&keep);
-                        shares[index].store(THOUSANDTHS, Ordering::Relaxed);
-                        *results[index].lock().expect("nobody panics while holding it") = Some(finished);
-                    }
-                });
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(index) else { return };
+                let options = Options { progress: Some(&shares[index]), ..Options::default() };
+                let finished = one(job, &options).map(&keep);
+                shares[index].store(THOUSANDTHS, Ordering::Relaxed);
+                *results[index].lock().expect("nobody panics while holding it") = Some(finished);
             }
+        };
+        std::thread::scope(|scope| {
+            let count = threads.count().min(jobs.len());
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().for_each(ended);
         });
     });
     let finished = results.into_iter().map(|result| {
@@ -81,6 +82,12 @@ pub(crate) fn all<T: Send>(
         Ok(result.expect("every job was taken by a thread")?)
     });
     finished.collect()
+}
+
+/// Waits until a thread is gone, and passes its panic on. A scope only waits until its work is done; but whoever writes files next
+/// must be the only thread that a signal can reach.
+fn ended(thread: ScopedJoinHandle<'_, ()>) {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 /// What is done at the moment, in a few words.
@@ -94,6 +101,7 @@ pub(crate) fn with_bar<T>(what: What<'_>, shares: &[AtomicU64], work: impl FnOnc
         let done = catch_unwind(AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);
         bar.thread().unpark();
+        ended(bar);
         done.unwrap_or_else(|panic| resume_unwind(panic))
     })
 }

@@ -28,6 +28,7 @@ mod scenarios;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod twin;
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -99,6 +100,16 @@ fn main() -> ExitCode {
 
 /// What a verb comes to: its exit code, or why it could not be done.
 type Ended = Result<exit::Code, Failure>;
+
+/// Prints what a verb has found. A reader that has seen enough, as `head` has, changes nothing: files are still written, and the
+/// exit code is that of what was found.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}
 
 /// The columns of the terminal, for text that is laid out.
 pub(crate) fn columns() -> usize {

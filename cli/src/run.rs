@@ -1,6 +1,5 @@
 //! `warmpool run`: a scenario, its verdict, and what it came to.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use reports::{Report, Spread, Summary, Verdict, folder, terminal};
@@ -8,7 +7,7 @@ use reports::{Report, Spread, Summary, Verdict, folder, terminal};
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Finished, Threads};
 use crate::load::{Loaded, ScenarioArgs};
-use crate::{Ended, columns, exit::Code, json, kvm};
+use crate::{Ended, columns, exit::Code, json, kvm, say};
 
 /// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
 #[derive(Debug, clap::Args)]
@@ -71,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Ended {
     }
     let loaded = args.scenario.load(None)?;
     if args.explain {
-        anstream::stdout().write_all(loaded.scenario.explain()?.as_bytes())?;
+        say(&loaded.scenario.explain()?)?;
         return Ok(exit::HELD);
     }
     if let Some(journal) = &args.journal {
@@ -124,7 +123,7 @@ fn single(args: &Args, loaded: Loaded) -> Ended {
     };
     let text =
         if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say(&text)?;
     write_folder(args, &report)?;
     Ok(code(report.summary.verdict))
 }
@@ -140,7 +139,7 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
     let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
     let spread = Spread::new(&summaries);
     let text = if args.json { json(&spread)? } else { spread.render() };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say(&text)?;
     if let Some(report) = report {
         write_folder(args, &report)?;
     }
@@ -153,7 +152,7 @@ fn write_folder(args: &Args, report: &Report) -> Result<(), Failure> {
     let Some(out) = &args.out else { return Ok(()) };
     folder::write(out, report)?;
     if !args.json {
-        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/report.html", out.display())?;
+        say(&format!("\nWritten to {0}: open {0}/report.html\n", out.display()))?;
     }
     Ok(())
 }

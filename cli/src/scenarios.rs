@@ -1,12 +1,12 @@
 //! `warmpool scenarios`: what there is to run, a line each.
 
-use std::io::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use scenarios::scenario::about;
 
-use crate::Ended;
 use crate::exit::{self, Failure};
+use crate::{Ended, say};
 
 /// List the scenario files of a folder, with one line each
 #[derive(Debug, clap::Args)]
@@ -23,13 +23,24 @@ pub(crate) fn scenarios(args: &Args) -> Ended {
         let folder = args.folder.display();
         return Err(Failure::Usage(format!("{folder}: there is no scenario file (*.toml) in this folder")));
     }
-    let mut out = anstream::stdout();
-    for file in files {
-        let text = std::fs::read_to_string(&file);
-        let text = text.map_err(|source| Failure::Unreadable { path: file.clone(), source })?;
-        writeln!(out, "{}\n    {}", file.display(), first_sentence(&about(&text)))?;
-    }
+    let list: String =
+        files.iter().map(|file| format!("{}\n    {}\n", file.display(), describe(file))).collect();
+    say(&list)?;
     Ok(exit::HELD)
+}
+
+/// What the file says it is about, or why it does not: one that cannot be read hides none of the others.
+fn describe(file: &Path) -> String {
+    match std::fs::read_to_string(file) {
+        Ok(text) => match about(&text) {
+            about if about.is_empty() => {
+                "(it does not begin with a comment that says what it is about)".to_owned()
+            }
+            about => first_sentence(&about).to_owned(),
+        },
+        Err(error) if error.kind() == ErrorKind::InvalidData => "(it is not UTF-8 text)".to_owned(),
+        Err(error) => format!("(it cannot be read: {error})"),
+    }
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

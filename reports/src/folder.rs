@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 use crate::recorder::Report;
 use crate::summary::Summary;
 use crate::timeline::Timeline;
+use crate::undisturbed::Undisturbed;
 use crate::{hgrm, hlog, html};
 
 /// The figures, for programs.
@@ -80,10 +81,9 @@ fn remedy(error: &io::Error) -> &'static str {
 /// # Errors
 /// Where the folder cannot be made, or nothing can be written into it.
 pub fn prepare(folder: &Path) -> Result<(), FolderError> {
-    Batch::new(folder)?;
-    let trial = temporary(folder).map_err(|source| FolderError::Write { path: folder.to_owned(), source })?;
-    drop(trial);
-    Ok(())
+    let _batch = Batch::new(folder)?;
+    let trial = temporary(folder).map(drop);
+    trial.map_err(|source| FolderError::Write { path: folder.to_owned(), source })
 }
 
 /// Writes the five files of a run. They are all complete before the first one gets its name.
@@ -155,6 +155,8 @@ struct Layout {
 struct Batch<'a> {
     folder: &'a Path,
     files: Vec<(PathBuf, NamedTempFile)>,
+    /// The last field: it is over when no file has a temporary name any more.
+    _undisturbed: Undisturbed,
 }
 
 impl<'a> Batch<'a> {
@@ -163,7 +165,7 @@ impl<'a> Batch<'a> {
             return Err(FolderError::NotAFolder(folder.to_owned()));
         }
         fs::create_dir_all(folder).map_err(|source| FolderError::Make { path: folder.to_owned(), source })?;
-        Ok(Self { folder, files: Vec::new() })
+        Ok(Self { folder, files: Vec::new(), _undisturbed: Undisturbed::new() })
     }
 
     fn add(

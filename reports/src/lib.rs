@@ -38,6 +38,7 @@ mod moments;
 mod series;
 mod stats;
 mod strip;
+mod undisturbed;
 mod workers;
 
 pub use compare::{Comparison, Variant};
