@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use reports::compare::Variant;
+use reports::compare::{Variant, letter};
 use reports::html::comparison_page;
 use reports::{Comparison, Report, folder};
 use scenarios::Scenario;
@@ -59,6 +59,7 @@ pub(crate) fn compare(args: &Args) -> Ended {
         folder::prepare(out)?;
     }
     let variants = variants(args)?;
+    let unreached = unreached(&variants[..=args.pools.len()]);
     let first = variants[0].1.scenario.seed;
     let jobs: Vec<Loaded> = variants
         .iter()
@@ -81,7 +82,8 @@ pub(crate) fn compare(args: &Args) -> Ended {
             Variant { name, runs: runs.collect() }
         })
         .collect();
-    let comparison = Comparison::new(&variants)?;
+    let mut comparison = Comparison::new(&variants)?;
+    comparison.notes.extend(unreached);
     if let Some(out) = &args.out {
         let page = comparison_page(&comparison, &reports.iter().collect::<Vec<_>>());
         folder::write_file(out, "comparison.json", json(&comparison)?.as_bytes())?;
@@ -109,6 +111,24 @@ fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
     }
     distinguish(&mut variants);
     Ok(variants)
+}
+
+/// Which of the policies that are laid over the first reach only a part of the fleet, for what a region or a worker says of its own
+/// pool comes after them.
+fn unreached(variants: &[(String, Loaded)]) -> Vec<String> {
+    let own = variants[0].1.scenario.workers();
+    let told = |index: usize, (name, loaded): &(String, Loaded)| {
+        let workers = loaded.scenario.workers();
+        let changed = workers.iter().zip(&own).filter(|(other, own)| other.pool != own.pool).count();
+        (0 < changed && changed < own.len()).then(|| {
+            let (letter, all) = (letter(index), own.len());
+            format!(
+                "{letter} {name} changes the pools of {changed} of {all} workers only: the others have what it changes from their \
+                 region or by themselves"
+            )
+        })
+    };
+    variants.iter().enumerate().skip(1).filter_map(|(index, variant)| told(index, variant)).collect()
 }
 
 /// Names the table in which two scenarios differ, if their requests are not the same.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::document;
 use super::over_time::headroom;
 use super::percentiles::{self, Curve};
-use super::plot::{Plot, Scale};
+use super::plot::{Dot, Plot, Scale};
 use super::text::{escape, legend, section};
 use crate::compare::{Cell, Comparison, Row, Shown, letter};
 use crate::format;
@@ -153,10 +153,22 @@ fn pareto(comparison: &Comparison) -> String {
         .collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0));
     plot.line("frontier", &front);
-    for (index, point) in points.iter().enumerate() {
-        let class = if point.on_front { format!("{} on", colour(index)) } else { colour(index).to_owned() };
-        plot.dot(&class, point.idle_vm_seconds, point.miss_ratio, &letter(index), &point.variant);
-    }
+    let labels: Vec<(String, String)> = points
+        .iter()
+        .enumerate()
+        .map(|(index, point)| {
+            let front = if point.on_front { " on" } else { "" };
+            (format!("{}{front}", colour(index)), letter(index))
+        })
+        .collect();
+    let dots = points.iter().zip(&labels).map(|(point, (class, letter))| Dot {
+        class,
+        x: point.idle_vm_seconds,
+        y: point.miss_ratio,
+        letter,
+        name: &point.variant,
+    });
+    plot.dots(&dots.collect::<Vec<_>>());
     let beaten: Vec<String> = points
         .iter()
         .zip(names(comparison))

@@ -209,8 +209,10 @@ fn card(summary: &Summary, figures: &[Figure], title: &str, value: &str, about: 
         (false, true) => "card ok",
         (false, false) => "card",
     };
+    // So many characters must fit beside each other: a number is not broken, it is set smaller.
+    let longest = value.split(' ').map(|word| word.chars().count()).max().unwrap_or(1).max(1);
     format!(
-        "<div class=\"{class}\"><h2>{}</h2><p class=\"value\">{}</p><p>{}</p></div>",
+        "<div class=\"{class}\"><h2>{}</h2><p class=\"value\" style=\"--n:{longest}\">{}</p><p>{}</p></div>",
         escape(title),
         escape(value),
         escape(about)

@@ -192,15 +192,28 @@ impl Plot {
         }
     }
 
-    /// A dot with a letter and, where there is room, a name: for scatter plots.
-    pub(super) fn dot(&mut self, class: &str, x: f64, y: f64, letter: &str, name: &str) {
-        let (left, bottom) = (self.x.place(x) * 100.0, self.y.place(y) * 100.0);
-        let _ = write!(
-            self.labels,
-            "<span class=\"dot {class}\" style=\"left:{left:.2}%;bottom:{bottom:.2}%\"><b>{}<u> {}</u></b></span>",
-            escape(letter),
-            escape(name)
-        );
+    /// Dots with a letter and, on a wide page, a name each: for scatter plots. A label goes above its dot, or below it, wherever
+    /// it covers no other.
+    pub(super) fn dots(&mut self, dots: &[Dot<'_>]) {
+        let centres: Vec<(f64, f64)> =
+            dots.iter().map(|dot| (self.x.place(dot.x), self.y.place(dot.y))).collect();
+        let height = f64::from(self.height_px);
+        let wide: Vec<f64> = dots.iter().map(|dot| 7.5 * (dot.name.chars().count() + 2) as f64).collect();
+        let wide = lifts(&centres, &wide, WIDE_PX, height);
+        let narrow = lifts(&centres, &vec![11.0; dots.len()], NARROW_PX, height);
+        for (index, dot) in dots.iter().enumerate() {
+            let (left, bottom) = (centres[index].0 * 100.0, centres[index].1 * 100.0);
+            let _ = write!(
+                self.labels,
+                "<span class=\"dot {}\" style=\"left:{left:.2}%;bottom:{bottom:.2}%;--w:{:.0}px;--n:{:.0}px\">\
+                 <b>{}<u> {}</u></b></span>",
+                dot.class,
+                wide[index],
+                narrow[index],
+                escape(dot.letter),
+                escape(dot.name)
+            );
+        }
     }
 
     /// Raw SVG, in the plot's box.
@@ -238,6 +251,46 @@ impl Plot {
     }
 }
 
+/// One dot of a scatter plot.
+pub(super) struct Dot<'a> {
+    pub(super) class: &'a str,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) letter: &'a str,
+    pub(super) name: &'a str,
+}
+
+/// The width of a plot on a wide page and on a narrow one, about and rather less: labels that are apart there are apart.
+const WIDE_PX: f64 = 620.0;
+const NARROW_PX: f64 = 280.0;
+
+/// How far above its dot each label goes, in pixels; below it where negative. Positions are shares of the plot, widths pixels.
+fn lifts(centres: &[(f64, f64)], widths: &[f64], width_px: f64, height_px: f64) -> Vec<f64> {
+    /// The height of a label, and of a dot with its outline.
+    const LINE: f64 = 17.0;
+    let dots: Vec<[f64; 4]> = centres
+        .iter()
+        .map(|(x, y)| [x * width_px, y * height_px])
+        .map(|[x, y]| [x - 8.0, x + 8.0, y - 8.0, y + 8.0])
+        .collect();
+    let mut taken = dots.clone();
+    let apart = |a: &[f64; 4], b: &[f64; 4]| a[1] <= b[0] || b[1] <= a[0] || a[3] <= b[2] || b[3] <= a[2];
+    let mut lifts = Vec::with_capacity(centres.len());
+    for ((x, y), width) in centres.iter().zip(widths) {
+        let (x, y) = (x * width_px, y * height_px);
+        let label = |lift: f64| {
+            let bottom = y + lift - 6.0;
+            [x - width / 2.0, x + width / 2.0, bottom, bottom + LINE]
+        };
+        let rows = (0..centres.len()).flat_map(|row| [17.0 + LINE * row as f64, -(21.0 + LINE * row as f64)]);
+        let free = |lift: &f64| taken.iter().all(|other| apart(&label(*lift), other));
+        let lift = rows.clone().find(free).unwrap_or(17.0);
+        taken.push(label(lift));
+        lifts.push(lift);
+    }
+    lifts
+}
+
 /// Rows of labels above a plot, for one width of the page.
 struct Rows {
     free_from: [f64; 3],
@@ -260,6 +313,26 @@ impl Rows {
                 format!("{prefix}{row} {prefix}{side}")
             }
             None => format!("{prefix}x"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_dots_cover_neither_each_other_nor_a_dot() {
+        let centres = [(0.5, 0.3), (0.52, 0.32), (0.52, 0.32), (0.9, 0.3), (0.1, 0.0)];
+        let widths = [150.0, 90.0, 120.0, 60.0, 60.0];
+        let lifts = lifts(&centres, &widths, WIDE_PX, 300.0);
+        assert_eq!((lifts[3], lifts[4]), (17.0, 17.0), "one that stands alone has its label above it");
+        let boxes: Vec<(f64, f64)> =
+            (0..3).map(|index| (centres[index].1 * 300.0 + lifts[index], widths[index])).collect();
+        for (index, one) in boxes.iter().enumerate() {
+            for other in &boxes[..index] {
+                assert!((one.0 - other.0).abs() >= 17.0, "{boxes:?}");
+            }
         }
     }
 }

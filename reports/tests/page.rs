@@ -1,0 +1,48 @@
+//! What the page of a run claims about its workers, and how its figures stand.
+
+mod toy;
+
+use actors::protocol::Goal;
+use actors::{Observation, Observer, Time, WorkerId};
+use reports::{Plan, Recorder, html};
+use toy::Toy;
+
+/// Twelve workers whose pools are so deep.
+fn twelve(depth: u32) -> String {
+    let toy =
+        Toy { workers: 12, depth, crash: None, warmup_s: 0, demand: vec![(10, 60.0)], ..Toy::default() };
+    html::page(&toy.report())
+}
+
+#[test]
+fn the_worst_workers_are_called_what_they_are() {
+    for (depth, caption) in [(1, "The eight that were empty longest"), (100, "The first eight")] {
+        let page = twelve(depth);
+        assert!(page.contains(caption), "a depth of {depth} makes no `{caption}`");
+        let captions = page.matches("<h3>").count();
+        assert_eq!(captions, 1, "a depth of {depth} makes {captions} captions");
+    }
+}
+
+#[test]
+fn a_figure_has_the_room_of_its_longest_word() {
+    let mut report = Toy::default().report();
+    report.summary.requests = 121_186_123;
+    report.summary.recovery.as_mut().expect("every worker has one pool").seconds = None;
+    let page = html::page(&report);
+    for value in ["--n:11\">121,186,123<", "--n:9\">not recovered<"] {
+        assert!(page.contains(value), "{value} is not there");
+    }
+}
+
+/// A pool that aims for nothing and has nothing is empty, not full.
+#[test]
+fn nothing_of_nothing_is_not_shown_as_full() {
+    let worker = WorkerId(0);
+    let mut books = Recorder::new(Plan::new("nothing", 1));
+    books.observe(Time::ZERO, Observation::Goal { worker, was: Goal::default(), is: Goal::exactly(0) });
+    books.opened(Time::ZERO);
+    let report = books.finish(Time::from_nanos(5_000_000_000));
+    assert!(!reports::terminal::plain(&report, 80).contains('\u{2588}'));
+    assert!(report.summary.workers[0].level_strip.chars().all(|level| level == '0'));
+}
