@@ -48,7 +48,7 @@ errors! {
         "[pool]\nexhausted = [\n  { kind = \"boot\" },\n  { kind = \"wait\", deadline = \"200\" },\n]" =>
         "a.toml:4: `pool.exhausted.1.deadline` cannot be: `200` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"200s\"";
     a_text_for_a_number: "seed = \"seven\"" =>
-        "a.toml:1: `seed` is \"seven\"\n  give a whole number, zero or more";
+        "a.toml:1: `seed` is \"seven\"\n  give a whole number from 0 to 18446744073709551615";
     a_negative_number: "[fleet]\nworkers = -3" =>
         "a.toml:2: `fleet.workers` is -3\n  give a whole number from 0 to 4294967295";
     a_wrong_type_inside_a_policy: "[pool.depth]\nkind = \"fixed\"\nready = \"many\"" =>
@@ -176,6 +176,12 @@ fn errors_carry_their_parts() {
     assert!(!error.host_fault);
     let missing = Scenario::load(std::path::Path::new("none.toml"), &[]).expect_err("no file");
     assert_eq!(missing.to_string(), "none.toml: there is no such file\n  check the path");
+    for (path, wrong) in
+        [("src", "src: this is a folder"), ("README.md/a", "README.md/a: there is no such file")]
+    {
+        let error = Scenario::load(std::path::Path::new(path), &[]).expect_err("no scenario");
+        assert!(error.to_string().starts_with(wrong) && !error.host_fault, "{error}");
+    }
 }
 
 #[test]
