@@ -97,6 +97,14 @@ errors! {
          let them make 1, or leave workers to the rest of the demand";
     a_date_without_an_offset: "[clock]\nbegins = \"2026-01-05\"" =>
         "a.toml:2: `clock.begins` is \"2026-01-05\"\n  give a date and time with its offset, such as \"2026-01-05T00:00:00Z\"";
+    a_beginning_before_civil_time: "[clock]\nbegins = \"1500-01-05T00:00:00Z\"" =>
+        "a.toml:2: `clock.begins` is \"1500-01-05T00:00:00Z\"\n  give a year from 1678 to 2261";
+    a_beginning_at_the_end_of_civil_time: "[clock]\nbegins = \"2262-04-11T00:00:00Z\"" =>
+        "a.toml:2: `clock.begins` is 2262-04-11T00:00:00Z, so that the demand ends after the year 2261\n  begin earlier";
+    a_demand_that_outlasts_civil_time: "[clock]\nbegins = \"2261-12-31T23:59:30Z\"" =>
+        "a.toml:2: `clock.begins` is 2261-12-31T23:59:30Z, so that the demand ends after the year 2261\n  begin earlier";
+    a_negative_seed: "seed = -1" =>
+        "a.toml:1: `seed` is -1\n  give a whole number from 0 to 18446744073709551615";
     negative_costs: "[cost]\nmiss = -1" =>
         "a.toml:2: `cost.miss` is -1\n  give a price, zero or more";
     a_fault_in_a_region_s_own_pool:
@@ -138,6 +146,19 @@ fn demand_has_errors_of_its_own() {
         of("[demand]\ntrace = \"none.csv\"", &[]),
         "a.toml:2: `demand.trace` names `none.csv`, which cannot be opened (No such file or directory (os error 2))\n  \
          give the path of a trace"
+    );
+    assert_eq!(
+        of("[[demand]]\nto = 1\nfor = \"20000d\"\n[[demand]]\nto = 1\nfor = \"213500d\"", &[]),
+        "a.toml:6: `demand.1.for` is 213500d, which makes more than 36525d with the stages above\n  \
+         let the demand last 100 years at most"
+    );
+    assert_eq!(
+        of("[demand]\ntrace = \"README.md\"\nspeed = 1e-300", &[]),
+        "a.toml:3: `demand.speed` is 1e-300\n  give a factor of 0.000001 or more"
+    );
+    assert_eq!(
+        of("[clock]\nbegins = \"2262-04-11T00:00:00Z\"\n[demand]\ntrace = \"README.md\"", &[]),
+        "a.toml:2: `clock.begins` is 2262-04-11T00:00:00Z, so that the demand ends after the year 2261\n  begin earlier"
     );
     assert_eq!(
         of("[demand]\nformat = \"csv\"", &[]),

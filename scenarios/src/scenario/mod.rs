@@ -211,6 +211,11 @@ impl Scenario {
         self.clock.begins.0
     }
 
+    /// The longest that the demand may last: so long that every time can be held, civil time as well.
+    pub(crate) fn longest_demand(&self) -> Duration {
+        demand::LENGTH_MAX.min(self.clock.begins.time_left())
+    }
+
     /// The folder from which the paths in the file are taken.
     pub fn base(&self) -> &Path {
         &self.source.base
