@@ -61,6 +61,31 @@ errors! {
         "a.toml:2: `fleet.workers` is 0\n  a fleet has at least one worker";
     deeper_than_the_slots: "[fleet]\nslots = 8\n[pool]\ndepth = { kind = \"fixed\", ready = 9 }" =>
         "a.toml:4: `pool.depth.ready` is 9, but a worker has 8 slots\n  lower the depth, or raise `slots`";
+    a_high_mark_without_room: "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 900 }" =>
+        "a.toml:4: `pool.depth.high` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_floor_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"at-least\", ready = 900, of = { kind = \"fixed\", ready = 1 } }" =>
+        "a.toml:4: `pool.depth.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    the_largest_of_several_without_room:
+        "[fleet]\nslots = 50\n[pool.depth]\nkind = \"largest-of\"\nof = [\n  { kind = \"fixed\", ready = 1 },\n  { kind = \"fixed\", ready = 900 },\n]" =>
+        "a.toml:7: `pool.depth.of.1.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_after_misses_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"on-misses\", min = 900, max = 901 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_in_panic_without_room: "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"panic\", min = 900, max = 901 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_buffer_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"buffer\", min = 900, max = 901, percent = 1 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_stock_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"base-stock\", misses = 0.01, least = 900 }" =>
+        "a.toml:4: `pool.depth.least` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_window_without_room:
+        "[fleet]\nslots = 50\n[pool.depth]\nkind = \"schedule\"\nwindows = [\n  { from = \"08:00\", to = \"18:00\", depth = { kind = \"fixed\", ready = 900 } },\n]\notherwise = { kind = \"fixed\", ready = 1 }" =>
+        "a.toml:6: `pool.depth.windows.0.depth.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_region_without_room_for_the_pool_of_all:
+        "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\nslots = 8\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 9 }" =>
+        "a.toml:6: `region.0.slots` is 8, but pools are 9 deep\n  raise it, or lower `pool.depth.high`";
     half_a_distribution: "[latency]\nboot = { p50 = \"1s\" }" =>
         "a.toml:2: `latency.boot` is no distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
          { p50 = \"36ms\", p99 = \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";

@@ -1,6 +1,6 @@
 //! Pools that cannot be: what they are told, and whether it fits on their workers.
 
-use actors::policy::{AfterUse, Depth, PoolKey, PoolPolicy};
+use actors::policy::{AfterUse, PoolKey, PoolPolicy};
 
 use super::Checked;
 use crate::scenario::Scenario;
@@ -39,34 +39,39 @@ impl Scenario {
         if let Err(problem) = pool.validate() {
             return fail(&problem.key, &problem.message);
         }
-        if let Depth::Fixed(fixed) = &pool.depth
-            && fixed.ready > slots
-        {
-            let ready = fixed.ready;
-            let depth = [outer, &["pool", "depth", "ready"]].concat();
-            // Of the two the one is at fault that the file gives.
-            let given = [[outer, &["slots"]].concat(), vec!["fleet", "slots"]];
-            let given = given.iter().find(|path| self.gives(path)).filter(|_| !self.gives(&depth));
-            return match given {
-                Some(path) => {
-                    let text = format!(
-                        "is {slots}, but pools are {ready} deep: raise it, or lower `pool.depth.ready`"
-                    );
-                    self.fail(path, text)
-                }
-                None => {
-                    let text = format!(
-                        "is {ready}, but a worker has {slots} slots: lower the depth, or raise `slots`"
-                    );
-                    self.fail(&depth, text)
-                }
-            };
-        }
+        self.check_depth(outer, pool, slots)?;
         if self.sprite.after_use == AfterUse::Return && pool.key == PoolKey::Uniform {
             let text = "is \"return\", but the pools are uniform and a Sprite never passes from one user to another: \
                         set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
             return self.fail(&["sprite", "after_use"], text);
         }
         Ok(())
+    }
+
+    /// A worker must have room for every depth that its pool is sure to aim for.
+    fn check_depth(&self, outer: &[&str], pool: &PoolPolicy, slots: u32) -> Checked {
+        let certain = pool.depth.certain();
+        if certain.ready <= slots {
+            return Ok(());
+        }
+        let (ready, key) = (certain.ready, certain.key.split('.').collect::<Vec<_>>());
+        let depth = [outer, &["pool", "depth"], &key].concat();
+        // Of the two the one is at fault that the file gives.
+        let given = [[outer, &["slots"]].concat(), vec!["fleet", "slots"]];
+        let given = given.iter().find(|path| self.gives(path)).filter(|_| !self.gives(&depth));
+        match given {
+            Some(path) => {
+                let text = format!(
+                    "is {slots}, but pools are {ready} deep: raise it, or lower `pool.depth.{}`",
+                    certain.key
+                );
+                self.fail(path, text)
+            }
+            None => {
+                let text =
+                    format!("is {ready}, but a worker has {slots} slots: lower the depth, or raise `slots`");
+                self.fail(&depth, text)
+            }
+        }
     }
 }
