@@ -76,6 +76,14 @@ fn explain_reads_back_to_the_same_scenario() {
 }
 
 #[test]
+fn explain_tells_which_share_of_boots_a_fault_makes_fail() {
+    let text =
+        "[[fault]]\nat = \"0s\"\nkind = \"failed-boots\"\nfor = \"1s\"\n[[demand]]\nto = 1\nfor = \"2s\"";
+    let explained = parse(text).explain().expect("TOML can hold it");
+    assert!(explained.contains("ratio = 1.0  # default"), "{explained}");
+}
+
+#[test]
 fn explain_keeps_the_largest_seed() {
     for seed in [0, u64::MAX >> 1, (u64::MAX >> 1) + 1, u64::MAX] {
         let mut scenario = parse(EXAMPLE);

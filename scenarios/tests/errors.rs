@@ -174,8 +174,8 @@ fn demand_has_errors_of_its_own() {
     );
     assert_eq!(
         of("[[demand]]\nto = 1\nfor = \"20000d\"\n[[demand]]\nto = 1\nfor = \"213500d\"", &[]),
-        "a.toml:6: `demand.1.for` is 213500d, which makes more than 36525d with the stages above\n  \
-         let the demand last 100 years at most"
+        "a.toml:6: `demand.1.for` is 213500d, with which the demand lasts more than 36525d\n  \
+         let it last 100 years at most"
     );
     assert_eq!(
         of("[demand]\ntrace = \"README.md\"\nspeed = 1e-300", &[]),

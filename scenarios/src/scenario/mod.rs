@@ -188,6 +188,9 @@ impl Scenario {
             let even = f64::from(region.workers) / f64::from(workers.max(1));
             region.share.get_or_insert(even);
         }
+        for fault in self.fault.iter_mut().filter(|fault| fault.kind == FaultKind::FailedBoots) {
+            fault.ratio.get_or_insert(1.0);
+        }
     }
 
     /// The requests, in the order of time.

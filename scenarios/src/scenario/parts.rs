@@ -193,7 +193,7 @@ pub struct Cost {
     pub miss: f64,
     /// One boot.
     pub boot: f64,
-    /// One request that was turned away or lost.
+    /// One request that was turned away, on top of the miss that it is.
     pub rejected: f64,
 }
 

@@ -27,8 +27,8 @@ fn journal() -> Columns {
     Columns { at: "at".to_owned(), key: Some("key".to_owned()), lifetime: Some("lifetime".to_owned()) }
 }
 
-/// Reads the first line of a trace and tells its format, its layout and how many columns it has. After it `lines` stands on the first line: a
-/// heading, or for JSON the first row.
+/// Reads the first line of a trace and tells its format, its layout and how many columns it has. After it `lines`
+/// stands on the first line: a heading, or for JSON the first row.
 pub(super) fn layout(lines: &Lines, trace: &Trace) -> Result<(Format, Layout, usize), DemandError> {
     let first = lines.line();
     let format = match trace.format {

@@ -41,7 +41,7 @@ impl Scenario {
             length = length + stage.length;
             if length > LENGTH_MAX {
                 let text = format!(
-                    "is {}, which makes more than {LENGTH_MAX} with the stages above: let the demand last 100 years at most",
+                    "is {}, with which the demand lasts more than {LENGTH_MAX}: let it last 100 years at most",
                     stage.length
                 );
                 return Err(self.problem_at(&["demand", &index.to_string(), "for"], &text));
