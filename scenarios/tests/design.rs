@@ -76,6 +76,26 @@ fn explain_reads_back_to_the_same_scenario() {
 }
 
 #[test]
+fn explain_tells_which_share_of_boots_a_fault_makes_fail() {
+    let text =
+        "[[fault]]\nat = \"0s\"\nkind = \"failed-boots\"\nfor = \"1s\"\n[[demand]]\nto = 1\nfor = \"2s\"";
+    let explained = parse(text).explain().expect("TOML can hold it");
+    assert!(explained.contains("ratio = 1.0  # default"), "{explained}");
+}
+
+#[test]
+fn explain_keeps_the_largest_seed() {
+    for seed in [0, u64::MAX >> 1, (u64::MAX >> 1) + 1, u64::MAX] {
+        let mut scenario = parse(EXAMPLE);
+        scenario.seed = seed;
+        let again = parse(&scenario.explain().expect("TOML can hold it"));
+        assert_eq!(again, scenario);
+        let set = [format!("seed={seed}")];
+        assert_eq!(Scenario::parse(EXAMPLE, "example.toml", &set).expect("it reads").seed, seed);
+    }
+}
+
+#[test]
 fn overlays_keep_what_they_do_not_name() {
     let text = "[fleet]\nworkers = 3\n[pool]\nbackoff.first = \"1s\"\n[[region]]\nname = \"a\"\nworkers = 2\n\
                 pool.backoff.jitter = 0.1\n[[worker]]\nindex = 1\npool.take = \"newest\"\n[[demand]]\nto = 1\nfor = \"1s\"";
@@ -128,6 +148,15 @@ fn a_pool_file_is_laid_over_the_pool() {
     let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
         .expect_err("a misspelt key");
     assert!(error.to_string().contains("pool.toml:2: unknown key `depht` in [pool]"), "{error}");
+    std::fs::write(&pool, "[pool]\ntake = \"newest\"\n[latency]\nboot = \"9s\"").expect("written");
+    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+        .expect_err("a table that would have no effect");
+    assert!(error.to_string().contains("pool.toml:3: `latency` stands beside [pool]"), "{error}");
+    assert!(!error.host_fault && &*error.key == "latency");
+    let error = Scenario::load_with(&file, &Overlays { pool: Some(dir.path()), ..Overlays::default() }, &[])
+        .expect_err("a folder");
+    assert!(error.to_string().ends_with("this is a folder\n  give the path of a file in it"), "{error}");
+    assert!(!error.host_fault);
 }
 
 #[test]

@@ -48,7 +48,7 @@ errors! {
         "[pool]\nexhausted = [\n  { kind = \"boot\" },\n  { kind = \"wait\", deadline = \"200\" },\n]" =>
         "a.toml:4: `pool.exhausted.1.deadline` cannot be: `200` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"200s\"";
     a_text_for_a_number: "seed = \"seven\"" =>
-        "a.toml:1: `seed` is \"seven\"\n  give a whole number, zero or more";
+        "a.toml:1: `seed` is \"seven\"\n  give a whole number from 0 to 18446744073709551615";
     a_negative_number: "[fleet]\nworkers = -3" =>
         "a.toml:2: `fleet.workers` is -3\n  give a whole number from 0 to 4294967295";
     a_wrong_type_inside_a_policy: "[pool.depth]\nkind = \"fixed\"\nready = \"many\"" =>
@@ -61,6 +61,31 @@ errors! {
         "a.toml:2: `fleet.workers` is 0\n  a fleet has at least one worker";
     deeper_than_the_slots: "[fleet]\nslots = 8\n[pool]\ndepth = { kind = \"fixed\", ready = 9 }" =>
         "a.toml:4: `pool.depth.ready` is 9, but a worker has 8 slots\n  lower the depth, or raise `slots`";
+    a_high_mark_without_room: "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 900 }" =>
+        "a.toml:4: `pool.depth.high` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_floor_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"at-least\", ready = 900, of = { kind = \"fixed\", ready = 1 } }" =>
+        "a.toml:4: `pool.depth.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    the_largest_of_several_without_room:
+        "[fleet]\nslots = 50\n[pool.depth]\nkind = \"largest-of\"\nof = [\n  { kind = \"fixed\", ready = 1 },\n  { kind = \"fixed\", ready = 900 },\n]" =>
+        "a.toml:7: `pool.depth.of.1.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_after_misses_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"on-misses\", min = 900, max = 901 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_in_panic_without_room: "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"panic\", min = 900, max = 901 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_buffer_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"buffer\", min = 900, max = 901, percent = 1 }" =>
+        "a.toml:4: `pool.depth.min` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_least_stock_without_room:
+        "[fleet]\nslots = 50\n[pool]\ndepth = { kind = \"base-stock\", misses = 0.01, least = 900 }" =>
+        "a.toml:4: `pool.depth.least` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_window_without_room:
+        "[fleet]\nslots = 50\n[pool.depth]\nkind = \"schedule\"\nwindows = [\n  { from = \"08:00\", to = \"18:00\", depth = { kind = \"fixed\", ready = 900 } },\n]\notherwise = { kind = \"fixed\", ready = 1 }" =>
+        "a.toml:6: `pool.depth.windows.0.depth.ready` is 900, but a worker has 50 slots\n  lower the depth, or raise `slots`";
+    a_region_without_room_for_the_pool_of_all:
+        "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\nslots = 8\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 9 }" =>
+        "a.toml:6: `region.0.slots` is 8, but pools are 9 deep\n  raise it, or lower `pool.depth.high`";
     half_a_distribution: "[latency]\nboot = { p50 = \"1s\" }" =>
         "a.toml:2: `latency.boot` is no distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
          { p50 = \"36ms\", p99 = \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
@@ -97,6 +122,14 @@ errors! {
          let them make 1, or leave workers to the rest of the demand";
     a_date_without_an_offset: "[clock]\nbegins = \"2026-01-05\"" =>
         "a.toml:2: `clock.begins` is \"2026-01-05\"\n  give a date and time with its offset, such as \"2026-01-05T00:00:00Z\"";
+    a_beginning_before_civil_time: "[clock]\nbegins = \"1500-01-05T00:00:00Z\"" =>
+        "a.toml:2: `clock.begins` is \"1500-01-05T00:00:00Z\"\n  give a year from 1678 to 2261";
+    a_beginning_at_the_end_of_civil_time: "[clock]\nbegins = \"2262-04-11T00:00:00Z\"" =>
+        "a.toml:2: `clock.begins` is 2262-04-11T00:00:00Z, so that the demand ends after the year 2261\n  begin earlier";
+    a_demand_that_outlasts_civil_time: "[clock]\nbegins = \"2261-12-31T23:59:30Z\"" =>
+        "a.toml:2: `clock.begins` is 2261-12-31T23:59:30Z, so that the demand ends after the year 2261\n  begin earlier";
+    a_negative_seed: "seed = -1" =>
+        "a.toml:1: `seed` is -1\n  give a whole number from 0 to 18446744073709551615";
     negative_costs: "[cost]\nmiss = -1" =>
         "a.toml:2: `cost.miss` is -1\n  give a price, zero or more";
     a_fault_in_a_region_s_own_pool:
@@ -140,6 +173,19 @@ fn demand_has_errors_of_its_own() {
          give the path of a trace"
     );
     assert_eq!(
+        of("[[demand]]\nto = 1\nfor = \"20000d\"\n[[demand]]\nto = 1\nfor = \"213500d\"", &[]),
+        "a.toml:6: `demand.1.for` is 213500d, with which the demand lasts more than 36525d\n  \
+         let it last 100 years at most"
+    );
+    assert_eq!(
+        of("[demand]\ntrace = \"README.md\"\nspeed = 1e-300", &[]),
+        "a.toml:3: `demand.speed` is 1e-300\n  give a factor of 0.000001 or more"
+    );
+    assert_eq!(
+        of("[clock]\nbegins = \"2262-04-11T00:00:00Z\"\n[demand]\ntrace = \"README.md\"", &[]),
+        "a.toml:2: `clock.begins` is 2262-04-11T00:00:00Z, so that the demand ends after the year 2261\n  begin earlier"
+    );
+    assert_eq!(
         of("[demand]\nformat = \"csv\"", &[]),
         "a.toml:1: the key `trace` is missing in [demand]\n  add `trace = ...` to it"
     );
@@ -176,6 +222,12 @@ fn errors_carry_their_parts() {
     assert!(!error.host_fault);
     let missing = Scenario::load(std::path::Path::new("none.toml"), &[]).expect_err("no file");
     assert_eq!(missing.to_string(), "none.toml: there is no such file\n  check the path");
+    for (path, wrong) in
+        [("src", "src: this is a folder"), ("README.md/a", "README.md/a: there is no such file")]
+    {
+        let error = Scenario::load(std::path::Path::new(path), &[]).expect_err("no scenario");
+        assert!(error.to_string().starts_with(wrong) && !error.host_fault, "{error}");
+    }
 }
 
 #[test]

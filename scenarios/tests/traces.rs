@@ -194,7 +194,7 @@ fn broken_traces_say_where_and_what_to_do() {
     );
     assert_eq!(
         error_of("HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,t,1,x\n", ""),
-        "trace:2: minute 2 has `x`, which is not a count\n  give whole numbers, zero or more"
+        "trace:2: minute 2 has `x`, which is not a count\n  give whole numbers from 0 to 5000000"
     );
 }
 
@@ -203,6 +203,70 @@ fn a_trace_out_of_order_is_sorted_where_asked() {
     assert_eq!(
         times(&replay("at\n5\n9\n7.5\n5\n", "order = \"sort\"")),
         [0, 0, 2_500_000_000, 4_000_000_000]
+    );
+}
+
+#[test]
+fn what_a_heading_or_a_row_has_too_much_or_too_little_is_an_error() {
+    const MINUTES: &str = "HashOwner,HashApp,HashFunction,Trigger,1,2,3\n";
+    const REMEDY: &str = "complete the row, or put quotes around a field that has a comma in it";
+    for row in ["o,a,f,queue,1,2", "o,a,f,queue", "o,a,f,queue,1,2,3,4"] {
+        let count = row.split(',').count();
+        let expected = format!("trace:2: the row has {count} fields, and the heading has 7\n  {REMEDY}");
+        assert_eq!(error_of(&format!("{MINUTES}{row}\n"), ""), expected);
+    }
+    assert_eq!(
+        error_of("HashOwner,HashApp,HashFunction,Trigger,1,3\no,a,f,queue,1,2\n", ""),
+        "trace:1: the heading has `3` where minute 2 stands\n  number the columns of counts 1, 2, 3 and so on to the last"
+    );
+    for (count, wrong) in [
+        ("99999999999", "` invocations, more than 5000000"),
+        ("5000001", "` invocations, more than 5000000"),
+        ("-1", "`, which is not a count"),
+    ] {
+        assert_eq!(
+            error_of(&format!("{MINUTES}o,a,f,queue,1,{count},2\n"), ""),
+            format!("trace:2: minute 2 has `{count}{wrong}\n  give whole numbers from 0 to 5000000")
+        );
+    }
+    assert_eq!(
+        error_of("at,key\n1,a\n2,b,c\n", ""),
+        format!("trace:3: the row has 3 fields, and the heading has 2\n  {REMEDY}")
+    );
+    let twice = |name| {
+        format!(
+            "trace:1: the heading has the column `{name}` twice\n  rename or remove one, so that it is clear which counts"
+        )
+    };
+    assert_eq!(error_of("at,at\n1,2\n", ""), twice("at"));
+    assert_eq!(error_of("at,key,key\n1,a,b\n", ""), twice("key"));
+    assert_eq!(error_of("t,u,u\n1,a,b\n", "columns = { at = \"t\", lifetime = \"u\" }"), twice("u"));
+    // A column that nobody asks for may be there as often as it likes, and may be missing at the end.
+    assert_eq!(times(&replay("at,x,x\n1,a,b\n2\n", "")), [0, 1_000_000_000]);
+}
+
+#[test]
+fn arrivals_that_no_run_can_reach_are_errors_with_their_line() {
+    let late = |line, longest| {
+        format!(
+            "trace:{line}: this lies more than {longest} after the first request\n  check `unit` and `speed` in [demand]: \
+             it lasts 100 years at most, and from `clock.begins` not beyond the year 2261"
+        )
+    };
+    // A row a second: at this speed, every second is more than eleven days.
+    assert_eq!(error_of("at\n0\n1\n3155\n3156\n9000\n", "speed = 0.000001"), late(5, "36525d"));
+    assert_eq!(error_of("at\n0\n9000\n3155\n1\n", "speed = 0.000001\norder = \"sort\""), late(3, "36525d"));
+    let minutes = format!(
+        "HashApp,HashFunction,{}\na,f{}1\n",
+        (1..=60).map(|minute| minute.to_string()).collect::<Vec<_>>().join(","),
+        ",1".repeat(59) + ","
+    );
+    assert_eq!(error_of(&minutes, "speed = 0.000001\narrivals = \"even\""), late(1, "36525d"));
+    let clock = "[clock]\nbegins = \"2261-12-31T00:00:00Z\"";
+    assert_eq!(error_of("at\n0\n86400\n86401\n", clock), late(4, "1d"));
+    assert_eq!(
+        error_of("at\n0\n8640100000000\n", ""),
+        "trace:3: `at` is out of range\n  times lie within 292 years of 0, and of 1970 where they are dates; check `unit`"
     );
 }
 

@@ -60,7 +60,8 @@ impl Arrivals {
         let source = match &scenario.demand {
             Demand::Stages(stages) => Source::Stages(Stages::new(stages, seed)),
             Demand::Trace(trace) => {
-                Source::Trace(Box::new(Replay::open(trace, scenario.base(), seed, progress)?))
+                let longest = scenario.longest_demand();
+                Source::Trace(Box::new(Replay::open(trace, scenario.base(), seed, longest, progress)?))
             }
         };
         Ok(Self {

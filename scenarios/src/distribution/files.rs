@@ -150,7 +150,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// One number a line; a first line that is no number is a heading.
+/// One number a line; a first line that does not begin like a number is a heading.
 pub(super) fn samples(path: &Path, unit: Unit) -> Result<Sampler, DistributionError> {
     let read = |source| DistributionError::Read { path: path.to_owned(), source };
     let mut input = BufReader::new(File::open(path).map_err(read)?);
@@ -167,7 +167,8 @@ pub(super) fn samples(path: &Path, unit: Unit) -> Result<Sampler, DistributionEr
             .and_then(|attos| u64::try_from(decimal::round_to_nanos(attos)).ok());
         match nanos {
             Some(nanos) => values.push(nanos),
-            None if text.is_empty() || text.starts_with('#') || (number == 1 && values.is_empty()) => {}
+            None if text.is_empty() || text.starts_with('#') || (number == 1 && !is_like_a_number(&text)) => {
+            }
             None => {
                 let what = format!("`{text}` is not a number of {}, zero or more", unit.name());
                 return Err(DistributionError::Line { path: path.to_owned(), line: number, what });
@@ -179,6 +180,10 @@ pub(super) fn samples(path: &Path, unit: Unit) -> Result<Sampler, DistributionEr
         }
     }
     Sampler::listed(values).ok_or_else(|| DistributionError::Empty { path: path.to_owned() })
+}
+
+fn is_like_a_number(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
 }
 
 #[cfg(test)]
@@ -236,6 +241,16 @@ mod tests {
         file.write_all(b"-3\n").expect("written");
         let error = samples(file.path(), Unit::Ms).expect_err("a negative number");
         assert!(error.to_string().contains("line 6, `-3` is not a number of ms"), "{error}");
+    }
+
+    #[test]
+    fn a_first_sample_that_cannot_be_is_no_heading() {
+        for first in ["-1", "1,5", "99999999999999999999999", "+-2"] {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            writeln!(file, "{first}\n2").expect("written");
+            let error = samples(file.path(), Unit::S).expect_err(first).to_string();
+            assert!(error.contains(&format!("line 1, `{first}` is not a number of s")), "{error}");
+        }
     }
 
     #[test]

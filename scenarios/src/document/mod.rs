@@ -48,12 +48,35 @@ impl Document {
         let index = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         let over = parse_tree(text, name, index)?;
         self.files.push(name.to_owned());
-        let over = over.child(key).unwrap_or(&over).clone();
+        let over = match over.child(key) {
+            Some(table) => {
+                self.refuse_beside(key, &over)?;
+                table.clone()
+            }
+            None => over,
+        };
         match self.root.child_mut(key) {
             Some(node) => node.overlay(&over),
             None => self.root.put(key, over.origin, over),
         }
         Ok(())
+    }
+
+    /// What stands beside the table that is laid over would be passed over in silence.
+    fn refuse_beside(&self, key: &str, over: &Node) -> Result<(), ScenarioError> {
+        let Some(entry) = over.entries().into_iter().flatten().find(|entry| entry.key != key) else {
+            return Ok(());
+        };
+        let message =
+            format!("`{}` stands beside [{key}], and of this file only that table is used", entry.key);
+        let remedy = format!(
+            "leave it out; to compare whole scenarios name this one with --scenario, not with --{key}"
+        );
+        Err(ScenarioError {
+            place: self.place(entry.origin),
+            key: entry.key.as_str().into(),
+            ..ScenarioError::of_file(&self.files[0], message, remedy)
+        })
     }
 
     /// Makes the paths of files in it absolute, from the folder `base`.

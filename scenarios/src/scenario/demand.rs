@@ -9,6 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::distribution::Unit;
 
+/// The longest demand: a hundred years. Times are 64 bits of nanoseconds, which is 584 years; so no sum of a few of them
+/// ever overflows.
+pub(crate) const LENGTH_MAX: Duration = Duration::from_secs(36_525 * 86_400);
+
 /// What is asked of the fleet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]

@@ -22,7 +22,7 @@ pub struct FaultEntry {
     /// `slow-boots`: how many times as long they take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
-    /// `failed-boots`: the share that fails.
+    /// `failed-boots`: the share that fails; all, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
     /// How long it lasts. A crash without it is for ever.

@@ -6,6 +6,7 @@ mod fault;
 mod fleet;
 mod parts;
 mod plan;
+mod seed;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub struct Scenario {
     /// Its name in reports; that of the file, if not given.
     pub name: String,
     /// What all random numbers come from.
+    #[serde(with = "seed")]
     pub seed: u64,
     /// How long requests are served but not counted.
     pub warmup: Duration,
@@ -186,6 +188,9 @@ impl Scenario {
             let even = f64::from(region.workers) / f64::from(workers.max(1));
             region.share.get_or_insert(even);
         }
+        for fault in self.fault.iter_mut().filter(|fault| fault.kind == FaultKind::FailedBoots) {
+            fault.ratio.get_or_insert(1.0);
+        }
     }
 
     /// The requests, in the order of time.
@@ -207,6 +212,11 @@ impl Scenario {
     /// The civil time at t = 0.
     pub fn epoch(&self) -> WallClock {
         self.clock.begins.0
+    }
+
+    /// The longest that the demand may last: so long that every time can be held, civil time as well.
+    pub(crate) fn longest_demand(&self) -> Duration {
+        demand::LENGTH_MAX.min(self.clock.begins.time_left())
     }
 
     /// The folder from which the paths in the file are taken.
@@ -247,7 +257,7 @@ impl Scenario {
     /// file did not say is marked `# default`.
     ///
     /// # Errors
-    /// A value that TOML cannot hold: a seed beyond 2^63.
+    /// A value that TOML cannot hold.
     pub fn explain(&self) -> Result<String, ScenarioError> {
         explain::explain(self, self.source.document.as_deref())
     }
@@ -255,19 +265,20 @@ impl Scenario {
 
 pub(crate) fn read_text(path: &Path) -> Result<String, ScenarioError> {
     let name = path.display().to_string();
-    let large = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX);
-    if large {
+    let file = std::fs::metadata(path);
+    if file.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+        return Err(ScenarioError::of_file(&name, "this is a folder", "give the path of a file in it"));
+    }
+    if file.is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX) {
         let remedy = format!("a scenario has at most {} MiB; is this a trace?", FILE_BYTES_MAX >> 20);
         return Err(ScenarioError::of_file(&name, "the file is too large to be a scenario", remedy));
     }
     std::fs::read_to_string(path).map_err(|error| {
-        let host_fault =
-            !matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData);
+        use std::io::ErrorKind::{InvalidData, NotADirectory, NotFound};
+        let host_fault = !matches!(error.kind(), NotFound | NotADirectory | InvalidData);
         let (message, remedy) = match error.kind() {
-            std::io::ErrorKind::NotFound => ("there is no such file".to_owned(), "check the path"),
-            std::io::ErrorKind::InvalidData => {
-                ("the file is not UTF-8 text".to_owned(), "is this a scenario?")
-            }
+            NotFound | NotADirectory => ("there is no such file".to_owned(), "check the path"),
+            InvalidData => ("the file is not UTF-8 text".to_owned(), "is this a scenario?"),
             _ => (format!("the file cannot be read: {error}"), ""),
         };
         ScenarioError { host_fault, ..ScenarioError::of_file(&name, message, remedy) }

@@ -118,6 +118,18 @@ pub struct Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begins(pub WallClock);
 
+/// 2262-01-01T00:00:00Z. Civil time is counted in 64 bits of nanoseconds, which end in April of that year; what happens
+/// after the demand has its place in between.
+const CIVIL_TIME_END: i64 = 9_214_646_400_000_000_000;
+
+impl Begins {
+    /// How long a run may last before civil time ends.
+    pub(crate) fn time_left(self) -> Duration {
+        let nanos = i128::from(CIVIL_TIME_END) - i128::from(self.0.as_unix_nanos());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+    }
+}
+
 impl Default for Begins {
     /// A Monday at midnight.
     fn default() -> Self {
@@ -143,12 +155,14 @@ impl Serialize for Begins {
 impl<'de> Deserialize<'de> for Begins {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let nanos = text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_nanosecond);
-        match nanos.and_then(|nanos| i64::try_from(nanos).ok()) {
-            Some(nanos) => Ok(Self(WallClock::from_unix_nanos(nanos))),
-            None => Err(de::Error::custom(format_args!(
+        let timestamp: jiff::Timestamp = text.parse().map_err(|_| {
+            de::Error::custom(format_args!(
                 "is {text:?}: give a date and time with its offset, such as \"2026-01-05T00:00:00Z\""
-            ))),
+            ))
+        })?;
+        match i64::try_from(timestamp.as_nanosecond()) {
+            Ok(nanos) => Ok(Self(WallClock::from_unix_nanos(nanos))),
+            Err(_) => Err(de::Error::custom(format_args!("is {text:?}: give a year from 1678 to 2261"))),
         }
     }
 }
@@ -179,7 +193,7 @@ pub struct Cost {
     pub miss: f64,
     /// One boot.
     pub boot: f64,
-    /// One request that was turned away or lost.
+    /// One request that was turned away, on top of the miss that it is.
     pub rejected: f64,
 }
 

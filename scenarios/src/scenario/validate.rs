@@ -1,11 +1,13 @@
 //! What cannot be, though it can be read. Each check names its key, so that the error has its line.
 
+mod demand;
+mod pools;
+
 use std::collections::BTreeSet;
 
 use actors::Duration;
-use actors::policy::{AfterUse, Depth, PoolKey, PoolPolicy};
+use actors::policy::AfterUse;
 
-use super::demand::{Demand, Format, Lifetimes, Spread, Stage, Trace};
 use super::fault::{FaultEntry, FaultKind};
 use super::fleet::Boots;
 use super::{Scenario, WorkerOverride};
@@ -16,10 +18,6 @@ use crate::error::ScenarioError;
 const WORKERS_MAX: u32 = 1_000_000;
 /// The most tenants.
 const TENANTS_MAX: u32 = 10_000_000;
-/// The highest rate of arrivals, per second.
-const RATE_MAX: f64 = 1e9;
-/// The most arrivals for one row of a trace.
-const SCALE_MAX: f64 = 10_000.0;
 
 type Checked = Result<(), ScenarioError>;
 
@@ -132,70 +130,6 @@ impl Scenario {
         format!("is {index}, and there is no such worker: they are counted from 0 to {last}")
     }
 
-    /// Checks every pool with the slots of its workers.
-    fn check_pools(&self) -> Checked {
-        self.check_pool(&[], &self.pool, self.fleet.slots)?;
-        for (index, region) in self.region.iter().enumerate() {
-            let slots = region.slots.unwrap_or(self.fleet.slots);
-            self.check_pool(
-                &["region", &index.to_string()],
-                region.pool.as_ref().unwrap_or(&self.pool),
-                slots,
-            )?;
-        }
-        let plans = if self.worker.is_empty() { Vec::new() } else { self.workers() };
-        for (place, worker) in self.worker.iter().enumerate() {
-            if let Some(plan) = plans.get(worker.index as usize) {
-                self.check_pool(&["worker", &place.to_string()], &plan.pool, plan.slots)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_pool(&self, outer: &[&str], pool: &PoolPolicy, slots: u32) -> Checked {
-        let path = |key: &str| -> Vec<String> {
-            let segments = outer.iter().copied().chain(["pool"]).chain(key.split('.'));
-            segments.filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
-        };
-        let fail = |key: &str, text: &str| {
-            let path = path(key);
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            self.fail(&path, text)
-        };
-        if let Err(problem) = pool.validate() {
-            return fail(&problem.key, &problem.message);
-        }
-        if let Depth::Fixed(fixed) = &pool.depth
-            && fixed.ready > slots
-        {
-            let ready = fixed.ready;
-            let depth = [outer, &["pool", "depth", "ready"]].concat();
-            // Of the two the one is at fault that the file gives.
-            let given = [[outer, &["slots"]].concat(), vec!["fleet", "slots"]];
-            let given = given.iter().find(|path| self.gives(path)).filter(|_| !self.gives(&depth));
-            return match given {
-                Some(path) => {
-                    let text = format!(
-                        "is {slots}, but pools are {ready} deep: raise it, or lower `pool.depth.ready`"
-                    );
-                    self.fail(path, text)
-                }
-                None => {
-                    let text = format!(
-                        "is {ready}, but a worker has {slots} slots: lower the depth, or raise `slots`"
-                    );
-                    self.fail(&depth, text)
-                }
-            };
-        }
-        if self.sprite.after_use == AfterUse::Return && pool.key == PoolKey::Uniform {
-            let text = "is \"return\", but the pools are uniform and a Sprite never passes from one user to another: \
-                        set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
-            return self.fail(&["sprite", "after_use"], text);
-        }
-        Ok(())
-    }
-
     fn check_latency(&self) -> Checked {
         let latency = &self.latency;
         let all = [
@@ -273,95 +207,6 @@ impl Scenario {
             return self.fail(&["tenants", "skew"], format!("is {skew}: give an exponent from 0 to 10"));
         }
         Ok(())
-    }
-
-    fn check_demand(&self) -> Checked {
-        match &self.demand {
-            Demand::Stages(stages) => self.check_stages(stages),
-            Demand::Trace(trace) => self.check_trace(trace),
-        }
-    }
-
-    fn check_stages(&self, stages: &[Stage]) -> Checked {
-        if stages.is_empty() {
-            let text = "is missing: add [[demand]] stages with `to` and `for`, or [demand] with a `trace`";
-            return self.fail(&["demand"], text);
-        }
-        for (index, stage) in stages.iter().enumerate() {
-            let index = index.to_string();
-            let (Some(from), Some(to)) = (stage.from, stage.to) else {
-                return self.fail(
-                    &["demand", &index],
-                    "has neither `from` nor `to`: give a rate in arrivals per second",
-                );
-            };
-            for (key, rate) in [("from", from), ("to", to)] {
-                let taken_over = !self.gives(&["demand", &index, key]);
-                if !(taken_over || (0.0..=RATE_MAX).contains(&rate)) {
-                    let text = format!("is {rate}: give a rate in arrivals per second, from 0 to {RATE_MAX}");
-                    return self.fail(&["demand", &index, key], text);
-                }
-            }
-            if stage.arrivals == Some(Spread::BurstsOf(0)) {
-                let text = "is 0: give the number of requests that arrive at once";
-                return self.fail(&["demand", &index, "arrivals", "bursts_of"], text);
-            }
-        }
-        let length = stages.iter().fold(Duration::ZERO, |length, stage| length + stage.length);
-        if !self.warmup.is_zero() && self.warmup >= length {
-            let text =
-                format!("is {}, but the demand ends after {length}: nothing would be counted", self.warmup);
-            return self.fail(&["warmup"], text);
-        }
-        Ok(())
-    }
-
-    fn check_trace(&self, trace: &Trace) -> Checked {
-        if trace.trace.is_empty() {
-            return self.fail(&["demand", "trace"], "is empty: name a file, or give --set demand.trace=FILE");
-        }
-        let path = self.base().join(&trace.trace);
-        let wrong = match std::fs::metadata(&path) {
-            Ok(file) if file.is_dir() => Some("is a folder".to_owned()),
-            Ok(_) => None,
-            Err(error) => Some(format!("cannot be opened ({error})")),
-        };
-        if let Some(wrong) = wrong {
-            let text = format!("names `{}`, which {wrong}: give the path of a trace", path.display());
-            return self.fail(&["demand", "trace"], text);
-        }
-        if !(trace.scale > 0.0 && trace.scale <= SCALE_MAX) {
-            let text = format!("is {}: give a factor above 0, up to {SCALE_MAX}", trace.scale);
-            return self.fail(&["demand", "scale"], text);
-        }
-        if !(trace.speed > 0.0 && trace.speed.is_finite()) {
-            return self.fail(&["demand", "speed"], format!("is {}: give a factor above 0", trace.speed));
-        }
-        if trace.arrivals == Spread::BurstsOf(0) {
-            let text = "is 0: give the number of requests that arrive at once";
-            return self.fail(&["demand", "arrivals", "bursts_of"], text);
-        }
-        match trace.format {
-            Some(
-                format @ (Format::AzureLlm
-                | Format::AzureFunctions2021
-                | Format::AzureFunctions2019
-                | Format::Journal),
-            ) if trace.columns.is_some() => {
-                let text = format!("has no place in the format {}: leave it out", format.name());
-                self.fail(&["demand", "columns"], text)
-            }
-            Some(format @ (Format::AzureLlm | Format::AzureFunctions2019))
-                if trace.lifetimes == Lifetimes::Trace =>
-            {
-                let text = format!(
-                    "is \"trace\", but the format {} has no lifetimes: leave it at \"sprite\" and give `lifetime` in [sprite]",
-                    format.name()
-                );
-                self.fail(&["demand", "lifetimes"], text)
-            }
-            _ => Ok(()),
-        }
     }
 
     fn check_faults(&self) -> Checked {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::largest_of::larger;
-use super::{Depth, Kind, Rule, View};
+use super::{Certain, Depth, Kind, Rule, View};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Time, WallClock};
@@ -21,6 +21,10 @@ pub struct AtLeast {
 impl Kind for AtLeast {
     fn validate(&self) -> Result<(), Problem> {
         self.of.validate().map_err(|problem| problem.under("of"))
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("ready", self.ready).or(self.of.certain().under("of"))
     }
 
     fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {

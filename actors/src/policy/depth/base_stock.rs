@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
-use super::{Kind, Rule, View, check};
+use super::{Certain, Kind, Rule, View, check};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Duration, Time, WallClock};
@@ -76,6 +76,10 @@ impl Kind for BaseStock {
     fn validate(&self) -> Result<(), Problem> {
         check::open_share("misses", self.misses, "the requests that may miss")?;
         check::window("window", self.window)
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("least", self.least)
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

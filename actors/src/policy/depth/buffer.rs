@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule, View, check};
+use super::{Certain, Kind, Rule, View, check};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Duration, Time, WallClock};
@@ -76,6 +76,12 @@ impl Kind for Buffer {
             }
         }
         check::some_time("every", self.every)
+    }
+
+    fn certain(&self) -> Certain {
+        // With nobody in use there is no share of them. Above `max` neither of the two counts.
+        let floor = Certain::new("min", self.min).or(Certain::new("least", self.least));
+        if floor.ready > self.max { Certain::new("max", self.max) } else { floor }
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule, View};
+use super::{Certain, Kind, Rule, View};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::WallClock;
@@ -18,6 +18,10 @@ pub struct Fixed {
 impl Kind for Fixed {
     fn validate(&self) -> Result<(), Problem> {
         Ok(())
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("ready", self.ready)
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::{Calendar, Visit};
 use super::civil::Zone;
 use super::needs::{Counts, Memory, Recent, bucket};
-use super::{Kind, Rule, View, check};
+use super::{Certain, Kind, Rule, View, check};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Duration, Time, WallClock};
@@ -64,6 +64,10 @@ impl Kind for Forecast {
             return Err(Problem::new("slot", message));
         }
         Zone::named(&self.timezone).map(|_| ())
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("least", self.least)
     }
 
     fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {

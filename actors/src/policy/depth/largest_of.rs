@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Depth, Kind, Rule, View};
+use super::{Certain, Depth, Kind, Rule, View};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Time, WallClock};
@@ -25,6 +25,12 @@ impl Kind for LargestOf {
             depth.validate().map_err(|problem| problem.under(&format!("of.{index}")))?;
         }
         Ok(())
+    }
+
+    fn certain(&self) -> Certain {
+        let each =
+            self.of.iter().enumerate().map(|(index, depth)| depth.certain().under(&format!("of.{index}")));
+        each.reduce(Certain::or).unwrap_or(Certain::new("of", 0))
     }
 
     fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {

@@ -120,10 +120,37 @@ pub trait Rule: fmt::Debug + Send {
     }
 }
 
+/// How many Sprites a policy is sure to aim for at some time, whatever the demand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certain {
+    /// The number.
+    pub ready: u32,
+    /// The parameter that says so, as a dotted path from the policy's table.
+    pub key: String,
+}
+
+impl Certain {
+    fn new(key: &str, ready: u32) -> Self {
+        Self { ready, key: key.to_owned() }
+    }
+
+    /// The same, seen from one table further out.
+    fn under(self, outer: &str) -> Self {
+        Self { key: format!("{outer}.{}", self.key), ..self }
+    }
+
+    /// The larger of two.
+    fn or(self, other: Self) -> Self {
+        if other.ready > self.ready { other } else { self }
+    }
+}
+
 /// A parameterised policy: what every kind provides.
 trait Kind {
     /// Finds the first parameter that cannot be.
     fn validate(&self) -> Result<(), Problem>;
+    /// What it is sure to aim for.
+    fn certain(&self) -> Certain;
     /// The policy at work, in a run whose t = 0 is at `epoch`.
     fn rule(&self, epoch: WallClock) -> Box<dyn Rule>;
 }
@@ -151,6 +178,11 @@ impl Depth {
     /// The problem, with the path of its key from this policy's table.
     pub fn validate(&self) -> Result<(), Problem> {
         self.kind().validate()
+    }
+
+    /// How many Sprites it is sure to aim for at some time: a worker without room for them can never hold its pool.
+    pub fn certain(&self) -> Certain {
+        self.kind().certain()
     }
 
     /// The policy at work in one pool of a run whose t = 0 is at `epoch`.

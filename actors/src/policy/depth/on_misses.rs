@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule, View, check};
+use super::{Certain, Kind, Rule, View, check};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Duration, Time, WallClock};
@@ -61,6 +61,10 @@ impl Kind for OnMisses {
         check::some_time("period", self.period)?;
         check::positive("threshold", self.threshold, "misses that raise the depth")?;
         check::positive("increment", self.increment, "Sprites that misses add")
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("min", self.min)
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

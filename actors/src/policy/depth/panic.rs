@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
-use super::{Kind, Rule, View, check};
+use super::{Certain, Kind, Rule, View, check};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Duration, Time, WallClock};
@@ -78,6 +78,10 @@ impl Kind for Panic {
             return Err(Problem::new("panic", message));
         }
         Ok(())
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("min", self.min)
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

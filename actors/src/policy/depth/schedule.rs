@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::civil::{run_time, timestamp};
 use super::hours::Hours;
 use super::overlap::{Overlap, first_overlap};
-use super::{Depth, Kind, Rule, View, Window};
+use super::{Certain, Depth, Kind, Rule, View, Window};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::{Time, WallClock};
@@ -68,6 +68,13 @@ impl Kind for Schedule {
         }
         self.otherwise.validate().map_err(|problem| problem.under("otherwise"))?;
         if self.ordered { Ok(()) } else { self.check_overlap(&hours) }
+    }
+
+    fn certain(&self) -> Certain {
+        let windows = self.windows.iter().enumerate();
+        windows
+            .map(|(index, window)| window.depth.certain().under(&format!("windows.{index}.depth")))
+            .fold(self.otherwise.certain().under("otherwise"), Certain::or)
     }
 
     fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {

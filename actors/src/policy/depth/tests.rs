@@ -76,6 +76,36 @@ fn every_kind_keeps_its_promises_and_repeats_itself() {
     }
 }
 
+/// What each of the kinds above is sure to aim for, with the parameter that says so.
+const CERTAIN: [(&str, u32); 11] = [
+    ("ready", 16),
+    ("high", 16),
+    ("min", 0),
+    ("windows.0.depth.ready", 9),
+    ("least", 1),
+    ("least", 1),
+    ("min", 2),
+    ("min", 1),
+    ("least", 1),
+    ("of.0.ready", 3),
+    ("ready", 5),
+];
+
+#[test]
+fn every_kind_aims_at_least_once_for_what_it_is_certain_of() {
+    for ((kind, parameters), (key, ready)) in KINDS.iter().zip(CERTAIN) {
+        let depth = read(kind, parameters).unwrap();
+        assert_eq!(depth.certain(), Certain::new(key, ready), "{kind}");
+        let most = goals(&depth).iter().map(|(_, goal)| goal.high).max();
+        assert!(most >= Some(ready), "{kind}: {most:?}");
+    }
+    let certain = |kind, parameters| read(kind, parameters).unwrap().certain();
+    assert_eq!(certain("buffer", "max = 40, percent = 5, min = 3, least = 9"), Certain::new("least", 9));
+    assert_eq!(certain("buffer", "max = 40, percent = 5, min = 3, least = 90"), Certain::new("max", 40));
+    let nested = "ready = 2, of = { kind = 'largest-of', of = [{ kind = 'panic', max = 9, min = 7 }] }";
+    assert_eq!(certain("at-least", nested), Certain::new("of.of.0.min", 7));
+}
+
 #[test]
 fn every_kind_is_written_as_it_is_read() {
     for (kind, parameters) in KINDS {

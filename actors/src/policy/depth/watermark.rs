@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule, View};
+use super::{Certain, Kind, Rule, View};
 use crate::policy::Problem;
 use crate::protocol::Goal;
 use crate::time::WallClock;
@@ -27,6 +27,10 @@ impl Kind for Watermark {
             return Err(Problem::new("low", message));
         }
         Ok(())
+    }
+
+    fn certain(&self) -> Certain {
+        Certain::new("high", self.high)
     }
 
     fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {

@@ -14,7 +14,7 @@ pub(super) enum Layout {
     AzureLlm { at: usize },
     /// The end and the duration in seconds.
     AzureFunctions2021 { key: usize, end: usize, duration: usize },
-    /// Counts per minute from one column on.
+    /// Counts per minute from one column to the last.
     AzureFunctions2019 { key: usize, first: usize },
     /// Columns with these places.
     Csv { at: usize, key: Option<usize>, lifetime: Option<usize> },
@@ -27,26 +27,23 @@ fn journal() -> Columns {
     Columns { at: "at".to_owned(), key: Some("key".to_owned()), lifetime: Some("lifetime".to_owned()) }
 }
 
-/// Reads the first line of a trace and tells its format and layout. After it `lines` stands on the first line: a
-/// heading, or for JSON the first row.
-pub(super) fn layout(lines: &Lines, trace: &Trace) -> Result<(Format, Layout), DemandError> {
+/// Reads the first line of a trace and tells its format, its layout and how many columns it has. After it `lines`
+/// stands on the first line: a heading, or for JSON the first row.
+pub(super) fn layout(lines: &Lines, trace: &Trace) -> Result<(Format, Layout, usize), DemandError> {
     let first = lines.line();
     let format = match trace.format {
         Some(format) => format,
         None => guess(lines, trace)?,
     };
-    let layout = match format {
-        Format::Journal => Layout::Json(journal()),
-        Format::Jsonl => match &trace.columns {
-            Some(columns) => Layout::Json(columns.clone()),
-            None => Layout::Json(journal()),
-        },
+    let fields = match (format, &trace.columns) {
+        (Format::Jsonl, Some(columns)) => columns.clone(),
+        (Format::Jsonl | Format::Journal, _) => journal(),
         _ => {
             let header = Header::of(first).ok_or_else(|| lines.fault("a quote is not closed", "close it"))?;
-            header.layout(format, trace, lines)?
+            return Ok((format, header.layout(format, trace, lines)?, header.0.len()));
         }
     };
-    Ok((format, layout))
+    Ok((format, Layout::Json(fields), 0))
 }
 
 const KNOWN: &str = "say what it holds with `format` in [demand]: azure-llm, azure-functions-2021, \
@@ -92,9 +89,18 @@ impl Header {
         self.0.iter().position(|known| known == name)
     }
 
+    /// The place of a column that may be there, but not twice.
+    fn find(&self, name: &str, lines: &Lines) -> Result<Option<usize>, DemandError> {
+        if self.0.iter().filter(|known| *known == name).count() > 1 {
+            let message = format!("the heading has the column `{name}` twice");
+            return Err(lines.fault(message, "rename or remove one, so that it is clear which counts"));
+        }
+        Ok(self.place(name))
+    }
+
     /// The place of a column that must be there.
     fn need(&self, name: &str, lines: &Lines) -> Result<usize, DemandError> {
-        self.place(name).ok_or_else(|| {
+        self.find(name, lines)?.ok_or_else(|| {
             let remedy = match nearest(name, self.0.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
@@ -107,6 +113,20 @@ impl Header {
         })
     }
 
+    /// Minutes are told by their place, so none may be missing between them.
+    fn minutes_follow(&self, first: usize, lines: &Lines) -> Result<(), DemandError> {
+        for (minute, name) in (1usize..).zip(&self.0[first..]) {
+            if *name != minute.to_string() {
+                let name: String = name.chars().take(60).collect();
+                let message = format!("the heading has `{name}` where minute {minute} stands");
+                return Err(
+                    lines.fault(message, "number the columns of counts 1, 2, 3 and so on to the last")
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn layout(&self, format: Format, trace: &Trace, lines: &Lines) -> Result<Layout, DemandError> {
         let need = |name: &str| self.need(name, lines);
         match format {
@@ -117,7 +137,9 @@ impl Header {
                 duration: need("duration")?,
             }),
             Format::AzureFunctions2019 => {
-                Ok(Layout::AzureFunctions2019 { key: need("HashApp")?, first: need("1")? })
+                let first = need("1")?;
+                self.minutes_follow(first, lines)?;
+                Ok(Layout::AzureFunctions2019 { key: need("HashApp")?, first })
             }
             Format::Csv | Format::Jsonl | Format::Journal => match &trace.columns {
                 Some(columns) => {
@@ -130,8 +152,8 @@ impl Header {
                 }
                 None => Ok(Layout::Csv {
                     at: need("at")?,
-                    key: self.place("key"),
-                    lifetime: self.place("lifetime"),
+                    key: self.find("key", lines)?,
+                    lifetime: self.find("lifetime", lines)?,
                 }),
             },
         }

@@ -11,7 +11,7 @@ use crate::scenario::Spread;
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
 /// The most arrivals in one minute: a minute is held in memory.
-const ARRIVALS_MAX: u64 = 5_000_000;
+pub(super) const ARRIVALS_MAX: u64 = 5_000_000;
 
 /// Gives the arrivals of a trace of counts.
 #[derive(Debug)]

@@ -35,6 +35,8 @@ pub(in crate::demand) struct Replay {
     /// When the first row was, on the clock of the trace.
     first: i64,
     speed: f64,
+    /// How long after the first row an arrival may be.
+    longest: Duration,
     scale: Option<Scale>,
     lifetimes: Lifetimes,
     /// A row that has been read and not given.
@@ -45,7 +47,8 @@ pub(in crate::demand) struct Replay {
 enum Source {
     /// Straight from the file; the time of the row before.
     File(i64),
-    Sorted(Sorted),
+    /// The rows in the order of time, and the line of the latest.
+    Sorted(Sorted, u64),
     Minutes(Minutes),
 }
 
@@ -64,25 +67,15 @@ impl Replay {
         trace: &Trace,
         base: &Path,
         seed: u64,
+        longest: Duration,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, DemandError> {
-        Self::new(Lines::open(&base.join(&trace.trace))?, trace, seed, progress)
-    }
-
-    pub(super) fn new(
-        lines: Lines,
-        trace: &Trace,
-        seed: u64,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, DemandError> {
-        let mut rows = Rows::new(lines, trace)?;
+        let mut rows = Rows::new(Lines::open(&base.join(&trace.trace))?, trace)?;
         let source = match (rows.format(), trace.order) {
             (Format::AzureFunctions2019, _) => {
                 Source::Minutes(Minutes::read(&mut rows, trace.arrivals, seed, progress)?)
             }
-            (Format::AzureFunctions2021, _) | (_, Order::Sort) => {
-                Source::Sorted(sorted(&mut rows, progress)?)
-            }
+            (Format::AzureFunctions2021, _) | (_, Order::Sort) => sorted(&mut rows, progress)?,
             (_, Order::Check) => Source::File(i64::MIN),
         };
         let rng = Rng::stream(seed, Purpose::Arrivals, 1);
@@ -92,6 +85,7 @@ impl Replay {
             source,
             first: 0,
             speed: trace.speed,
+            longest,
             scale,
             lifetimes: trace.lifetimes,
             ahead: None,
@@ -100,7 +94,7 @@ impl Replay {
             return Err(DemandError::Empty { path: this.rows.lines.path });
         };
         this.first = first.at;
-        this.ahead = Some(this.row(first));
+        this.ahead = Some(this.row(first)?);
         Ok(this)
     }
 
@@ -134,7 +128,7 @@ impl Replay {
         if let Some(row) = self.ahead.take() {
             return Ok(Some(row));
         }
-        Ok(self.pull()?.map(|record| self.row(record)))
+        self.pull()?.map(|record| self.row(record)).transpose()
     }
 
     fn pull(&mut self) -> Result<Option<Record>, DemandError> {
@@ -149,18 +143,38 @@ impl Replay {
                 }
                 Ok(record)
             }
-            Source::Sorted(sorted) => sorted.next(),
+            Source::Sorted(sorted, _) => sorted.next(),
             Source::Minutes(minutes) => minutes.next(),
         }
     }
 
-    fn row(&self, record: Record) -> Row {
+    fn row(&self, record: Record) -> Result<Row, DemandError> {
         let since = record.at.abs_diff(self.first);
         let at = if self.speed == 1.0 { since } else { (since as f64 / self.speed) as u64 };
+        if at > self.longest.as_nanos() {
+            return Err(self.too_late());
+        }
         // A Sprite that was used for no time was used all the same.
         let used = |lifetime: Duration| lifetime.max(Duration::from_nanos(1));
         let lifetime = record.lifetime.filter(|_| self.lifetimes == Lifetimes::Trace).map(used);
-        Row { at, key: record.key, lifetime }
+        Ok(Row { at, key: record.key, lifetime })
+    }
+
+    fn too_late(&self) -> DemandError {
+        let line = match self.source {
+            Source::File(_) => self.rows.lines.number(),
+            Source::Sorted(_, latest) => latest,
+            // The minutes stand in the heading.
+            Source::Minutes(_) => 1,
+        };
+        DemandError::Row {
+            path: self.rows.lines.path.clone(),
+            line,
+            message: format!("this lies more than {} after the first request", self.longest),
+            remedy: "check `unit` and `speed` in [demand]: it lasts 100 years at most, and from `clock.begins` not beyond \
+                     the year 2261"
+                .to_owned(),
+        }
     }
 }
 
@@ -179,17 +193,21 @@ impl Scale {
     }
 }
 
-fn sorted(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Sorted, DemandError> {
+fn sorted(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Source, DemandError> {
     let mut sorter = Sorter::new();
     let mut count = 0u64;
+    let (mut latest, mut line) = (i64::MIN, 0);
     while let Some(record) = rows.next()? {
+        if record.at > latest {
+            (latest, line) = (record.at, rows.lines.number());
+        }
         sorter.push(record)?;
         count += 1;
         if count.is_multiple_of(ROWS_PER_REPORT) {
             progress(rows.progress());
         }
     }
-    sorter.finish()
+    sorter.finish().map(|sorted| Source::Sorted(sorted, line))
 }
 
 fn out_of_order(lines: &Lines, at: i64, above: i64, first: i64) -> DemandError {

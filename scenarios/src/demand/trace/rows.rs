@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::format::{Layout, layout};
 use super::json::Object;
 use super::lines::Lines;
+use super::minutes::ARRIVALS_MAX;
 use super::sort::Record;
 use crate::decimal::{attos, round_to_nanos};
 use crate::demand::{DemandError, Progress};
@@ -41,6 +42,8 @@ impl Keys {
 pub(super) struct Rows {
     pub(super) lines: Lines,
     layout: Layout,
+    /// How many columns the heading has.
+    columns: usize,
     format: Format,
     unit: TimeUnit,
     fields: Fields,
@@ -55,10 +58,11 @@ impl Rows {
         if !lines.advance()? {
             return Err(DemandError::Empty { path: lines.path });
         }
-        let (format, layout) = layout(&lines, trace)?;
+        let (format, layout, columns) = layout(&lines, trace)?;
         let fresh = matches!(layout, Layout::Json(_));
         let unit = if format == Format::Journal { TimeUnit::Ns } else { trace.unit };
-        Ok(Self { lines, layout, format, unit, fields: Fields::default(), keys: Keys::default(), fresh })
+        let (fields, keys) = (Fields::default(), Keys::default());
+        Ok(Self { lines, layout, columns, format, unit, fields, keys, fresh })
     }
 
     pub(super) fn format(&self) -> Format {
@@ -88,7 +92,10 @@ impl Rows {
     fn csv_row(&mut self) -> Result<Record, RowFault> {
         let line = self.lines.line();
         if !self.fields.split(line) {
-            return Err(RowFault::new("a quote is not closed", "close it, or remove the row"));
+            return Err(open_quote());
+        }
+        if self.fields.count() > self.columns {
+            return Err(other_count(self.fields.count(), self.columns));
         }
         let (at, key, lifetime) = match &self.layout {
             Layout::AzureLlm { at } => {
@@ -156,37 +163,45 @@ impl Rows {
         if !self.advance()? {
             return Ok(false);
         }
-        let Self { lines, fields, keys, .. } = self;
+        let Self { lines, fields, keys, columns, .. } = self;
         let line = lines.line();
         let fault = |fault: RowFault| lines.fault(fault.message, fault.remedy);
-        if !fields.split(line) || fields.count() <= first {
-            return Err(fault(missing("1")));
+        if !fields.split(line) {
+            return Err(fault(open_quote()));
+        }
+        if fields.count() != *columns {
+            return Err(fault(other_count(fields.count(), *columns)));
         }
         let key = fields.meaning(line, key).ok_or_else(|| fault(missing("HashApp")))?;
         let key = keys.number(&key).ok_or_else(|| fault(too_many_keys()))?;
         for column in first..fields.count() {
             let field = fields.get(line, column).unwrap_or_default();
             let minute = (column - first) as u32;
-            match parse_count(field) {
-                Some(0) => {}
-                Some(invocations) => count(minute, key, invocations)?,
-                None => {
-                    let text = String::from_utf8_lossy(field);
-                    let message = format!("minute {} has `{text}`, which is not a count", minute + 1);
-                    return Err(lines.fault(message, "give whole numbers, zero or more"));
-                }
+            match parse_count(field, minute + 1).map_err(fault)? {
+                0 => {}
+                invocations => count(minute, key, invocations)?,
             }
         }
         Ok(true)
     }
 }
 
-/// A count; an empty field is zero.
-fn parse_count(field: &[u8]) -> Option<u32> {
+/// The count of a minute; an empty field is zero.
+fn parse_count(field: &[u8], minute: u32) -> Result<u32, RowFault> {
     if field.is_empty() {
-        return Some(0);
+        return Ok(0);
     }
-    std::str::from_utf8(field).ok()?.parse().ok()
+    let text = String::from_utf8_lossy(field);
+    let count = text.parse().ok().filter(|count| u64::from(*count) <= ARRIVALS_MAX);
+    count.ok_or_else(|| {
+        let text: String = text.chars().take(60).collect();
+        let message = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("minute {minute} has `{text}` invocations, more than {ARRIVALS_MAX}")
+        } else {
+            format!("minute {minute} has `{text}`, which is not a count")
+        };
+        RowFault::new(message, format!("give whole numbers from 0 to {ARRIVALS_MAX}"))
+    })
 }
 
 /// What is wrong with a row, and what to do.
@@ -205,10 +220,21 @@ fn missing(name: &str) -> RowFault {
     RowFault::new(format!("the row has no `{name}`"), "complete the row, or remove it")
 }
 
+fn open_quote() -> RowFault {
+    RowFault::new("a quote is not closed", "close it, or remove the row")
+}
+
+fn other_count(count: usize, columns: usize) -> RowFault {
+    RowFault::new(
+        format!("the row has {count} fields, and the heading has {columns}"),
+        "complete the row, or put quotes around a field that has a comma in it",
+    )
+}
+
 fn out_of_range(name: &str) -> RowFault {
     RowFault::new(
         format!("`{name}` is out of range"),
-        "times lie within 292 years of the first; check `unit`",
+        "times lie within 292 years of 0, and of 1970 where they are dates; check `unit`",
     )
 }
 
