@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use reports::html::twin_page;
 use reports::{Summary, Twin, folder};
 use scenarios::Profile;
-use vmm_backend::calibrate::{self, Meter, Plan};
+use vmm_backend::calibrate::{self, Extent, Meter, Plan};
 
+use crate::calibrate::watched;
 use crate::exit::{self, Failure};
 use crate::jobs;
 use crate::load::ScenarioArgs;
-use crate::{Ended, calibrate as measuring, json, kvm};
+use crate::{Ended, json, kvm};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
 ///
@@ -60,15 +61,16 @@ pub(crate) fn twin(args: &Args) -> Ended {
             Some(out) => out.join("host"),
             None => aside.insert(tempfile::tempdir()?).path().join("host"),
         };
-        let plan = Plan { quick: true, boots, ..Plan::default() };
-        calibrate::write(&folder, &measuring::measure(&plan)?)?;
+        let plan = Plan { extent: Extent::Quick, boots, ..Plan::default() };
+        let calibration = watched("measuring", |progress| calibrate::calibrate(&plan, progress))?;
+        calibrate::write(&folder, &calibration)?;
         loaded = args.scenario.load_on(&folder)?;
     } else if let Some(host) = &args.scenario.host {
         warn_of_another_host(host, boots)?;
     }
     let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
     let (wanted, mut ran) = (args.runs as usize, 0);
-    let kept = calibrate::quietest(wanted, |before| {
+    let kept = calibrate::quietest(wanted, 2 * wanted, |before| {
         ran = before + 1;
         let meter = Meter::start();
         let run = kvm::run(&loaded, &format!("real run {ran} of {}", wanted.max(ran)), None)?;
