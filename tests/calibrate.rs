@@ -97,7 +97,7 @@ fn a_twin_tells_every_gap_and_keeps_both_runs() {
     let out = ends(&output, &[0, 99]);
     let within = output.status.code() == Some(0);
     assert!(out.starts_with(if within { "WITHIN" } else { "BEYOND" }), "{out}");
-    assert!(text(&output.stderr).contains("measuring this host quickly"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("by turns with the real runs"), "{}", text(&output.stderr));
     let read = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).expect(name);
     let twin: serde_json::Value = serde_json::from_str(&read("twin.json")).expect("it is JSON");
     assert_eq!((&twin["within"], &twin["real_runs"]), (&within.into(), &2.into()));
@@ -105,6 +105,9 @@ fn a_twin_tells_every_gap_and_keeps_both_runs() {
     let row = |figure: &str| rows.iter().find(|row| row["figure"] == figure).expect(figure);
     assert_eq!(row("requests")["simulated"], row("requests")["real"], "both met the same requests");
     assert!(row("latency p50")["real"].as_f64().expect("a number") > 0.0);
+    assert!(out.contains("measured in 3 parts"), "{out}");
+    let profile = scenarios::Profile::load(&folder.path().join("out/host")).expect("it is kept");
+    assert_eq!(profile.host.boots, 2, "measured with as many boots as the scenario has");
     for (run, backend) in [("simulated", "simulated"), ("real-1", "kvm"), ("real-2", "kvm")] {
         let summary: serde_json::Value =
             serde_json::from_str(&read(&format!("{run}/summary.json"))).expect("it is JSON");

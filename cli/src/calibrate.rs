@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 use scenarios::Profile;
 use scenarios::profile::Measured;
-use vmm_backend::calibrate::{self, CalibrateError, Calibration, Plan};
+use vmm_backend::calibrate::{self, CalibrateError, Extent, Plan, Progress};
 
 use crate::exit::{self, Failure};
 use crate::jobs::with_bar;
@@ -56,13 +56,13 @@ pub(crate) fn calibrate(args: &Args) -> Ended {
         calibrate::prepare(out)?;
     }
     let plan = Plan {
-        quick: args.quick,
+        extent: if args.quick { Extent::Quick } else { Extent::Full },
         boots: args.boots,
         vms_max: args.vms,
         memory_bytes: args.memory << 20,
         ..Plan::default()
     };
-    let calibration = measure(&plan)?;
+    let calibration = watched("measuring", |progress| calibrate::calibrate(&plan, progress))?;
     if let Some(out) = &args.out {
         calibrate::write(out, &calibration)?;
     }
@@ -86,12 +86,15 @@ pub(crate) fn calibrate(args: &Args) -> Ended {
     Ok(exit::HELD)
 }
 
-/// Measures, with a bar on a terminal.
-pub(crate) fn measure(plan: &Plan) -> Result<Calibration, CalibrateError> {
+/// Measures, with a bar on a terminal that says what is measured now.
+pub(crate) fn watched<T>(
+    what: &str,
+    measure: impl FnOnce(Progress<'_>) -> Result<T, CalibrateError>,
+) -> Result<T, CalibrateError> {
     let (share, now) = ([AtomicU64::new(0)], Mutex::new(String::new()));
     let now = || now.lock().unwrap_or_else(PoisonError::into_inner);
-    with_bar(&|| format!("measuring {}", now()), &share, || {
-        calibrate::calibrate(plan, &|thousandths, what| {
+    with_bar(&|| format!("{what} {}", now()), &share, || {
+        measure(&|thousandths, what| {
             *now() = what.to_owned();
             share[0].store(thousandths, Ordering::Relaxed);
         })

@@ -4,31 +4,36 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reports::html::twin_page;
-use reports::{Summary, Twin, folder};
+use reports::{Report, Summary, Twin, folder};
 use scenarios::Profile;
-use vmm_backend::calibrate::{self, Meter, Plan};
+use vmm_backend::calibrate::{self, CalibrateError, Calibration, Extent, Figures, Meter, Plan};
+use vmm_backend::machines::Fit;
 
+use crate::calibrate::watched;
 use crate::exit::{self, Failure};
 use crate::jobs;
-use crate::load::ScenarioArgs;
-use crate::{Ended, calibrate as measuring, json, kvm};
+use crate::load::{Loaded, ScenarioArgs};
+use crate::{Ended, json, kvm};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
 ///
-/// The simulation answers as the host profile says: that of --host, or one that is measured quickly now. Real runs differ among
-/// themselves, so there are three by default. The prediction holds where, of their medians, misses lie within one percentage
-/// point and the latency's p50 and p99 within 15 %; else the exit code is 99.
+/// The simulation answers as the host profile says. Without --host the profile is measured now, by turns with the real runs: a
+/// part before each, and one after the last. What the neighbours of a host do changes its pace by the minute, and so both meet the
+/// same. With --host it is that of another time: the test of a forecast, and fair where the host is quiet. Real runs differ
+/// among themselves, so there are three by default. The prediction holds where, of their medians, misses lie within one
+/// percentage point and the latency's p50 and p99 within 15 %; else the exit code is 99.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  warmpool calibrate --out host
+  warmpool twin scenarios/kvm-spike.toml --out out
+  warmpool calibrate --boots 2 --out host
   warmpool twin scenarios/kvm-spike.toml --host host --out out")]
 pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
     /// Real runs that count. Where the hypervisor gives the processors to others meanwhile, up to twice as many are made, and
-    /// the quietest count
+    /// the quietest count, each with the part of the profile that was measured before it
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
@@ -47,54 +52,106 @@ pub(crate) fn twin(args: &Args) -> Ended {
     if let Some(out) = &args.out {
         folder::prepare(out)?;
     }
-    // What is wrong with the scenario is better known before a calibration than after it.
-    let mut loaded = args.scenario.load(None)?;
-    let mut aside = None;
+    // What is wrong with the scenario is better known before anything is measured than after it: also what shows only when its
+    // demand is read to the end, and what this host cannot do.
+    let loaded = args.scenario.load(None)?;
+    let mut simulated = simulate(&loaded)?;
+    Fit::of(&loaded.scenario)?;
     let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
-    if args.scenario.host.is_none() {
-        anstream::eprintln!(
-            "no --host: measuring this host quickly; `warmpool calibrate --out DIR` does it well, and once"
-        );
-        // The profile's files are read when the simulation begins, so the folder has to live until then.
-        let folder = match &args.out {
-            Some(out) => out.join("host"),
-            None => aside.insert(tempfile::tempdir()?).path().join("host"),
-        };
-        let plan = Plan { quick: true, boots, ..Plan::default() };
-        calibrate::write(&folder, &measuring::measure(&plan)?)?;
-        loaded = args.scenario.load_on(&folder)?;
-    } else if let Some(host) = &args.scenario.host {
+    let plan = Plan { extent: Extent::Part, boots, ..Plan::default() };
+    let (kept, about_profile);
+    if let Some(host) = &args.scenario.host {
         warn_of_another_host(host, boots)?;
+        kept = run_for_real(&loaded, args.runs as usize, None)?;
+        about_profile = "that of --host; without --host it is measured by turns with the real runs,\n\
+             which is the fairer test on a host that is not quiet"
+            .to_owned();
+    } else {
+        anstream::eprintln!("no --host: measuring this host by turns with the real runs");
+        kept = run_for_real(&loaded, args.runs as usize, Some(&plan))?;
+        let calibration = Calibration::of(&plan, kept.parts)?;
+        simulated = simulate_on(args, &calibration)?;
+        about_profile = format!(
+            "measured in {} parts, before each real run and after the last\n{}",
+            kept.runs.len() + 1,
+            calibration.profile.host.disturbed
+        );
     }
-    let simulated = jobs::one(&loaded, &sim_backend::Options::default())?.report;
-    let (wanted, mut ran) = (args.runs as usize, 0);
-    let kept = calibrate::quietest(wanted, |before| {
-        ran = before + 1;
-        let meter = Meter::start();
-        let run = kvm::run(&loaded, &format!("real run {ran} of {}", wanted.max(ran)), None)?;
-        Ok::<_, Failure>((meter.stolen(), run))
-    })?;
-    let (mut reals, mut notes) = (Vec::new(), String::new());
-    for ((_, (report, said)), run) in kept.into_iter().zip(1..) {
+    let mut notes = format!("profile    {}\n", about_profile.trim_end().replace('\n', "\n           "));
+    let mut reals = Vec::new();
+    for ((report, said), run) in kept.runs.into_iter().zip(1..) {
         reals.push(report);
         notes += &format!("real run {run}\n{said}");
     }
-    if ran > reals.len() {
-        let left_out = ran - reals.len();
-        notes +=
-            &format!("left out   {left_out} more, during which others had more of the processors' time\n");
+    if kept.left_out > 0 {
+        notes += &format!(
+            "left out   {} more, during which others had more of the processors' time\n",
+            kept.left_out
+        );
     }
+    tell(args, &simulated, &reals, &notes)
+}
+
+/// What was done for real and counts.
+struct Kept {
+    /// The runs' reports, and what is to be said of each.
+    runs: Vec<(Report, String)>,
+    /// Parts of the profile: one for each run, and the last.
+    parts: Vec<Figures>,
+    /// How many runs do not count.
+    left_out: usize,
+}
+
+/// Runs the scenario for real until so many runs count. With a plan a part of the profile is measured before each, and one after
+/// the last, so that both have met the same pace of a host that changes it by the minute.
+fn run_for_real(loaded: &Loaded, wanted: usize, plan: Option<&Plan>) -> Result<Kept, Failure> {
+    let mut turns = 0;
+    let kept = calibrate::quietest(wanted, 2 * wanted, |before| {
+        turns = before + 1;
+        let meter = Meter::start();
+        // A part and its run count together or not at all: one without the other is the unpaired test again.
+        let part = plan.map(|plan| measure(plan, before)).transpose()?;
+        let run = kvm::run(loaded, &format!("real run {turns} of {}", wanted.max(turns)), None)?;
+        Ok::<_, Failure>((meter.stolen(), (run, part)))
+    })?;
+    let (runs, mut parts): (Vec<_>, Vec<_>) = kept.into_iter().map(|(_, both)| both).unzip();
+    parts.push(plan.map(|plan| measure(plan, turns)).transpose()?);
+    Ok(Kept { left_out: turns - runs.len(), runs, parts: parts.into_iter().flatten().collect() })
+}
+
+fn measure(plan: &Plan, turn: usize) -> Result<Figures, CalibrateError> {
+    watched(&format!("measuring, part {}:", turn + 1), |progress| calibrate::measure(plan, turn, progress))
+}
+
+fn simulate(loaded: &Loaded) -> Result<Report, Failure> {
+    Ok(jobs::one(loaded, &sim_backend::Options::default())?.report)
+}
+
+/// Simulates the scenario on the host that was measured now. Its profile is kept where anything is.
+fn simulate_on(args: &Args, calibration: &Calibration) -> Result<Report, Failure> {
+    // The profile's files are read when the simulation begins, so the folder has to live until then.
+    let mut aside = None;
+    let host = match &args.out {
+        Some(out) => out.join("host"),
+        None => aside.insert(tempfile::tempdir()?).path().join("host"),
+    };
+    calibrate::write(&host, calibration)?;
+    simulate(&args.scenario.load_on(&host)?)
+}
+
+/// Writes what is to be kept, and says how well the real runs were predicted.
+fn tell(args: &Args, simulated: &Report, reals: &[Report], notes: &str) -> Ended {
     let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
     let twin = Twin::new(&simulated.summary, &summaries);
     if let Some(out) = &args.out {
-        folder::write(&out.join("simulated"), &simulated)?;
+        folder::write(&out.join("simulated"), simulated)?;
         for (real, run) in reals.iter().zip(1..) {
             folder::write(&out.join(format!("real-{run}")), real)?;
         }
         folder::write_file(out, "twin.json", json(&twin)?.as_bytes())?;
-        folder::write_file(out, "twin.html", twin_page(&twin, &simulated, &reals).as_bytes())?;
+        folder::write_file(out, "twin.html", twin_page(&twin, simulated, reals).as_bytes())?;
     }
-    let text = if args.json { json(&twin)? } else { twin.render() + "\n" + &notes };
+    let text = if args.json { json(&twin)? } else { twin.render() + "\n" + notes };
     anstream::stdout().write_all(text.as_bytes())?;
     if let (Some(out), false) = (&args.out, args.json) {
         writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/twin.html", out.display())?;

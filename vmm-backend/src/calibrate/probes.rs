@@ -9,7 +9,7 @@ use scenarios::Scenario;
 
 use super::figures::{ALONE, CROWD, Figures, KEPT};
 use super::stopwatch::{Log, Operation, Stopwatch};
-use super::{CalibrateError, Meter, Plan, Progress, load};
+use super::{CalibrateError, Extent, Meter, Plan, Progress, load};
 use crate::doctor::vms_that_fit;
 use crate::machines::{KvmMachines, MachinesConfig};
 use crate::runtime::{Limits, Machines, Options, run_scenario};
@@ -29,87 +29,35 @@ const APART: f64 = 40.0;
 /// Parts of the load that the host can bear, in ascending order.
 const SWEEP: [f64; 8] = [0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.6, 0.8];
 
-/// Measures everything.
-pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, CalibrateError> {
+/// Measures what the plan says.
+pub(super) fn run_all(plan: &Plan, turn: usize, progress: Progress<'_>) -> Result<Figures, CalibrateError> {
     progress(0, "whether the host is quiet");
     let mut figures = Figures::default();
-    figures.disturbed = load::others();
-    let seconds = |full: f64| if plan.quick { full / 10.0 } else { full };
-    let passes = |full| if plan.quick { 1 } else { full };
+    figures.others = load::others();
+    let is_all = plan.extent != Extent::Part;
     let bench = Bench::launch(plan, SLOTS + BESIDE, 0)?;
-
-    progress(10, "the way there, once");
-    // The first VMs in a shard take memory that the host has not given to anybody yet; that comes but once.
-    bench.run(&filling(plan.boots), None)?;
-
-    progress(20, "operations alone");
-    let text = steady(READY, 1, APART, seconds(5.0), true);
-    let watch = bench.run(&text, Some(LIFETIME))?;
-    figures.add_all(
-        ALONE,
-        &watch,
-        &[Operation::Start, Operation::Boot, Operation::Stop, Operation::Overhead, Operation::Timer],
-    );
-
-    for boots in 1..=plan.boots {
-        progress(100 + 30 * u64::from(boots) / u64::from(plan.boots), "boots in parallel");
-        let watch = bench.run(&filling(boots), None)?;
-        figures.add_all(&format!("{boots} at once"), &watch, &[Operation::Boot]);
+    bench.drawn_from(plan, turn, &mut figures, progress)?;
+    if is_all {
+        bench.only_read(plan, &mut figures, progress)?;
     }
-
-    progress(140, "many at one instant");
-    let alone = figures.median(Operation::Start, ALONE);
-    let watches = bench.quietest(&crowd(plan.boots, seconds(4.0).max(2.0)), passes(2), &mut figures)?;
-    let mut speeds = Vec::new();
-    for watch in &watches {
-        let crowds = watch.crowds(CROWD_SIZE, alone);
-        for crowd in &crowds {
-            figures.add(Operation::Spacing, CROWD, crowd.spacing);
-        }
-        speeds.extend(watch.boot_speed(&crowds));
-    }
-    figures.boots_beside_starts =
-        if speeds.is_empty() { 1.0 } else { speeds.iter().sum::<f64>() / speeds.len() as f64 };
-
-    progress(220, "as much as the host can do");
-    let capacity = bench.capacity(plan, &mut figures, seconds(2.0))?;
-    figures.boots_per_second = capacity;
-
-    progress(270, "every load that the host can bear");
-    let text = sweep(plan.boots, capacity, seconds(1.0));
-    let which = [Operation::Start, Operation::Boot, Operation::Stop, Operation::Timer, Operation::Overhead];
-    for watch in bench.quietest(&text, passes(3), &mut figures)? {
-        figures.add_all("sweep", &watch, &which);
-        figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
-        let (boots, failed) = watch.boots();
-        figures.boots = (figures.boots.0 + boots, figures.boots.1 + failed);
-    }
-    if figures.stolen > load::STOLEN_MAX && figures.disturbed.is_empty() {
-        figures.disturbed = format!(
-            "the hypervisor gave {:.0} % of the processors' time to others, also in the quietest passes",
-            figures.stolen * 100.0
-        );
-    }
-
-    progress(650, "under CPU load");
-    let text = steady(READY, 1, APART, seconds(4.0), true);
-    let watch = load::beside_busy_threads(|| bench.run(&text, Some(LIFETIME)))?;
-    let which = [Operation::Start, Operation::Boot, Operation::Stop, Operation::Timer];
-    figures.add_all("CPU load", &watch, &which);
-
-    progress(720, "creates");
-    let watch = bench.run_as(&creating(seconds(2.0).max(0.5)), None, true)?;
-    figures.add_all(ALONE, &watch, &[Operation::Create]);
-
-    progress(760, "sleep and wake");
-    bench.sleep(&mut figures, "saved", seconds(2.0))?;
     drop(bench);
-    Bench::launch(plan, READY + BESIDE, READY as usize)?.sleep(&mut figures, KEPT, seconds(2.0))?;
 
-    figures.vms_alive = SLOTS;
+    progress(800, "sleep and wake");
+    let bench = Bench::launch(plan, READY + BESIDE, READY as usize)?;
+    bench.sleep(&mut figures, KEPT, plan.extent.seconds(2.0))?;
+    drop(bench);
+    if is_all {
+        many_alive(plan, &mut figures, progress)?;
+    }
+    progress(1_000, "done");
+    Ok(figures)
+}
+
+/// Measures what starts and boots take with more and more VMs alive.
+fn many_alive(plan: &Plan, figures: &mut Figures, progress: Progress<'_>) -> Result<(), CalibrateError> {
     let fit = vms_that_fit().map_or(u32::MAX, |fit| u32::try_from(fit).unwrap_or(u32::MAX));
     let vms_max = plan.vms_max.min(fit.saturating_sub(SLOTS));
-    let most: &[u32] = if plan.quick { &[10, 100] } else { &[10, 100, 1_000] };
+    let most: &[u32] = if plan.extent == Extent::Quick { &[10, 100] } else { &[10, 100, 1_000] };
     let counts = most.iter().map(|count| (*count).min(vms_max)).filter(|count| *count > 0);
     let mut done = 0;
     for (alive, share) in counts.zip([820, 860, 900]) {
@@ -118,19 +66,16 @@ pub(super) fn run_all(plan: &Plan, progress: Progress<'_>) -> Result<Figures, Ca
         }
         progress(share, "with many VMs alive");
         let bench = Bench::launch(plan, alive + BESIDE, 0)?;
-        let watch = bench.run(&steady(alive, 1, APART, seconds(3.0), false), None)?;
+        let watch = bench.run(&steady(alive, 1, APART, plan.extent.seconds(3.0), false), None)?;
         figures.add_all(&format!("{alive} alive"), &watch, &[Operation::Start, Operation::Boot]);
         figures.vms_alive = figures.vms_alive.max(alive);
         done = alive;
     }
-    figures.settle_levels();
-    complete(&figures)?;
-    progress(1_000, "done");
-    Ok(figures)
+    Ok(())
 }
 
 /// Whether everything that a profile draws from is there.
-fn complete(figures: &Figures) -> Result<(), CalibrateError> {
+pub(super) fn complete(figures: &Figures) -> Result<(), CalibrateError> {
     let needed = [
         (Operation::Start, "sweep"),
         (Operation::Boot, "sweep"),
@@ -171,16 +116,92 @@ impl Bench {
         self.run_as(text, lifetime, false)
     }
 
-    /// Runs a probe until the host was quiet meanwhile so many times, and gives what was seen then.
+    /// Measures what a simulation draws from, but for what sleepers do.
+    fn drawn_from(
+        &self,
+        plan: &Plan,
+        turn: usize,
+        figures: &mut Figures,
+        progress: Progress<'_>,
+    ) -> Result<(), CalibrateError> {
+        let (boots, extent) = (plan.boots, plan.extent);
+        progress(10, "the way there, once");
+        // The first VMs in a shard take memory that the host has not given to anybody yet; that comes but once.
+        self.run(&filling(boots), None)?;
+        figures.vms_alive = SLOTS;
+
+        progress(20, "operations alone");
+        let watch = self.run(&steady(READY, 1, APART, extent.seconds(5.0), true), Some(LIFETIME))?;
+        let which =
+            [Operation::Start, Operation::Boot, Operation::Stop, Operation::Overhead, Operation::Timer];
+        figures.add_all(ALONE, &watch, &which);
+
+        progress(80, "many at one instant");
+        let alone = figures.median(Operation::Start, ALONE);
+        let text = crowd(boots, extent.seconds_of_pass(4.0).max(2.0));
+        for watch in self.quietest(&text, turn, extent.passes(2), figures)? {
+            let crowds = watch.crowds(CROWD_SIZE, alone);
+            for crowd in &crowds {
+                figures.add(Operation::Spacing, CROWD, crowd.spacing);
+            }
+            if let Some(speed) = watch.boot_speed(&crowds) {
+                figures.boots_beside_starts.add(speed);
+            }
+        }
+
+        progress(160, "as much as the host can do");
+        let capacity = self.capacity(plan, figures, extent.seconds(2.0))?;
+        figures.boots_per_second.add(capacity);
+
+        progress(210, "every load that the host can bear");
+        let text = sweep(boots, capacity, extent.seconds_of_pass(1.0));
+        for watch in self.quietest(&text, turn, extent.passes(3), figures)? {
+            figures.add_all("sweep", &watch, &which);
+            figures.add_levels(&watch, &[Operation::Start, Operation::Boot, Operation::Stop]);
+            let (boots, failed) = watch.boots();
+            figures.boots = (figures.boots.0 + boots, figures.boots.1 + failed);
+        }
+
+        progress(600, "creates");
+        let watch = self.run_as(&creating(extent.seconds(2.0).max(0.5)), None, true)?;
+        figures.add_all(ALONE, &watch, &[Operation::Create]);
+        Ok(())
+    }
+
+    /// Measures what is there for people to read.
+    fn only_read(
+        &self,
+        plan: &Plan,
+        figures: &mut Figures,
+        progress: Progress<'_>,
+    ) -> Result<(), CalibrateError> {
+        progress(630, "boots in parallel");
+        for boots in 1..=plan.boots {
+            let watch = self.run(&filling(boots), None)?;
+            figures.add_all(&format!("{boots} at once"), &watch, &[Operation::Boot]);
+        }
+
+        progress(690, "under CPU load");
+        let text = steady(READY, 1, APART, plan.extent.seconds(4.0), true);
+        let watch = load::beside_busy_threads(|| self.run(&text, Some(LIFETIME)))?;
+        let which = [Operation::Start, Operation::Boot, Operation::Stop, Operation::Timer];
+        figures.add_all("CPU load", &watch, &which);
+
+        progress(760, "sleepers that are saved");
+        self.sleep(figures, "saved", plan.extent.seconds(2.0))
+    }
+
+    /// Runs a probe in passes, some again where the host was not quiet, and gives what was seen in those that count.
     fn quietest(
         &self,
         text: &str,
-        passes: usize,
+        turn: usize,
+        (wanted, most): (usize, usize),
         figures: &mut Figures,
     ) -> Result<Vec<Stopwatch>, CalibrateError> {
-        let seen = load::quietest(passes, |pass| {
+        let seen = load::quietest(wanted, most, |pass| {
             let meter = Meter::start();
-            let watch = self.run(&format!("seed = {}\n{text}", pass + 1), Some(LIFETIME))?;
+            let watch = self.run(&format!("seed = {}\n{text}", turn + pass + 1), Some(LIFETIME))?;
             Ok::<_, CalibrateError>((meter.stolen(), watch))
         })?;
         let stolen = seen.iter().map(|(stolen, _)| *stolen).sum::<f64>() / seen.len() as f64;

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::{ActorId, Duration, Observation, Observer, OperationKind, Outcome, State, Time};
@@ -163,20 +164,30 @@ impl Busy {
     }
 }
 
-#[derive(Default)]
-struct Mean {
+/// A mean that values are added to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mean {
     sum: f64,
     count: u32,
 }
 
 impl Mean {
-    fn add(&mut self, value: f64) {
+    /// Adds one value.
+    pub(super) fn add(&mut self, value: f64) {
         self.sum += value;
         self.count += 1;
     }
 
-    fn mean(&self) -> Option<f64> {
+    /// The mean of what was added; `None` where nothing was.
+    pub(super) fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
+}
+
+impl AddAssign for Mean {
+    fn add_assign(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.count += other.count;
     }
 }
 
