@@ -1,6 +1,5 @@
 //! `warmpool calibrate`: how this host answers, measured, for simulations.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +11,7 @@ use vmm_backend::calibrate::{self, CalibrateError, Extent, Plan, Progress};
 
 use crate::exit::{self, Failure};
 use crate::jobs::with_bar;
-use crate::{Ended, json};
+use crate::{Ended, json, say};
 
 /// Measure how this host's VMs answer, and write a host profile for `run --host`
 ///
@@ -68,20 +67,14 @@ pub(crate) fn calibrate(args: &Args) -> Ended {
     }
     let profile = &calibration.profile;
     let text = if args.json { json(profile)? } else { render(profile, args.vms, args.quick) };
-    let mut out = anstream::stdout();
-    out.write_all(text.as_bytes())?;
+    say(&text)?;
     match &args.out {
         _ if args.json => {}
-        Some(folder) => {
-            writeln!(
-                out,
-                "\nWritten to {0}: simulate this host with `warmpool run FILE --host {0}`",
-                folder.display()
-            )?;
-        }
-        None => {
-            writeln!(out, "\nNothing was written: `--out DIR` keeps it for `warmpool run FILE --host DIR`")?
-        }
+        Some(folder) => say(&format!(
+            "\nWritten to {0}: simulate this host with `warmpool run FILE --host {0}`\n",
+            folder.display()
+        ))?,
+        None => say("\nNothing was written: `--out DIR` keeps it for `warmpool run FILE --host DIR`\n")?,
     }
     Ok(exit::HELD)
 }

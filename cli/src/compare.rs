@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use reports::compare::{Variant, letter};
 use reports::html::comparison_page;
 use reports::{Comparison, Report, folder};
-use scenarios::Scenario;
+use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Threads};
@@ -106,7 +106,7 @@ fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
     for file in &args.scenarios {
         let other = args.scenario.load_other(file)?;
         same_requests(&variants[0].1.scenario, &other.scenario)
-            .map_err(|what| Failure::Usage(differs(&args.scenario.file, file, what)))?;
+            .map_err(|table| differs(&args.scenario.file, &other.scenario, table))?;
         variants.push((stem(file), other));
     }
     distinguish(&mut variants);
@@ -149,13 +149,10 @@ fn same_requests(one: &Scenario, other: &Scenario) -> Result<(), &'static str> {
     tables.iter().find(|(_, same)| !same).map_or(Ok(()), |(table, _)| Err(table))
 }
 
-fn differs(one: &Path, other: &Path, table: &str) -> String {
-    format!(
-        "{} and {} differ in [{table}], so they do not meet the same requests\n  \
-         make them the same, or run each by itself",
-        one.display(),
-        other.display()
-    )
+fn differs(one: &Path, other: &Scenario, table: &str) -> ScenarioError {
+    let path: Vec<&str> = table.split('.').collect();
+    let wrong = format!("is not as in {}, so the two do not meet the same requests", one.display());
+    other.error_at(&path, &wrong, "make them the same, or run each by itself")
 }
 
 fn stem(file: &Path) -> String {

@@ -1,6 +1,5 @@
 //! `warmpool twin`: one scenario simulated with this host's profile and for real, side by side.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reports::html::twin_page;
@@ -13,7 +12,7 @@ use crate::calibrate::watched;
 use crate::exit::{self, Failure};
 use crate::jobs;
 use crate::load::{Loaded, ScenarioArgs};
-use crate::{Ended, json, kvm};
+use crate::{Ended, json, kvm, say};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
 ///
@@ -152,9 +151,9 @@ fn tell(args: &Args, simulated: &Report, reals: &[Report], notes: &str) -> Ended
         folder::write_file(out, "twin.html", twin_page(&twin, simulated, reals).as_bytes())?;
     }
     let text = if args.json { json(&twin)? } else { twin.render() + "\n" + notes };
-    anstream::stdout().write_all(text.as_bytes())?;
+    say(&text)?;
     if let (Some(out), false) = (&args.out, args.json) {
-        writeln!(anstream::stdout(), "\nWritten to {0}: open {0}/twin.html", out.display())?;
+        say(&format!("\nWritten to {0}: open {0}/twin.html\n", out.display()))?;
     }
     Ok(if twin.within { exit::HELD } else { exit::GATE_FAILED })
 }

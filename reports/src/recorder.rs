@@ -52,6 +52,8 @@ pub struct Recorder {
     spike_begin: u64,
     spike_end: u64,
     watch_empty: bool,
+    /// What happens to Sprites and hosts is no part of the run any more.
+    is_closed: bool,
 }
 
 /// The fleet's levels.
@@ -175,6 +177,7 @@ impl Recorder {
             spike_begin: plan.spike_begin.map_or(NEVER, Time::as_nanos),
             spike_end: plan.spike_end.map_or(NEVER, Time::as_nanos),
             watch_empty: plan.spike_end.is_none(),
+            is_closed: false,
             plan,
         }
     }
@@ -429,10 +432,15 @@ impl Observer for Recorder {
         self.set_due();
     }
 
+    fn closed(&mut self, _at: Time) {
+        self.is_closed = true;
+    }
+
     #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         let t = self.tick(at);
         match observation {
+            Observation::Sprite { .. } | Observation::Host { .. } if self.is_closed => {}
             Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
             Observation::Arrived { worker, request } => self.arrived(worker.index(), &request),
             Observation::Ended { worker, request, outcome } => {

@@ -148,6 +148,23 @@ fn a_miss_is_booked_where_it_was_asked_for() {
 }
 
 #[test]
+fn what_a_run_is_closed_with_is_no_outage_and_loses_no_sprite() {
+    let mut books = Recorder::new(Plan::new("by hand", 1));
+    books.opened(at(0));
+    books.observe(at(0), sprite(State::Stopped, State::Booting));
+    books.observe(at(0), sprite(State::Booting, State::Ready));
+    books.observe(at(1_000), Observation::Arrived { worker: WORKER, request: request(0, 1_000_000_000) });
+    books.closed(at(9_000));
+    books.observe(at(9_000), Observation::Host { worker: WORKER, up: false });
+    books.observe(at(9_000), sprite(State::Ready, State::Failed));
+    let (request, outcome) = (request(0, 1_000_000_000), Outcome::Failed);
+    books.observe(at(9_000), Observation::Ended { worker: WORKER, request, outcome });
+    let summary = books.finish(at(9_000)).summary;
+    assert_eq!((summary.boots.hosts_down, summary.boots.lost), (0, 0));
+    assert_eq!((summary.requests, summary.outcomes.failed), (1, 1));
+}
+
+#[test]
 fn the_rate_is_over_the_time_in_which_requests_came() {
     let rate = |planned: Option<u64>, warmup: u64| {
         let (planned, warmup) = (planned.map(Duration::from_secs), Duration::from_secs(warmup));
