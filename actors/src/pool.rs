@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::host::{Context, Host};
-use crate::policy::{PoolKey, PoolPolicy, Step, Take};
+use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
 use crate::protocol::{
     ActorId, For, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer, WorkerId,
 };
@@ -16,6 +16,9 @@ use crate::time::{Duration, Time};
 
 use dormant::Dormant;
 use waiting::Waiting;
+
+/// Of the ready Sprites, one in so many is replaced at a time because of its age, and one at the least.
+const AT_ONCE: usize = 8;
 
 /// What distinguishes one pool of a worker from another.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,8 @@ pub(crate) struct Pool {
     dormant: Box<Dormant>,
     booting: u32,
     creating: u32,
+    /// Aged Sprites that left and whose replacements are not ready yet.
+    replacing: u32,
     age_armed: bool,
     down: bool,
 }
@@ -65,6 +70,7 @@ impl Pool {
             dormant: Box::default(),
             booting: 0,
             creating: 0,
+            replacing: 0,
             age_armed: false,
             down: false,
         }
@@ -148,7 +154,9 @@ impl Pool {
 
     fn is_ready(&mut self, cx: &mut Context<impl Host>, boot: bool) {
         let sprite = cx.sender();
-        if !boot {
+        if boot {
+            self.replacing = self.replacing.saturating_sub(1);
+        } else {
             self.in_use = self.in_use.saturating_sub(1);
         }
         match self.waiting.pop_oldest() {
@@ -194,9 +202,16 @@ impl Pool {
         }
     }
 
+    /// Whether aged Sprites are replaced, a few at a time. Those of a tenant that nobody asks for any more just leave, and
+    /// so do those of a pool that orders nothing.
+    fn replaces_aged(&self) -> bool {
+        self.policy.key == PoolKey::Uniform && !matches!(self.policy.refill, Refill::Never(_))
+    }
+
     fn watch_age(&mut self, cx: &mut Context<impl Host>) {
         if let Some(max_age) = self.policy.max_age
             && !self.age_armed
+            && self.replacing == 0
             && let Some((_, since)) = self.ready.front()
         {
             self.age_armed = true;
@@ -206,12 +221,14 @@ impl Pool {
 
     fn drop_aged(&mut self, cx: &mut Context<impl Host>) {
         self.age_armed = false;
-        let max_age = self.policy.max_age.unwrap_or(Duration::MAX);
-        let mut keep = self.ready.len();
-        while keep > 0 && self.ready[self.ready.len() - keep].1 + max_age <= cx.now() {
-            keep -= 1;
+        let (max_age, now) = (self.policy.max_age.unwrap_or(Duration::MAX), cx.now());
+        let mut aged = self.ready.iter().take_while(|(_, since)| *since + max_age <= now).count();
+        if self.replaces_aged() {
+            // A pool that was filled at once also ages at once, and must not be empty then.
+            aged = aged.min((self.ready.len() / AT_ONCE).max(1));
+            self.replacing = aged as u32;
         }
-        self.shrink(cx, keep as u32);
+        self.shrink(cx, (self.ready.len() - aged) as u32);
         self.watch_age(cx);
     }
 

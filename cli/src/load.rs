@@ -50,10 +50,10 @@ impl ScenarioArgs {
 
     fn ready(&self, file: &Path, pool: Option<&Path>, host: Option<&Path>) -> Result<Loaded, Failure> {
         let overlays = Overlays { pool, host };
-        let mut scenario = Scenario::load_with(file, &overlays, &self.overrides)?;
-        if let Some(seed) = self.seed {
-            scenario.seed = seed;
-        }
+        // As text, for a TOML integer does not hold every seed.
+        let seed = self.seed.map(|seed| format!("seed=\"{seed}\""));
+        let overrides: Vec<String> = self.overrides.iter().cloned().chain(seed).collect();
+        let scenario = Scenario::load_with(file, &overlays, &overrides)?;
         let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
         Ok(Loaded { scenario, gates, prices })
     }
