@@ -233,8 +233,20 @@ fn compare_refuses_scenarios_with_other_requests() {
     write(folder.path(), "other.toml", &SMALL.replace("to = 60", "to = 61"));
     let output =
         warmpool(folder.path(), &["compare", "small.toml", "--scenario", "other.toml", "--seeds", "2"]);
-    ends(&output, 1);
-    assert!(text(&output.stderr).contains("[demand]"), "{}", text(&output.stderr));
+    ends(&output, 104);
+    let error = text(&output.stderr);
+    assert!(error.contains("other.toml:") && error.contains("`demand` is not as in small.toml"), "{error}");
+}
+
+#[test]
+fn a_seed_given_beside_the_file_is_told_as_such() {
+    let folder = folder();
+    let output =
+        warmpool(folder.path(), &["run", "small.toml", "--seed", "18446744073709551615", "--explain"]);
+    ends(&output, 0);
+    let line =
+        text(&output.stdout).lines().find(|line| line.starts_with("seed")).unwrap_or_default().to_owned();
+    assert!(line.contains("\"18446744073709551615\"") && !line.contains("default"), "{line}");
 }
 
 #[test]
