@@ -155,7 +155,7 @@ impl Pool {
     fn is_ready(&mut self, cx: &mut Context<impl Host>, boot: bool) {
         let sprite = cx.sender();
         if boot {
-            self.replacing = self.replacing.saturating_sub(1);
+            self.replaced();
         } else {
             self.in_use = self.in_use.saturating_sub(1);
         }
@@ -208,10 +208,17 @@ impl Pool {
         self.policy.key == PoolKey::Uniform && !matches!(self.policy.refill, Refill::Never(_))
     }
 
+    /// A boot has ended, which may be that of a replacement. After the last of them the next aged Sprites may leave.
+    fn replaced(&mut self) {
+        if self.replacing > 0 {
+            self.replacing -= 1;
+            self.age_armed = self.replacing > 0;
+        }
+    }
+
     fn watch_age(&mut self, cx: &mut Context<impl Host>) {
         if let Some(max_age) = self.policy.max_age
             && !self.age_armed
-            && self.replacing == 0
             && let Some((_, since)) = self.ready.front()
         {
             self.age_armed = true;
@@ -229,7 +236,13 @@ impl Pool {
             self.replacing = aged as u32;
         }
         self.shrink(cx, (self.ready.len() - aged) as u32);
-        self.watch_age(cx);
+        if self.replacing == 0 {
+            self.watch_age(cx);
+        } else {
+            // The refill may wait until more are missing, and then so do the replacements.
+            self.age_armed = true;
+            cx.arm(Timer::Age, Duration::from_nanos(max_age.as_nanos() / AT_ONCE as u64));
+        }
     }
 
     fn withdraw(&mut self, cx: &mut Context<impl Host>) {

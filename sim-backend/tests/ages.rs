@@ -73,9 +73,14 @@ fn aged_sprites_are_replaced_an_eighth_at_a_time_and_soon() {
 }
 
 #[test]
-fn while_boots_fail_the_others_stay() {
-    let ready = ready("", "boot_failures = 1.0");
-    assert_eq!((ready.least, ready.replaced), (14, 2));
+fn where_replacements_do_not_come_the_others_leave_one_by_one() {
+    // Two at 10 s, and one every 1.25 s from then on.
+    let boots_fail = ready("", "boot_failures = 1.0");
+    assert_eq!((boots_fail.replaced, boots_fail.least), (16, 0));
+    assert_eq!(boots_fail.oldest_ns, 10_000_000_000 + 14 * 1_250_000_000);
+    // Nothing is ordered before eight are missing.
+    let batch = ready("refill = { kind = \"batch\", size = 8 }", "");
+    assert_eq!(batch.least, 8);
 }
 
 #[test]
