@@ -79,22 +79,13 @@ impl Failure {
             Self::NoKvm(_) => UNABLE,
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Runtime(error) if !error.is_host_fault() => INVALID,
-            failure if failure.is_broken_pipe() => HELD,
             _ => FAILED,
         }
-    }
-
-    /// A reader that has seen enough, as `head` has, is nothing to complain about.
-    fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 }
 
 /// Tells the user what went wrong.
 pub(crate) fn explain(failure: &Failure) {
-    if failure.is_broken_pipe() {
-        return;
-    }
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}error{style:#}: {failure}");
 }
