@@ -25,6 +25,7 @@ mod core;
 mod digest;
 mod error;
 mod faults;
+mod heap;
 mod hosts;
 mod queue;
 mod regions;

@@ -3,12 +3,11 @@
 //! 1. Timed events happen in the order of (time, sequence number); numbers count up as events are put in.
 //! 2. Messages without delay are delivered first come, first served, all of them before the next timed event.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-
 use actors::protocol::Timer;
 use actors::{ActorId, Message, OperationKind, Time};
 use scenarios::faults::Moment;
+
+use crate::heap::Heap;
 
 /// A message on its way.
 #[derive(Clone, Copy, Debug)]
@@ -31,47 +30,12 @@ pub(crate) enum Event {
     Fault(Moment),
 }
 
-#[derive(Clone, Copy)]
-struct Entry {
-    at: Time,
-    sequence: u64,
-    event: Event,
-}
-
-impl Entry {
-    fn order(&self) -> u128 {
-        u128::from(self.at.as_nanos()) << 64 | u128::from(self.sequence)
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    /// The earliest is the greatest, as a binary heap wants it.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.order().cmp(&self.order())
-    }
-}
-
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
     /// Messages without delay.
     now: Vec<Envelope>,
-    later: BinaryHeap<Entry>,
-    sequence: u64,
+    later: Heap<Event>,
     /// Delayed messages, which are too large to be moved about in the heap, and the free places among them.
     slab: Vec<Envelope>,
     free: Vec<u32>,
@@ -101,8 +65,7 @@ impl Queue {
 
     /// Lets an event happen at a time.
     pub(crate) fn push_at(&mut self, at: Time, event: Event) {
-        self.sequence += 1;
-        self.later.push(Entry { at, sequence: self.sequence, event });
+        self.later.push(at, event);
     }
 
     /// Delivers a message at a time.
@@ -143,41 +106,18 @@ impl Queue {
 
     /// When the next timed event happens.
     pub(crate) fn next_at(&self) -> Option<Time> {
-        self.later.peek().map(|entry| entry.at)
+        self.later.next_at()
     }
 
     /// The next timed event.
     pub(crate) fn pop_later(&mut self) -> Option<(Time, Event)> {
-        self.later.pop().map(|entry| (entry.at, entry.event))
+        self.later.pop()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn timer(to: u32) -> Event {
-        Event::Timer { to: ActorId(to), timer: Timer::Age }
-    }
-
-    fn order(queue: &mut Queue) -> Vec<u32> {
-        std::iter::from_fn(|| queue.pop_later())
-            .map(|(_, event)| match event {
-                Event::Timer { to, .. } => to.0,
-                other => panic!("{other:?} was not put in"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn events_come_by_time_then_by_sequence() {
-        let mut queue = Queue::default();
-        for (at, to) in [(5, 1), (3, 2), (5, 3), (3, 4), (u64::MAX, 5), (0, 6)] {
-            queue.push_at(Time::from_nanos(at), timer(to));
-        }
-        assert_eq!(queue.next_at(), Some(Time::ZERO));
-        assert_eq!(order(&mut queue), [6, 2, 4, 1, 3, 5]);
-    }
 
     #[test]
     fn a_place_for_a_delayed_message_is_used_again() {
@@ -194,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_stays_small() {
-        assert!(size_of::<Entry>() <= 32, "{} bytes are moved at each step of the heap", size_of::<Entry>());
+    fn an_event_stays_small() {
+        assert!(size_of::<Event>() <= 16, "{} bytes are moved at each step of the heap", size_of::<Event>());
     }
 }
