@@ -112,8 +112,7 @@ fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
     LatencyNs {
         served: served.figures(&latencies.served()),
         by_outcome: PerOutcome::from_fn(|outcome| {
-            let exact = exact[outcome as usize];
-            (exact.count > 0).then(|| exact.figures(latencies.totals.get(outcome)))
+            latencies.totals.get(outcome).as_ref().map(|part| exact[outcome as usize].figures(part))
         }),
     }
 }

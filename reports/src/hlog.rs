@@ -80,7 +80,7 @@ fn add(latencies: &mut Latencies, line: &IntervalLogHistogram<'_>) -> Result<(),
     let tag = line.tag().map_or("", |tag| tag.as_str());
     let outcome = by_name(tag).ok_or_else(|| HlogError::Tag(seconds, tag.to_owned()))?;
     let histogram = histogram_of(line).map_err(|why| HlogError::Histogram(seconds, why))?;
-    *latencies.totals.get_mut(outcome) += &histogram;
+    latencies.add(outcome, &histogram);
     let (from_ns, length_ns) = (whole_ms(line.start_timestamp()), whole_ms(line.duration()));
     let part = (outcome, encode(&histogram));
     match latencies.intervals.last_mut() {
@@ -138,11 +138,8 @@ mod tests {
         write(&latencies, "toy", &mut file).unwrap();
         let again = read(&file).unwrap();
         assert_eq!(again.intervals.len(), latencies.intervals.len());
-        assert_eq!(again.totals.warm.len(), 810);
-        assert_eq!(
-            again.totals.booted.value_at_quantile(0.5),
-            latencies.totals.booted.value_at_quantile(0.5)
-        );
+        assert_eq!(again.totals.warm.as_ref().unwrap().len(), 810);
+        assert_eq!(again.totals.booted, latencies.totals.booted);
         let mut file_again = Vec::new();
         write(&again, "toy", &mut file_again).unwrap();
         assert_eq!(file, file_again);

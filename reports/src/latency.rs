@@ -25,10 +25,10 @@ pub fn histogram<T: hdrhistogram::Counter>() -> Histogram<T> {
 }
 
 /// The latencies of a run, warm-up not included.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Latencies {
-    /// Over the run, per outcome.
-    pub totals: PerOutcome<Histogram<u64>>,
+    /// Over the run, for each outcome that any request had: a histogram is a quarter of a megabyte.
+    pub totals: PerOutcome<Option<Histogram<u64>>>,
     /// In the order of time.
     pub intervals: Vec<Interval>,
 }
@@ -44,20 +44,27 @@ pub struct Interval {
     pub parts: Vec<(Outcome, Vec<u8>)>,
 }
 
-impl Default for Latencies {
-    fn default() -> Self {
-        Self { totals: PerOutcome::from_fn(|_| histogram()), intervals: Vec::new() }
-    }
-}
-
 impl Latencies {
+    /// Each outcome that any request had, with its latencies.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, &Histogram<u64>)> {
+        self.totals.iter().filter_map(|(outcome, part)| Some((outcome, part.as_ref()?)))
+    }
+
     /// All requests that got a Sprite.
     pub fn served(&self) -> Histogram<u64> {
         let mut all = histogram();
-        for (_, part) in self.totals.iter().filter(|(outcome, _)| outcome.is_served()) {
+        for (_, part) in self.outcomes().filter(|(outcome, _)| outcome.is_served()) {
             all += part;
         }
         all
+    }
+
+    /// Adds latencies of this outcome.
+    pub(crate) fn add(&mut self, outcome: Outcome, part: &Histogram<u64>) {
+        match self.totals.get_mut(outcome) {
+            Some(total) => *total += part,
+            none => *none = Some(part.clone()),
+        }
     }
 }
 
@@ -130,7 +137,8 @@ impl Exact {
 
 /// The latencies of a run that goes on.
 pub(crate) struct LatencyRecorder {
-    live: [Histogram<u64>; 8],
+    /// Of the open interval, for each outcome that there ever was.
+    live: [Option<Histogram<u64>>; 8],
     pub(crate) exact: [Exact; 8],
     latencies: Latencies,
     width: u64,
@@ -143,7 +151,7 @@ impl LatencyRecorder {
     pub(crate) fn new(planned_ns: Option<u64>) -> Self {
         let width = ladder::first_width(planned_ns, INTERVALS);
         Self {
-            live: std::array::from_fn(|_| histogram()),
+            live: [const { None }; 8],
             exact: [Exact::default(); 8],
             latencies: Latencies::default(),
             width,
@@ -157,7 +165,7 @@ impl LatencyRecorder {
     #[inline]
     pub(crate) fn record(&mut self, outcome: Outcome, ns: u64) {
         let index = outcome as usize;
-        self.live[index].saturating_record(ns);
+        self.live[index].get_or_insert_with(histogram).saturating_record(ns);
         self.exact[index].record(ns);
         self.empty = false;
     }
@@ -182,8 +190,8 @@ impl LatencyRecorder {
         if !self.empty {
             let mut parts = Vec::new();
             for (outcome, live) in Outcome::ALL.into_iter().zip(&mut self.live) {
-                if !live.is_empty() {
-                    *self.latencies.totals.get_mut(outcome) += &*live;
+                if let Some(live) = live.as_mut().filter(|live| !live.is_empty()) {
+                    self.latencies.add(outcome, live);
                     parts.push((outcome, encode(live)));
                     live.reset();
                 }
@@ -246,7 +254,7 @@ mod tests {
             recorder.record(Outcome::Warm, ns * 10);
         }
         let (latencies, exact) = recorder.finish(5);
-        let figures = exact[0].figures(&latencies.totals.warm);
+        let figures = exact[0].figures(&latencies.totals.warm.unwrap());
         assert_eq!((figures.count, figures.min, figures.max), (100_000, 10, 1_000_000));
         assert_eq!(figures.mean, 500_005.0);
         for (value, expected) in
@@ -261,7 +269,7 @@ mod tests {
         let mut recorder = LatencyRecorder::new(None);
         recorder.record(Outcome::Created, u64::MAX);
         let (latencies, exact) = recorder.finish(1);
-        assert_eq!(latencies.totals.created.len(), 1);
+        assert_eq!(latencies.totals.created.unwrap().len(), 1);
         assert_eq!(exact[Outcome::Created as usize].max, u64::MAX);
     }
 

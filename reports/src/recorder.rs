@@ -5,7 +5,7 @@
 //! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
 
 use actors::protocol::Goal;
-use actors::{Observation, Observer, Outcome, Request, State, Time};
+use actors::{Observation, Observer, Outcome, State, Time};
 
 use crate::integral::Integral;
 use crate::latency::{Latencies, LatencyRecorder};
@@ -300,11 +300,11 @@ impl Recorder {
     }
 
     #[inline]
-    fn arrived(&mut self, worker: usize, request: &Request) {
+    fn arrived(&mut self, worker: usize, at: Time) {
         if self.origin == NEVER {
             return;
         }
-        let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
+        let arrived = at.as_nanos().saturating_sub(self.origin);
         self.series.arrived(arrived);
         self.arrived_last = self.arrived_last.max(arrived);
         if self.counts_at(arrived) {
@@ -316,11 +316,11 @@ impl Recorder {
     }
 
     #[inline]
-    fn ended(&mut self, t: u64, worker: usize, request: &Request, outcome: Outcome) {
+    fn ended(&mut self, t: u64, worker: usize, arrived: Time, outcome: Outcome) {
         if self.origin == NEVER {
             return;
         }
-        let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
+        let arrived = arrived.as_nanos().saturating_sub(self.origin);
         let latency = t.saturating_sub(arrived);
         self.series.ended(arrived, outcome, latency);
         if self.counts_at(arrived) {
@@ -442,9 +442,9 @@ impl Observer for Recorder {
         match observation {
             Observation::Sprite { .. } | Observation::Host { .. } if self.is_closed => {}
             Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
-            Observation::Arrived { worker, request } => self.arrived(worker.index(), &request),
+            Observation::Arrived { worker, request } => self.arrived(worker.index(), request.arrived),
             Observation::Ended { worker, request, outcome } => {
-                self.ended(t, worker.index(), &request, outcome)
+                self.ended(t, worker.index(), request.arrived, outcome)
             }
             Observation::Goal { worker, was, is } => self.goal(t, worker.index(), was, is),
             Observation::Waiting { was, is, .. } => self.waiting(t, was, is),

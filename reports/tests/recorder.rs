@@ -251,7 +251,7 @@ proptest! {
         prop_assert_eq!(summary.requests, counts.iter().sum::<u64>());
         prop_assert_eq!(summary.misses, summary.requests - summary.outcomes.warm);
         prop_assert_eq!(summary.unfinished, 0);
-        let in_logs: u64 = report.latencies.totals.iter().map(|(_, part)| part.len()).sum();
+        let in_logs: u64 = report.latencies.outcomes().map(|(_, part)| part.len()).sum();
         prop_assert_eq!(in_logs, summary.requests);
         prop_assert_eq!(summary.workers.iter().map(|worker| worker.requests).sum::<u64>(), summary.requests);
         let rows = &report.timeline.rows;

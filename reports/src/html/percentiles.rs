@@ -24,8 +24,7 @@ pub(super) struct Curve<'a> {
 pub(super) fn latency(report: &Report) -> String {
     let mut curves: Vec<Curve<'_>> = report
         .latencies
-        .totals
-        .iter()
+        .outcomes()
         .filter(|(outcome, part)| outcome.is_served() && part.len() >= ENOUGH)
         .map(|(outcome, part)| Curve {
             class: outcome.name(),
