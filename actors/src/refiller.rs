@@ -206,7 +206,6 @@ impl Refiller {
                 if !missed {
                     self.refill.taken(cx.now());
                 }
-                self.decide(cx);
             }
             Message::Changed { levels, booted, taken } => {
                 self.levels = levels;
@@ -214,15 +213,20 @@ impl Refiller {
                     self.refill.taken(cx.now());
                 }
                 self.boots_ended(cx, booted);
-                self.decide(cx);
             }
-            _ => self.handle_rare(cx, message),
+            _ => {
+                if !self.handle_rare(cx, message) {
+                    return;
+                }
+            }
         }
+        self.decide(cx);
     }
 
-    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
+    /// What does not come with every request; says whether it leaves something to decide. Apart, so that what does come
+    /// stays together in the processor's cache.
     #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) -> bool {
         match *message {
             Message::Begin { full } => {
                 self.pool = cx.sender();
@@ -232,18 +236,20 @@ impl Refiller {
                     self.look_at_depth(cx);
                     self.aim = i64::from(self.goal.high);
                     self.order(cx, 0, self.goal.high);
-                } else {
-                    self.decide(cx);
                 }
+                !full
             }
-            Message::BootFailed => self.boot_failed(cx),
+            Message::BootFailed => {
+                self.boot_failed(cx);
+                false
+            }
             Message::Cancelled { count } => {
                 self.cancelling = false;
                 self.on_order = self.on_order.saturating_sub(count);
                 if self.measures_lead {
                     self.rest.lead.cancelled(count);
                 }
-                self.decide(cx);
+                true
             }
             Message::Fired(timer) => {
                 match timer {
@@ -253,11 +259,11 @@ impl Refiller {
                         self.backing_off = false;
                         self.held = 0;
                     }
-                    _ => return,
+                    _ => return false,
                 }
-                self.decide(cx);
+                true
             }
-            _ => {}
+            _ => false,
         }
     }
 }

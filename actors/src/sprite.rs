@@ -94,11 +94,19 @@ impl Sprite {
         self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
         self.serve(request, outcome);
         self.enter(cx, State::Starting);
         self.perform(cx, OperationKind::Start);
+    }
+
+    /// For the request for which it was made or woken.
+    #[inline(never)]
+    fn start_its_own(&mut self, cx: &mut Context<impl Host>) {
+        if let Some((request, outcome)) = self.serving() {
+            self.start(cx, request, outcome);
+        }
     }
 
     fn made(&mut self, cx: &mut Context<impl Host>) {
@@ -109,9 +117,9 @@ impl Sprite {
                 self.enter(cx, State::Ready);
                 cx.send(self.pool, Message::Ready { boot: true });
             }
-            Some((request, outcome)) => {
+            Some(_) => {
                 cx.send(self.pool, Message::Made { create });
-                self.start(cx, request, outcome);
+                self.start_its_own(cx);
             }
         }
     }
@@ -236,11 +244,7 @@ impl Sprite {
             OperationKind::Start => self.started(cx),
             OperationKind::Run => self.used(cx),
             OperationKind::Sleep => self.slept(cx),
-            OperationKind::Wake => {
-                if let Some((request, outcome)) = self.serving() {
-                    self.start(cx, request, outcome);
-                }
-            }
+            OperationKind::Wake => self.start_its_own(cx),
             OperationKind::Stop => {
                 self.enter(cx, State::Stopped);
                 cx.send(self.host, Message::Released { slot: true, retired: true });
@@ -256,15 +260,15 @@ impl Sprite {
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
             Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),
-            Message::Start { request, outcome } => match self.state {
-                State::Ready => self.start(cx, request, outcome),
-                State::Idle if !self.falling_asleep => {
-                    cx.disarm(Timer::Idle);
-                    self.start(cx, request, outcome);
+            Message::Start { request, outcome } => {
+                match self.state {
+                    State::Ready => {}
+                    State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
+                    // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
+                    _ => return cx.send(cx.sender(), Message::StartFailed(request)),
                 }
-                // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
-                _ => cx.send(cx.sender(), Message::StartFailed(request)),
-            },
+                self.start(cx, request, outcome);
+            }
             Message::Done { generation, kind, ok } if generation == self.generation => {
                 self.done(cx, kind, ok)
             }

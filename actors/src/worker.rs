@@ -226,11 +226,11 @@ impl Worker {
             self.boot(cx, make.pool, For::Request(make.request, make.step), true);
         } else {
             self.orders.add_make(make);
-            self.dispatch(cx);
         }
     }
 
-    /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill.
+    /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill. Asked after
+    /// every message that may have changed one of them.
     fn dispatch(&mut self, cx: &mut Context<impl Host>) {
         while self.boots_free > 0 && !self.down {
             let (pool, purpose) = match self.orders.pop(self.slots_free > 0) {
@@ -247,13 +247,19 @@ impl Worker {
     }
 
     fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
-        let sprite = self.retired.pop().unwrap_or_else(|| {
-            let (policy, tells_end) = (self.rest.config.sprite, self.rest.counts_in_use);
-            let sprite = cx.spawn(Sprite::new(self.id, cx.me(), policy, tells_end));
-            self.rest.sprites.push(sprite);
-            sprite
-        });
+        let sprite = match self.retired.pop() {
+            Some(sprite) => sprite,
+            None => self.another_sprite(cx),
+        };
         cx.send(sprite, Message::Boot { pool, purpose, create });
+    }
+
+    #[inline(never)]
+    fn another_sprite(&mut self, cx: &mut Context<impl Host>) -> ActorId {
+        let (policy, tells_end) = (self.rest.config.sprite, self.rest.counts_in_use);
+        let sprite = cx.spawn(Sprite::new(self.id, cx.me(), policy, tells_end));
+        self.rest.sprites.push(sprite);
+        sprite
     }
 
     fn released(&mut self, cx: &mut Context<impl Host>, slot: bool, retired: bool) {
@@ -269,10 +275,7 @@ impl Worker {
                 self.refuse(cx, make.pool, make.request, make.step);
             }
             Some(make) => self.with_slot(cx, make),
-            None => {
-                self.slots_free += 1;
-                self.dispatch(cx);
-            }
+            None => self.slots_free += 1,
         }
     }
 
@@ -315,7 +318,6 @@ impl Worker {
         for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
             cx.send(pool, Message::Down(false));
         }
-        self.dispatch(cx);
     }
 }
 
@@ -328,18 +330,13 @@ impl Worker {
     #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
-            Message::Request(request) => self.request(cx, request),
-            Message::Order { pool, urgent, spare } => {
-                self.orders.add(cx.sender(), pool, urgent, spare);
-                self.dispatch(cx);
-            }
-            Message::BootEnded { create: false } => {
-                self.boots_free += 1;
-                self.dispatch(cx);
-            }
+            Message::Request(request) => return self.request(cx, request),
+            Message::Order { pool, urgent, spare } => self.orders.add(cx.sender(), pool, urgent, spare),
+            Message::BootEnded { create: false } => self.boots_free += 1,
             Message::Released { slot, retired } => self.released(cx, slot, retired),
             _ => self.handle_rare(cx, message),
         }
+        self.dispatch(cx);
     }
 
     /// What does not come with every request. Apart, so that what does stays together in the processor's cache.

@@ -182,7 +182,7 @@ impl<O: Observer> Host for Core<O> {
         if let Observation::Ended { .. } = observation {
             self.ended += 1;
         }
-        self.regions.observe(&observation);
+        self.regions.observe(observation);
         self.observer.observe(self.now, observation);
     }
 

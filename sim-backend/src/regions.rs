@@ -55,14 +55,15 @@ impl Regions {
     }
 
     #[inline]
-    pub(crate) fn observe(&mut self, observation: &Observation) {
+    pub(crate) fn observe(&mut self, observation: Observation) {
         if self.needs_loads || matches!(observation, Observation::Host { .. }) {
             self.learn(observation);
         }
     }
 
-    fn learn(&mut self, observation: &Observation) {
-        match *observation {
+    #[inline(never)]
+    fn learn(&mut self, observation: Observation) {
+        match observation {
             Observation::Sprite { worker, was, is, .. } if self.needs_loads => {
                 self.add(worker.0, weight(is) - weight(was));
             }

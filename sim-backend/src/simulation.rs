@@ -282,24 +282,18 @@ impl<'a, O: Observer> Simulation<'a, O> {
 
     /// Delivers the messages that were sent without delay, and those that they cause, until none is left.
     fn settle(&mut self) {
+        let Self { actors, core, delivering, .. } = self;
         // Messages are read where they were made. Those that their handling causes come to another list.
-        let mut list = std::mem::take(&mut self.delivering);
-        while self.core.queue.take_now(&mut list) {
-            for envelope in &list {
-                self.deliver(envelope);
+        while core.queue.take_now(delivering) {
+            for &Envelope { to, from, ref message } in delivering.iter() {
+                actors[to.index()].handle(&mut Context::new(&mut *core, to, from), message);
             }
-            list.clear();
+            delivering.clear();
             // Whoever was hosted meanwhile is there before the first message to it.
-            if !self.core.spawned.is_empty() {
-                self.actors.append(&mut self.core.spawned);
+            if !core.spawned.is_empty() {
+                actors.append(&mut core.spawned);
             }
         }
-        self.delivering = list;
-    }
-
-    #[inline(always)]
-    fn deliver(&mut self, &Envelope { to, from, ref message }: &Envelope) {
-        self.actors[to.index()].handle(&mut Context::new(&mut self.core, to, from), message);
     }
 
     #[cold]
