@@ -29,8 +29,6 @@ pub(crate) struct Place {
     pub(crate) host: ActorId,
     /// Whose Sprites it has, where pools are kept per tenant.
     pub(crate) key: Key,
-    /// The most Sprites that it keeps asleep.
-    pub(crate) asleep_max: u32,
     /// Whether the depth policy looks at how many are in use; else nobody counts them.
     pub(crate) counts_in_use: bool,
 }
@@ -47,6 +45,10 @@ pub(crate) struct Pool {
     in_use: u32,
     waiting: Waiting,
     place: Place,
+    /// Boots that have ended well and of which the Refiller has not been told.
+    booted: u32,
+    /// What the Refiller asked for with [`Message::TellBoots`].
+    tell_boots_from: u32,
     /// Apart, because a pool without idle Sprites never looks at it.
     dormant: Box<Dormant>,
     booting: u32,
@@ -58,8 +60,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An empty pool.
-    pub(crate) fn new(place: Place, refiller: ActorId, policy: Arc<PoolPolicy>) -> Self {
+    /// An empty pool that keeps at most so many Sprites idle or asleep.
+    pub(crate) fn new(place: Place, refiller: ActorId, policy: Arc<PoolPolicy>, asleep_max: u32) -> Self {
         Self {
             ready: VecDeque::new(),
             refiller,
@@ -67,7 +69,9 @@ impl Pool {
             waiting: Waiting::new(policy.exhausted.len()),
             policy,
             place,
-            dormant: Box::default(),
+            booted: 0,
+            tell_boots_from: 0,
+            dormant: Box::new(Dormant::new(asleep_max)),
             booting: 0,
             creating: 0,
             replacing: 0,
@@ -80,16 +84,21 @@ impl Pool {
         Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
     }
 
-    fn changed(&self, cx: &mut Context<impl Host>) {
-        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted: 0, taken: false });
+    fn tell_refiller(&mut self, cx: &mut Context<impl Host>, taken: bool) {
+        let booted = std::mem::take(&mut self.booted);
+        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted, taken });
+    }
+
+    fn changed(&mut self, cx: &mut Context<impl Host>) {
+        self.tell_refiller(cx, false);
     }
 
     /// The same where a ready Sprite was taken other than by a request of this pool's own.
-    fn taken(&self, cx: &mut Context<impl Host>) {
-        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted: 0, taken: true });
+    fn taken(&mut self, cx: &mut Context<impl Host>) {
+        self.tell_refiller(cx, true);
     }
 
-    fn in_use_changed(&self, cx: &mut Context<impl Host>) {
+    fn in_use_changed(&mut self, cx: &mut Context<impl Host>) {
         if self.place.counts_in_use {
             self.changed(cx);
         }
@@ -138,7 +147,8 @@ impl Pool {
                 true
             }
         };
-        cx.send(self.refiller, Message::Demand { missed, levels: self.levels() });
+        let booted = std::mem::take(&mut self.booted);
+        cx.send(self.refiller, Message::Demand { missed, levels: self.levels(), booted });
     }
 
     fn take_spilled(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
@@ -170,8 +180,10 @@ impl Pool {
                 self.tell_spare(cx);
             }
         }
-        let (levels, booted) = (self.levels(), u32::from(boot));
-        cx.send(self.refiller, Message::Changed { levels, booted, taken: false });
+        self.booted += u32::from(boot);
+        if !boot || self.ready.len() >= self.tell_boots_from as usize {
+            self.changed(cx);
+        }
     }
 
     // Who leaves the pool.
@@ -349,7 +361,13 @@ impl Pool {
 
     fn make_failed(&mut self, cx: &mut Context<impl Host>, purpose: For) {
         match purpose {
-            For::Pool => cx.send(self.refiller, Message::BootFailed),
+            For::Pool => {
+                // What ended well before does not end this streak of failures.
+                if self.booted > 0 {
+                    self.changed(cx);
+                }
+                cx.send(self.refiller, Message::BootFailed);
+            }
             For::Request(request, step) => {
                 self.undo_make(step);
                 self.exhausted(cx, request, step + 1, Outcome::Failed);
@@ -380,7 +398,7 @@ impl Pool {
     }
 
     /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
-    fn waiting_may_have_changed(&self, cx: &mut Context<impl Host>) {
+    fn waiting_may_have_changed(&mut self, cx: &mut Context<impl Host>) {
         if self.waiting.len() > 0 {
             self.changed(cx);
         }
@@ -414,9 +432,7 @@ impl Pool {
             self.in_use = self.in_use.saturating_sub(1);
             self.in_use_changed(cx);
         }
-        if self.dormant.len() > self.place.asleep_max as usize
-            && let Some(sprite) = self.dormant.pop_oldest()
-        {
+        if let Some(sprite) = self.dormant.pop_excess() {
             cx.send(sprite, Message::Stop);
         }
     }
@@ -460,6 +476,7 @@ impl Pool {
             Message::Withdrawn => self.withdraw(cx),
             Message::Refused { request, step, sprite } => self.refused(cx, request, step, sprite),
             Message::Shrink { keep } => self.shrink(cx, keep),
+            Message::TellBoots { from } => self.tell_boots_from = from,
             Message::Yield => self.make_room(cx),
             Message::Down(down) => self.set_down(cx, down),
             Message::Fired(Timer::Deadline(step)) => self.deadline(cx, step),

@@ -252,6 +252,12 @@ pub enum Message {
         /// How many to keep.
         keep: u32,
     },
+    /// Refiller: tell me at once of boots that end well only where so many Sprites are ready then, and of the others with
+    /// your next word: they move what is on its way to what is ready, which changes nothing that I decide.
+    TellBoots {
+        /// Ready Sprites; zero, as it is at the beginning, asks to be told of each at once.
+        from: u32,
+    },
     /// Worker: give up one ready Sprite, for another pool's request.
     Yield,
     /// Worker: the host is down (or up again). Nobody waits at a dead host.
@@ -264,12 +270,14 @@ pub enum Message {
         missed: bool,
         /// The pool's numbers after it.
         levels: Levels,
+        /// How many ordered boots have ended well since the last word.
+        booted: u32,
     },
     /// Pool: the numbers changed without a request.
     Changed {
         /// The pool's numbers now.
         levels: Levels,
-        /// How many ordered boots have just ended well.
+        /// How many ordered boots have ended well since the last word.
         booted: u32,
         /// Whether a ready Sprite was taken, for a request that is no demand of this pool's own.
         taken: bool,

@@ -90,9 +90,13 @@ impl Refiller {
     }
 
     fn look_at_depth(&mut self, cx: &mut Context<impl Host>) {
-        if self.depth_is_known {
-            return;
+        if !self.depth_is_known {
+            self.look_again(cx);
         }
+    }
+
+    #[inline(never)]
+    fn look_again(&mut self, cx: &mut Context<impl Host>) {
         self.depth_is_known = self.rest.depth.is_constant();
         let view = View {
             now: cx.now(),
@@ -106,6 +110,16 @@ impl Refiller {
             self.goal = goal;
         }
         rearm(cx, Timer::Depth, &mut self.depth_at, self.rest.depth.changes_at());
+        self.ask_for_boots(cx);
+    }
+
+    /// Tells the Pool of which boots to tell at once. Each matters to a depth or a refill that looks at more than what is
+    /// missing, and to a streak of failures, which ends with the first that succeeds.
+    fn ask_for_boots(&mut self, cx: &mut Context<impl Host>) {
+        if self.depth_is_known && self.refill.looks_only_at_deficit() {
+            let from = if self.failing { 0 } else { self.goal.high.saturating_add(1) };
+            cx.send(self.pool, Message::TellBoots { from });
+        }
     }
 
     /// Orders what is missing, or gives up what is too much.
@@ -174,6 +188,7 @@ impl Refiller {
         if std::mem::take(&mut self.failing) {
             self.rest.backoff.succeeded();
             cx.observe(Observation::BootsFailing { worker: self.worker, streak: 0 });
+            self.ask_for_boots(cx);
         }
     }
 
@@ -183,7 +198,9 @@ impl Refiller {
         if self.measures_lead {
             self.rest.lead.forget_first();
         }
-        self.failing = true;
+        if !std::mem::replace(&mut self.failing, true) {
+            self.ask_for_boots(cx);
+        }
         let wait = self.rest.backoff.failed(cx.rng());
         cx.observe(Observation::BootsFailing { worker: self.worker, streak: self.rest.backoff.streak() });
         if !self.backing_off {
@@ -198,8 +215,9 @@ impl Refiller {
     #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
         match *message {
-            Message::Demand { missed, levels } => {
+            Message::Demand { missed, levels, booted } => {
                 self.levels = levels;
+                self.boots_ended(cx, booted);
                 if !self.depth_is_known {
                     self.rest.depth.demand(cx.now(), missed);
                 }

@@ -110,10 +110,9 @@ impl Worker {
         let refiller =
             Refiller::new(id, host, &self.rest.config.pool, &self.rest.config.sprite, self.rest.config.epoch);
         let refiller = cx.spawn(refiller);
-        let asleep_max = self.rest.config.sprite.asleep;
-        let counts_in_use = self.rest.counts_in_use;
-        let place = Place { worker: id, host, key, asleep_max, counts_in_use };
-        let pool = cx.spawn(Pool::new(place, refiller, Arc::clone(&self.rest.config.pool)));
+        let place = Place { worker: id, host, key, counts_in_use: self.rest.counts_in_use };
+        let (policy, asleep_max) = (Arc::clone(&self.rest.config.pool), self.rest.config.sprite.asleep);
+        let pool = cx.spawn(Pool::new(place, refiller, policy, asleep_max));
         cx.send(pool, Message::Begin { full });
         if self.down {
             cx.send(pool, Message::Down(true));

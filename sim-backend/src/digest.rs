@@ -164,9 +164,11 @@ fn word(message: &Message) -> u64 {
         Shrink { keep } => (28, u64::from(*keep)),
         Yield => (29, 0),
         Down(down) => (30, u64::from(*down)),
-        Demand { missed, levels } => (31, u64::from(*missed) ^ of_levels(levels)),
+        Demand { missed, levels, booted } => {
+            (31, u64::from(*missed) ^ u64::from(*booted) << 46 ^ of_levels(levels))
+        }
         Changed { levels, booted, taken } => {
-            (32, u64::from(*booted) ^ u64::from(*taken) << 55 ^ of_levels(levels))
+            (32, u64::from(*taken) ^ u64::from(*booted) << 46 ^ of_levels(levels))
         }
         BootFailed => (33, 0),
         Cancelled { count } => (34, u64::from(*count)),
@@ -181,6 +183,7 @@ fn word(message: &Message) -> u64 {
             (40, u64::from(*generation) << 8 ^ (*kind as u64) << 1 ^ u64::from(*ok))
         }
         Fired(timer) => (41, of_timer(*timer)),
+        TellBoots { from } => (42, u64::from(*from)),
     };
     kind << 56 ^ rest
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use crate::protocol::{ActorId, Key};
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Dormant {
+    /// At most so many.
+    max: u32,
     by_key: BTreeMap<(Key, u64), Entry>,
     by_age: BTreeMap<u64, Key>,
     next: u64,
@@ -20,8 +22,9 @@ struct Entry {
 }
 
 impl Dormant {
-    pub(super) fn len(&self) -> usize {
-        self.by_age.len()
+    /// Nobody, and room for so many.
+    pub(super) fn new(max: u32) -> Self {
+        Self { max, by_key: BTreeMap::new(), by_age: BTreeMap::new(), next: 0 }
     }
 
     /// Notes that this Sprite is idle or asleep; if it was noted before, only that changes.
@@ -44,8 +47,11 @@ impl Dormant {
         Some((entry.sprite, entry.asleep))
     }
 
-    /// Takes the Sprite that has been here longest.
-    pub(super) fn pop_oldest(&mut self) -> Option<ActorId> {
+    /// Takes the Sprite that has been here longest, if there is one too many.
+    pub(super) fn pop_excess(&mut self) -> Option<ActorId> {
+        if self.by_age.len() <= self.max as usize {
+            return None;
+        }
         let (&age, &key) = self.by_age.first_key_value()?;
         self.remove((key, age)).map(|entry| entry.sprite)
     }
@@ -70,12 +76,12 @@ mod tests {
 
     #[test]
     fn a_key_finds_only_its_own_and_the_latest_first() {
-        let mut dormant = Dormant::default();
+        let mut dormant = Dormant::new(3);
         dormant.insert(Key(1), ActorId(10), false);
         dormant.insert(Key(2), ActorId(20), false);
         dormant.insert(Key(1), ActorId(11), false);
         dormant.insert(Key(1), ActorId(11), true);
-        assert_eq!(dormant.len(), 3);
+        assert_eq!(dormant.pop_excess(), None, "nobody is here twice");
         assert_eq!(dormant.pop(Key(1)), Some((ActorId(11), true)));
         assert_eq!(dormant.pop(Key(1)), Some((ActorId(10), false)));
         assert_eq!(dormant.pop(Key(1)), None);
@@ -84,13 +90,13 @@ mod tests {
 
     #[test]
     fn the_oldest_leaves_first_and_the_lost_are_forgotten() {
-        let mut dormant = Dormant::default();
+        let mut dormant = Dormant::new(1);
         for sprite in 0..3 {
             dormant.insert(Key(sprite), ActorId(sprite), true);
         }
         dormant.forget(ActorId(0));
         dormant.forget(ActorId(9));
-        assert_eq!(dormant.pop_oldest(), Some(ActorId(1)));
-        assert_eq!(dormant.len(), 1);
+        assert_eq!(dormant.pop_excess(), Some(ActorId(1)));
+        assert_eq!(dormant.pop_excess(), None);
     }
 }

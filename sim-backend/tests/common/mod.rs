@@ -20,7 +20,7 @@ pub(crate) fn run<O: Observer>(scenario: &Scenario, observer: O) -> Run {
 }
 
 /// Counts outcomes and integrates ready Sprites over time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     pub(crate) longest_ns: u64,

@@ -25,4 +25,8 @@ impl Rule for Immediate {
     fn allow(&mut self, _now: Time, deficit: u32, _ready: u32) -> u32 {
         deficit
     }
+
+    fn looks_only_at_deficit(&self) -> bool {
+        true
+    }
 }

@@ -57,6 +57,12 @@ pub trait Rule: fmt::Debug + Send {
     fn again_at(&self) -> Option<Time> {
         None
     }
+
+    /// Whether `allow` gives the same at any time and for any number of ready Sprites, so that it need not be asked when a
+    /// boot ends.
+    fn looks_only_at_deficit(&self) -> bool {
+        false
+    }
 }
 
 /// A parameterised policy: what every kind provides.
