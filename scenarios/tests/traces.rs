@@ -246,6 +246,26 @@ fn what_a_heading_or_a_row_has_too_much_or_too_little_is_an_error() {
 }
 
 #[test]
+fn keys_that_the_format_of_a_trace_does_not_ask_for_are_errors() {
+    const LLM: &str = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,1,2\n";
+    const MINUTES: &str = "HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,1\n";
+    for (text, keys, key, format) in [
+        (LLM, "unit = \"ms\"", "unit", "azure-llm"),
+        (LLM, "columns = { at = \"TIMESTAMP\" }", "columns", "azure-llm"),
+        (MINUTES, "unit = \"us\"", "unit", "azure-functions-2019"),
+        ("{\"at\":1}\n", "unit = \"ms\"", "unit", "journal"),
+        ("at\n1\n", "arrivals = \"even\"", "arrivals", "csv"),
+    ] {
+        let error = error_of(text, keys);
+        let expected = format!(
+            "`demand.{key}` is not for traces in the format `{format}`\n  leave it out, or name another `format`"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    assert_eq!(times(&replay("at\n1\n", "arrivals = \"poisson\"\nunit = \"ms\"")), [0]);
+}
+
+#[test]
 fn arrivals_that_no_run_can_reach_are_errors_with_their_line() {
     let late = |line, longest| {
         format!(

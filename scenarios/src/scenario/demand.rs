@@ -96,6 +96,22 @@ fn one() -> f64 {
     1.0
 }
 
+impl Trace {
+    /// The first key that says something which nobody asks of a trace in this format.
+    pub(crate) fn unread_in(&self, format: Format) -> Option<&'static str> {
+        let names_its_fields = matches!(format, Format::Csv | Format::Jsonl);
+        if self.columns.is_some() && !names_its_fields {
+            Some("columns")
+        } else if self.unit != TimeUnit::default() && !names_its_fields {
+            Some("unit")
+        } else if self.arrivals != Spread::default() && format != Format::AzureFunctions2019 {
+            Some("arrivals")
+        } else {
+            None
+        }
+    }
+}
+
 /// The formats of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -98,6 +98,11 @@ impl Replay {
         Ok(this)
     }
 
+    /// The format, as it was given or told by the first line.
+    pub(in crate::demand) fn format(&self) -> Format {
+        self.rows.format()
+    }
+
     /// How far the file has been read.
     pub(in crate::demand) fn progress(&self) -> Progress {
         self.rows.progress()
