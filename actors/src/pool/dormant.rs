@@ -1,72 +1,74 @@
 //! The Sprites of one pool whose users have gone but may come back: idle ones and those asleep, found by their key or
 //! by who has been there longest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::{ActorId, Key};
 
-/// See the [module](self).
+/// See the [module](self). However many they are, none of them is looked for one by one.
 #[derive(Debug)]
 pub(super) struct Dormant {
     /// At most so many.
     max: u32,
-    by_key: BTreeMap<(Key, u64), Entry>,
-    by_age: BTreeMap<u64, Key>,
+    sprites: BTreeMap<ActorId, Entry>,
+    by_key: BTreeSet<(Key, u64, ActorId)>,
+    by_age: BTreeMap<u64, ActorId>,
     next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    sprite: ActorId,
+    key: Key,
+    /// Counted up in the order in which they became idle.
+    turn: u64,
     asleep: bool,
 }
 
 impl Dormant {
     /// Nobody, and room for so many.
     pub(super) fn new(max: u32) -> Self {
-        Self { max, by_key: BTreeMap::new(), by_age: BTreeMap::new(), next: 0 }
+        Self { max, sprites: BTreeMap::new(), by_key: BTreeSet::new(), by_age: BTreeMap::new(), next: 0 }
     }
 
     /// Notes that this Sprite is idle or asleep; if it was noted before, only that changes.
     pub(super) fn insert(&mut self, key: Key, sprite: ActorId, asleep: bool) {
-        let known =
-            self.by_key.range_mut((key, 0)..=(key, u64::MAX)).find(|(_, entry)| entry.sprite == sprite);
-        if let Some((_, entry)) = known {
+        if let Some(entry) = self.sprites.get_mut(&sprite) {
             entry.asleep = asleep;
             return;
         }
-        self.by_key.insert((key, self.next), Entry { sprite, asleep });
-        self.by_age.insert(self.next, key);
+        let turn = self.next;
         self.next += 1;
+        self.sprites.insert(sprite, Entry { key, turn, asleep });
+        self.by_key.insert((key, turn, sprite));
+        self.by_age.insert(turn, sprite);
     }
 
     /// Takes the Sprite of this key that became idle last, and says whether it is asleep.
     pub(super) fn pop(&mut self, key: Key) -> Option<(ActorId, bool)> {
-        let (&place, &entry) = self.by_key.range((key, 0)..=(key, u64::MAX)).next_back()?;
-        self.remove(place);
-        Some((entry.sprite, entry.asleep))
+        let all = (key, 0, ActorId(0))..=(key, u64::MAX, ActorId::OUTSIDE);
+        let &(_, _, sprite) = self.by_key.range(all).next_back()?;
+        self.remove(sprite).map(|entry| (sprite, entry.asleep))
     }
 
     /// Takes the Sprite that has been here longest, if there is one too many.
     pub(super) fn pop_excess(&mut self) -> Option<ActorId> {
-        if self.by_age.len() <= self.max as usize {
+        if self.sprites.len() <= self.max as usize {
             return None;
         }
-        let (&age, &key) = self.by_age.first_key_value()?;
-        self.remove((key, age)).map(|entry| entry.sprite)
+        let (_, &sprite) = self.by_age.first_key_value()?;
+        self.remove(sprite).map(|_| sprite)
     }
 
-    /// Removes a Sprite that was lost.
+    /// Removes a Sprite that was lost, if it is here.
     pub(super) fn forget(&mut self, sprite: ActorId) {
-        let place = self.by_key.iter().find(|(_, entry)| entry.sprite == sprite).map(|(&place, _)| place);
-        if let Some(place) = place {
-            self.remove(place);
-        }
+        self.remove(sprite);
     }
 
-    fn remove(&mut self, place: (Key, u64)) -> Option<Entry> {
-        self.by_age.remove(&place.1);
-        self.by_key.remove(&place)
+    fn remove(&mut self, sprite: ActorId) -> Option<Entry> {
+        let entry = self.sprites.remove(&sprite)?;
+        self.by_key.remove(&(entry.key, entry.turn, sprite));
+        self.by_age.remove(&entry.turn);
+        Some(entry)
     }
 }
 
