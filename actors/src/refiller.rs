@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::host::{Context, Host};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
-use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
+use crate::policy::{AfterUse, PoolPolicy, Refill, SpritePolicy};
 use crate::protocol::{ActorId, Goal, Levels, Message, Observation, Timer, WorkerId};
 use crate::time::{Duration, Time, WallClock};
 
@@ -31,6 +31,8 @@ pub(crate) struct Refiller {
     failing: bool,
     backing_off: bool,
     cancelling: bool,
+    /// The refill policy never holds anything back: it need not be asked, nor told.
+    orders_at_once: bool,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
@@ -65,6 +67,7 @@ impl Refiller {
             worker,
             host,
             pool: ActorId::OUTSIDE,
+            orders_at_once: matches!(policy.refill, Refill::Immediate(_)),
             refill: policy.refill.rule(),
             rest: Box::new(Rest { depth, lead: LeadTime::default(), backoff }),
             depth_is_known: false,
@@ -132,11 +135,13 @@ impl Refiller {
         let incoming = self.on_order + self.held;
         let urgent = self.levels.waiting.saturating_sub(incoming).min(deficit);
         let mut spare = deficit - urgent;
-        if spare > 0 {
-            spare = self.refill.allow(cx.now(), spare, self.levels.ready);
+        if !self.orders_at_once {
+            if spare > 0 {
+                spare = self.refill.allow(cx.now(), spare, self.levels.ready);
+            }
+            let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
+            rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
         }
-        let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
-        rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
         if self.measures_lead && urgent + spare > 0 {
             self.rest.lead.ordered(cx.now(), urgent + spare);
         }
@@ -174,6 +179,12 @@ impl Refiller {
         } else if !self.returns && self.levels.ready > self.goal.high {
             let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.goal.high);
             cx.send(self.pool, Message::Shrink { keep });
+        }
+    }
+
+    fn taken(&mut self, cx: &mut Context<impl Host>) {
+        if !self.orders_at_once {
+            self.refill.taken(cx.now());
         }
     }
 
@@ -222,13 +233,13 @@ impl Refiller {
                     self.rest.depth.demand(cx.now(), missed);
                 }
                 if !missed {
-                    self.refill.taken(cx.now());
+                    self.taken(cx);
                 }
             }
             Message::Changed { levels, booted, taken } => {
                 self.levels = levels;
                 if taken {
-                    self.refill.taken(cx.now());
+                    self.taken(cx);
                 }
                 self.boots_ended(cx, booted);
             }
