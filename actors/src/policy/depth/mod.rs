@@ -95,7 +95,7 @@ pub trait Rule: fmt::Debug + Send {
     /// A request came for this pool. Called before [`Rule::goal`].
     fn demand(&mut self, _now: Time, _missed: bool) {}
 
-    /// What to aim for now. Called after every change of the pool and whenever `changes_at` has come; it must be
+    /// What to aim for at this moment. Called after every change of the pool and whenever `changes_at` has come; it must be
     /// cheap, and asking twice at the same time must give the same answer.
     fn goal(&mut self, view: &View) -> Goal;
 
