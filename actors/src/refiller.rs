@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::host::{Context, Host};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
-use crate::policy::{AfterUse, PoolPolicy, Refill, SpritePolicy};
+use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
 use crate::protocol::{ActorId, Goal, Levels, Message, Observation, Timer, WorkerId};
 use crate::time::{Duration, Time, WallClock};
 
@@ -31,7 +31,7 @@ pub(crate) struct Refiller {
     failing: bool,
     backing_off: bool,
     cancelling: bool,
-    /// The refill policy never holds anything back: it need not be asked, nor told.
+    /// The refill policy holds nothing back.
     orders_at_once: bool,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
@@ -62,13 +62,14 @@ impl Refiller {
     ) -> Self {
         let depth = policy.depth.rule(epoch);
         let measures_lead = depth.needs_lead_time();
+        let refill = policy.refill.rule();
         let backoff = BackoffState::new(policy.backoff);
         Self {
             worker,
             host,
             pool: ActorId::OUTSIDE,
-            orders_at_once: matches!(policy.refill, Refill::Immediate(_)),
-            refill: policy.refill.rule(),
+            orders_at_once: refill.holds_nothing_back(),
+            refill,
             rest: Box::new(Rest { depth, lead: LeadTime::default(), backoff }),
             depth_is_known: false,
             measures_lead,

@@ -26,6 +26,10 @@ impl Rule for Immediate {
         deficit
     }
 
+    fn holds_nothing_back(&self) -> bool {
+        true
+    }
+
     fn looks_only_at_deficit(&self) -> bool {
         true
     }

@@ -58,6 +58,11 @@ pub trait Rule: fmt::Debug + Send {
         None
     }
 
+    /// Whether `allow` always gives the whole deficit, so that the policy need not be asked, nor told.
+    fn holds_nothing_back(&self) -> bool {
+        false
+    }
+
     /// Whether `allow` gives the same at any time and for any number of ready Sprites, so that it need not be asked when a
     /// boot ends.
     fn looks_only_at_deficit(&self) -> bool {
