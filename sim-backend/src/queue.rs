@@ -119,6 +119,29 @@ impl Queue {
 mod tests {
     use super::*;
 
+    fn timer(to: u32) -> Event {
+        Event::Timer { to: ActorId(to), timer: Timer::Age }
+    }
+
+    fn order(queue: &mut Queue) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop_later())
+            .map(|(_, event)| match event {
+                Event::Timer { to, .. } => to.0,
+                other => panic!("{other:?} was not put in"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn events_come_by_time_then_by_sequence() {
+        let mut queue = Queue::default();
+        for (at, to) in [(5, 1), (3, 2), (5, 3), (3, 4), (u64::MAX, 5), (0, 6)] {
+            queue.push_at(Time::from_nanos(at), timer(to));
+        }
+        assert_eq!(queue.next_at(), Some(Time::ZERO));
+        assert_eq!(order(&mut queue), [6, 2, 4, 1, 3, 5]);
+    }
+
     #[test]
     fn a_place_for_a_delayed_message_is_used_again() {
         let mut queue = Queue::default();
