@@ -59,18 +59,7 @@ impl Arrivals {
         let seed = scenario.seed;
         let source = match &scenario.demand {
             Demand::Stages(stages) => Source::Stages(Stages::new(stages, seed)),
-            Demand::Trace(trace) => {
-                let longest = scenario.longest_demand();
-                let replay = Replay::open(trace, scenario.base(), seed, longest, progress)?;
-                if let Some(key) = trace.unread_in(replay.format()) {
-                    let format = replay.format().name();
-                    let text = format!(
-                        "is not for traces in the format `{format}`: leave it out, or name another `format`"
-                    );
-                    return Err(scenario.problem_at(&["demand", key], &text).into());
-                }
-                Source::Trace(Box::new(replay))
-            }
+            Demand::Trace(trace) => Source::Trace(Box::new(Replay::open(trace, scenario, progress)?)),
         };
         Ok(Self {
             source,

@@ -1,7 +1,6 @@
 //! Replays the rows of a trace: from t = 0, in the order of time, faster or more often if the scenario says so.
 
 use std::cmp::Reverse;
-use std::path::Path;
 
 use actors::random::Purpose;
 use actors::{Duration, Rng};
@@ -11,7 +10,7 @@ use super::minutes::Minutes;
 use super::rows::Rows;
 use super::sort::{Record, Sorted, Sorter};
 use crate::demand::{DemandError, Progress};
-use crate::scenario::{Format, Lifetimes, Order, Trace};
+use crate::scenario::{Format, Lifetimes, Order, Scenario, Trace};
 
 /// How many rows are sorted between two reports of progress.
 const ROWS_PER_REPORT: u64 = 8_192;
@@ -65,12 +64,17 @@ impl Replay {
     /// Opens a trace, sorts it if need be, and reads its first row.
     pub(in crate::demand) fn open(
         trace: &Trace,
-        base: &Path,
-        seed: u64,
-        longest: Duration,
+        scenario: &Scenario,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, DemandError> {
-        let mut rows = Rows::new(Lines::open(&base.join(&trace.trace))?, trace)?;
+        let (seed, longest) = (scenario.seed, scenario.longest_demand());
+        let mut rows = Rows::new(Lines::open(&scenario.base().join(&trace.trace))?, trace)?;
+        if let Some(key) = trace.unread_in(rows.format()) {
+            let format = rows.format().name();
+            let text =
+                format!("is not for traces in the format `{format}`: leave it out, or name another `format`");
+            return Err(scenario.problem_at(&["demand", key], &text).into());
+        }
         let source = match (rows.format(), trace.order) {
             (Format::AzureFunctions2019, _) => {
                 Source::Minutes(Minutes::read(&mut rows, trace.arrivals, seed, progress)?)
@@ -96,11 +100,6 @@ impl Replay {
         this.first = first.at;
         this.ahead = Some(this.row(first)?);
         Ok(this)
-    }
-
-    /// The format, as it was given or told by the first line.
-    pub(in crate::demand) fn format(&self) -> Format {
-        self.rows.format()
     }
 
     /// How far the file has been read.
