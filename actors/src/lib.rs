@@ -11,6 +11,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod host;
+pub mod nearest;
 pub mod policy;
 mod pool;
 pub mod protocol;

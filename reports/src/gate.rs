@@ -197,13 +197,11 @@ fn example(figure: Figure) -> &'static str {
     }
 }
 
-/// The known figure whose name is most like this text.
+/// The known figure whose name is most like this text; the misses, where none is like it.
 fn nearest(name: &str) -> String {
-    let lower = name.to_lowercase();
-    Figure::names()
-        .into_iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, &lower))
-        .unwrap_or_else(|| "misses".to_owned())
+    let known = Figure::names();
+    let nearest = actors::nearest::nearest(name, known.iter().map(String::as_str));
+    nearest.unwrap_or("misses").to_owned()
 }
 
 #[cfg(test)]
