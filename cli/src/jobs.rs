@@ -41,7 +41,7 @@ pub(crate) struct Finished {
 
 /// Simulates one scenario and keeps its books.
 pub(crate) fn one(job: &Loaded, options: &Options<'_>) -> Result<Finished, SimulationError> {
-    let mut books = Recorder::new(job.plan("simulated"));
+    let mut books = Recorder::new(job.metadata("simulated"));
     let run = simulate(&job.scenario, options, &mut books)?;
     let mut report = books.finish(run.ended);
     report.summary.set_run(Some(run.digest), run.events);

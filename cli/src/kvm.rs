@@ -28,7 +28,7 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
     })?;
     let meter = Meter::start();
     let progress = [AtomicU64::new(0)];
-    let books = Recorder::new(loaded.plan("kvm"));
+    let books = Recorder::new(loaded.metadata("kvm"));
     let ran = with_bar(&|| what.to_owned(), &progress, || {
         let (progress, interrupted) = (Some(&progress[0]), Some(interrupted));
         let journals = journal.map_or_else(JournalPaths::default, |folder| JournalPaths {

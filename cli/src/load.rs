@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use actors::Time;
 use actors::policy::PoolKey;
 use reports::cost::PRICE_MAX;
-use reports::{Gate, Mark, Plan, Prices};
+use reports::{Gate, Mark, Prices, RunMetadata};
 use scenarios::scenario::Overlays;
 use scenarios::{Scenario, ScenarioError};
 
@@ -76,9 +76,9 @@ impl Loaded {
     }
 
     /// The frame of this run's report.
-    pub(crate) fn plan(&self, backend: &str) -> Plan {
+    pub(crate) fn metadata(&self, backend: &str) -> RunMetadata {
         let scenario = &self.scenario;
-        Plan {
+        RunMetadata {
             name: scenario.name.clone(),
             backend: backend.to_owned(),
             seed: scenario.seed,

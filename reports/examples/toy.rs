@@ -92,7 +92,7 @@ fn time() {
         let best = |tell: &dyn Fn() -> f64| (0..5).map(|_| tell()).fold(f64::MAX, f64::min);
         let all = best(&|| {
             let mut recorder =
-                Recorder::new(reports::Plan { planned: Some(length.times(rounds)), ..toy.plan() });
+                Recorder::new(reports::RunMetadata { planned: Some(length.times(rounds)), ..toy.plan() });
             recorder.opened(Time::ZERO);
             let cost = told(&mut recorder, stretch, length, rounds);
             std::hint::black_box(recorder.finish(Time::ZERO + length.times(rounds)));

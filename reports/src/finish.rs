@@ -1,15 +1,37 @@
 //! From the books of a run that is over to its report.
 
+use actors::{Observer, Time};
+
 use crate::cost::Quantities;
 use crate::latency::{Exact, Latencies};
+use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
-use crate::plan::Mark;
-use crate::recorder::{Class, Recorder, Report};
+use crate::recorder::{Class, Recorder};
+use crate::report::Report;
 use crate::summary::{self, Boots, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Verdict, Worker};
 use crate::timeline::{Row, Timeline};
+use crate::workers::NEVER;
+
+impl Recorder {
+    /// The run is over: what it came to.
+    pub fn finish(mut self, at: Time) -> Report {
+        if self.origin == NEVER {
+            self.opened(at);
+        }
+        let end = self.tick(at);
+        self.settle_fleet(end);
+        self.settle_workers(end);
+        report(self, end)
+    }
+
+    /// Ready Sprites in the fleet now: for progress bars and tests.
+    pub fn ready(&self) -> u64 {
+        self.fleet.class(Class::Ready).count()
+    }
+}
 
 /// The report of the run, which ended at `end`, in nanoseconds since its opening.
-pub(crate) fn report(mut books: Recorder, end: u64) -> Report {
+fn report(mut books: Recorder, end: u64) -> Report {
     let from = books.counted_from.min(end);
     if end <= books.counted_from {
         // The warm-up never ended: what was seen of it is forgotten.
@@ -24,7 +46,7 @@ pub(crate) fn report(mut books: Recorder, end: u64) -> Report {
     summary.regions = regions(&books, &workers);
     summary.workers = workers;
     summary.notes = notes(&summary, end);
-    summary.gates = books.plan.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
+    summary.gates = books.run.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
     summary.verdict = summary::verdict(&summary.gates);
     Report { summary, timeline, latencies }
 }
@@ -62,7 +84,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         longest_failing_streak: books.counts.streak,
         hosts_down: books.counts.hosts_down,
     };
-    let cost = books.plan.prices.bill(&Quantities {
+    let cost = books.run.prices.bill(&Quantities {
         idle_vm_seconds: pool.idle_vm_seconds,
         misses,
         boots: boots.begun,
@@ -70,14 +92,14 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
     });
     Summary {
         schema: SCHEMA,
-        name: books.plan.name.clone(),
-        backend: books.plan.backend.clone(),
-        seed: books.plan.seed,
+        name: books.run.name.clone(),
+        backend: books.run.backend.clone(),
+        seed: books.run.seed,
         digest: None,
         events: 0,
         duration_s: seconds(end - from),
         demand_s: seconds(demand_end(books, end).saturating_sub(from)),
-        warmup_s: books.plan.warmup.as_secs_f64(),
+        warmup_s: books.run.warmup.as_secs_f64(),
         verdict: Verdict::NoGates,
         gates: Vec::new(),
         requests,
@@ -89,7 +111,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         pool,
         recovery: of_one_pool(books, recovery(books, end)),
         boots,
-        prices: books.plan.prices,
+        prices: books.run.prices,
         cost,
         regions: Vec::new(),
         strip_width_s: seconds(books.strips.width),
@@ -101,7 +123,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
 
 /// When requests have come for the last time: what the run takes after that is no demand.
 fn demand_end(books: &Recorder, end: u64) -> u64 {
-    books.plan.planned.map_or(books.arrived_last, |planned| planned.as_nanos()).min(end)
+    books.run.planned.map_or(books.arrived_last, |planned| planned.as_nanos()).min(end)
 }
 
 fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
@@ -119,7 +141,7 @@ fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
 
 /// What is known of every pool only where each worker has one.
 fn of_one_pool<T>(books: &Recorder, value: T) -> Option<T> {
-    (!books.plan.per_tenant).then_some(value)
+    (!books.run.per_tenant).then_some(value)
 }
 
 fn levels(books: &Recorder, ns: u64) -> Levels {
@@ -130,7 +152,7 @@ fn levels(books: &Recorder, ns: u64) -> Levels {
     let share = if whole == 0.0 { 0.0 } else { rounded_share(empty as f64 / whole) };
     let longest = books.workers.iter().map(|worker| worker.empty_longest).max().unwrap_or(0);
     Levels {
-        per_tenant: books.plan.per_tenant,
+        per_tenant: books.run.per_tenant,
         ready_mean: mean(totals.ready as f64, ns),
         ready_least: books.counts.ready_least,
         ready_least_worker: books
@@ -156,9 +178,9 @@ fn levels(books: &Recorder, ns: u64) -> Levels {
 
 /// The slowest worker decides; one that has not recovered is slower than all.
 fn recovery(books: &Recorder, end: u64) -> Recovery {
-    let after_spike = books.plan.spike_end.is_some();
+    let after_spike = books.run.spike_end.is_some();
     let mut slowest = Recovery { seconds: Some(0.0), after_spike, worker: None };
-    if books.plan.spike_end.is_some_and(|spike_end| spike_end.as_nanos() > end) {
+    if books.run.spike_end.is_some_and(|spike_end| spike_end.as_nanos() > end) {
         return Recovery { seconds: None, ..slowest };
     }
     for (index, worker) in books.workers.iter().enumerate() {
@@ -177,7 +199,7 @@ fn workers(books: &Recorder, end: u64, counted_s: f64) -> Vec<Worker> {
     let per_second = |integral: u64| {
         if counted_s == 0.0 { 0.0 } else { rounded(integral as f64 / 1e9 / counted_s) }
     };
-    let rows = books.workers.iter().zip(&books.plan.workers).enumerate();
+    let rows = books.workers.iter().zip(&books.run.workers).enumerate();
     rows.map(|(index, (worker, region))| {
         let (level_strip, empty_strip) = books.strips.texts(index, end);
         Worker {
@@ -198,11 +220,11 @@ fn workers(books: &Recorder, end: u64, counted_s: f64) -> Vec<Worker> {
 }
 
 fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
-    let known = books.plan.regions.len();
-    let most = books.plan.workers.iter().map(|region| region + 1).max().unwrap_or(0).max(known);
+    let known = books.run.regions.len();
+    let most = books.run.workers.iter().map(|region| region + 1).max().unwrap_or(0).max(known);
     let mut regions: Vec<Region> = (0..most)
         .map(|index| Region {
-            name: books.plan.regions.get(index).cloned().unwrap_or_else(|| format!("region {index}")),
+            name: books.run.regions.get(index).cloned().unwrap_or_else(|| format!("region {index}")),
             empty_seconds: of_one_pool(books, 0.0),
             ..Region::default()
         })
@@ -220,10 +242,10 @@ fn regions(books: &Recorder, workers: &[Worker]) -> Vec<Region> {
     regions
 }
 
-/// The plan's marks, the end of the spike and the outages that were seen, in the order of time.
+/// The run's known marks, the end of the spike and the outages that were seen, in the order of time.
 fn marks(books: &Recorder) -> Vec<Mark> {
-    let mut marks = books.plan.marks.clone();
-    for (moment, label) in [(books.plan.spike_begin, "spike begins"), (books.plan.spike_end, "spike ends")] {
+    let mut marks = books.run.marks.clone();
+    for (moment, label) in [(books.run.spike_begin, "spike begins"), (books.run.spike_end, "spike ends")] {
         let Some(moment) = moment else { continue };
         marks.push(Mark { from_s: moment.as_secs_f64(), to_s: None, label: label.to_owned() });
     }
@@ -315,12 +337,4 @@ fn absorb(row: &mut Row, moment: &Row) {
     row.waiting_most = row.waiting_most.max(moment.waiting_most);
     row.latency_max_ns = row.latency_max_ns.max(moment.latency_max_ns);
     row.latency_p99_ns = row.latency_p99_ns.max(moment.latency_p99_ns);
-}
-
-// Kept here, beside its only use outside the recorder.
-impl Recorder {
-    /// Ready Sprites in the fleet now: for progress bars and tests.
-    pub fn ready(&self) -> u64 {
-        self.fleet.class(Class::Ready).count()
-    }
 }

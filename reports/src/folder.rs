@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::summary::Summary;
 use crate::timeline::Timeline;
 use crate::undisturbed::Undisturbed;

@@ -207,11 +207,12 @@ fn nearest(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
     use crate::recorder::Recorder;
+    use crate::run_metadata::RunMetadata;
 
     fn summary() -> Summary {
-        let mut summary = Recorder::new(Plan::new("toy", 1)).finish(actors::Time::from_nanos(1)).summary;
+        let mut summary =
+            Recorder::new(RunMetadata::new("toy", 1)).finish(actors::Time::from_nanos(1)).summary;
         summary.duration_s = 200.0;
         summary.requests = 1_000;
         summary.outcomes.warm = 980;
@@ -262,7 +263,7 @@ mod tests {
 
     #[test]
     fn of_pools_per_tenant_nothing_holds_that_is_not_known() {
-        let plan = Plan { per_tenant: true, ..Plan::new("tenants", 1) };
+        let plan = RunMetadata { per_tenant: true, ..RunMetadata::new("tenants", 1) };
         let mut summary = Recorder::new(plan).finish(actors::Time::from_nanos(1)).summary;
         summary.duration_s = 1.0;
         for (figure, bound) in [("empty", "< 1h"), ("empty", "<= 100%"), ("recovery", "< 1h")] {

@@ -8,33 +8,21 @@ use actors::protocol::Goal;
 use actors::{Observation, Observer, Outcome, State, Time};
 
 use crate::integral::Integral;
-use crate::latency::{Latencies, LatencyRecorder};
-use crate::plan::{Mark, Plan};
+use crate::latency::LatencyRecorder;
+use crate::mark::Mark;
+use crate::run_metadata::RunMetadata;
 use crate::series::{LevelSums, Series};
 use crate::strip::Strips;
-use crate::summary::Summary;
-use crate::timeline::Timeline;
 use crate::workers::{NEVER, Worker};
-
-/// Everything that a run came to: what the five files of `--out` are made from.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The figures.
-    pub summary: Summary,
-    /// The fleet over time.
-    pub timeline: Timeline,
-    /// Every latency, to three digits.
-    pub latencies: Latencies,
-}
 
 /// At most so many outages of hosts are marked in plots; all are counted.
 const OUTAGES: usize = 40;
 
 /// Keeps the books of a run. Call [`Observer::opened`] when the pools are filled, [`Self::finish`] when the run is over.
 pub struct Recorder {
-    pub(crate) plan: Plan,
+    pub(crate) run: RunMetadata,
     /// Absolute time of t = 0; before the opening [`NEVER`], so that every time before it is t = 0.
-    origin: u64,
+    pub(crate) origin: u64,
     now: u64,
     /// When the books next need more than an addition.
     due: u64,
@@ -153,9 +141,9 @@ impl Fleet {
 
 impl Recorder {
     /// The books of a run that has not begun.
-    pub fn new(plan: Plan) -> Self {
-        let planned = plan.planned.map(|planned| planned.as_nanos());
-        let workers = plan.workers.len();
+    pub fn new(run: RunMetadata) -> Self {
+        let planned = run.planned.map(|planned| planned.as_nanos());
+        let workers = run.workers.len();
         Self {
             origin: NEVER,
             now: 0,
@@ -174,28 +162,17 @@ impl Recorder {
             totals: Totals::default(),
             outages: Vec::with_capacity(OUTAGES),
             arrived_last: 0,
-            spike_begin: plan.spike_begin.map_or(NEVER, Time::as_nanos),
-            spike_end: plan.spike_end.map_or(NEVER, Time::as_nanos),
-            watch_empty: plan.spike_end.is_none(),
+            spike_begin: run.spike_begin.map_or(NEVER, Time::as_nanos),
+            spike_end: run.spike_end.map_or(NEVER, Time::as_nanos),
+            watch_empty: run.spike_end.is_none(),
             is_closed: false,
-            plan,
+            run,
         }
-    }
-
-    /// The run is over: what it came to.
-    pub fn finish(mut self, at: Time) -> Report {
-        if self.origin == NEVER {
-            self.opened(at);
-        }
-        let end = self.tick(at);
-        self.settle_fleet(end);
-        self.settle_workers(end);
-        crate::finish::report(self, end)
     }
 
     /// The time since the opening. It never goes back, even where a host's threads report out of order.
     #[inline]
-    fn tick(&mut self, at: Time) -> u64 {
+    pub(crate) fn tick(&mut self, at: Time) -> u64 {
         let t = at.as_nanos().saturating_sub(self.origin).max(self.now);
         if t >= self.due {
             self.turn(t);
@@ -270,7 +247,7 @@ impl Recorder {
         }
     }
 
-    fn settle_fleet(&mut self, t: u64) {
+    pub(crate) fn settle_fleet(&mut self, t: u64) {
         let sums = self.fleet.settle(t);
         self.series.open_bin().levels.add(&sums);
         if t > self.counted_from {
@@ -283,7 +260,7 @@ impl Recorder {
         }
     }
 
-    fn settle_workers(&mut self, t: u64) {
+    pub(crate) fn settle_workers(&mut self, t: u64) {
         let counted = t > self.counted_from;
         // Where there is no spike, whatever was before a pool ran empty is usual.
         let usual = if self.watch_empty { true } else { self.spike_begin != NEVER && t <= self.spike_begin };
@@ -424,7 +401,7 @@ impl Observer for Recorder {
     /// This moment is t = 0 of every report. Before it pools are filled, and only levels are followed.
     fn opened(&mut self, at: Time) {
         self.origin = at.as_nanos();
-        self.counted_from = self.plan.warmup.as_nanos();
+        self.counted_from = self.run.warmup.as_nanos();
         self.series.open(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
         if self.counted_from == 0 {
             self.begin_counting(0);

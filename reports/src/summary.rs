@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{Cost, Prices};
 use crate::gate::GateResult;
+use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
-use crate::plan::Mark;
 
 /// The number of this layout of `summary.json`.
 pub const SCHEMA: u32 = 2;

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use actors::Outcome;
 use anstyle::{AnsiColor, Color, Style};
 
+use crate::empty_periods;
 use crate::figure::{Figure, PER_TENANT, Statistic};
 use crate::format;
 use crate::html::{verdict_says, verdict_word, workers_text};
-use crate::moments;
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::summary::{LatencyFigures, Summary, Verdict};
 
 const BOLD: Style = Style::new().bold();
@@ -281,7 +281,7 @@ fn empty_says(summary: &Summary) -> String {
     else {
         return format!("{PER_TENANT}, and what is ready is counted over all pools of a worker");
     };
-    let periods = moments::periods(summary);
+    let periods = empty_periods::periods(summary);
     if periods.is_empty() {
         return "never".to_owned();
     }

@@ -4,7 +4,7 @@ mod toy;
 
 use actors::protocol::Goal;
 use actors::{Observation, Observer, Time, WorkerId};
-use reports::{Plan, Recorder, html};
+use reports::{Recorder, RunMetadata, html};
 use toy::Toy;
 
 /// Twelve workers whose pools are so deep.
@@ -39,7 +39,7 @@ fn a_figure_has_the_room_of_its_longest_word() {
 #[test]
 fn nothing_of_nothing_is_not_shown_as_full() {
     let worker = WorkerId(0);
-    let mut books = Recorder::new(Plan::new("nothing", 1));
+    let mut books = Recorder::new(RunMetadata::new("nothing", 1));
     books.observe(Time::ZERO, Observation::Goal { worker, was: Goal::default(), is: Goal::exactly(0) });
     books.opened(Time::ZERO);
     let report = books.finish(Time::from_nanos(5_000_000_000));

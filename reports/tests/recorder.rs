@@ -6,7 +6,7 @@ mod toy;
 use actors::protocol::Goal;
 use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
 use proptest::prelude::*;
-use reports::{Gate, Plan, Recorder, Summary, Verdict};
+use reports::{Gate, Recorder, RunMetadata, Summary, Verdict};
 use toy::Toy;
 
 fn request(id: u64, arrived: u64) -> Request {
@@ -24,7 +24,7 @@ fn at(ms: u64) -> Time {
 }
 
 /// A pool of two: filled before the opening at 1 s, emptied at 3 s and 4 s, full again at 9 s; the run ends at 11 s.
-fn by_hand(plan: Plan) -> reports::Report {
+fn by_hand(plan: RunMetadata) -> reports::Report {
     let mut books = Recorder::new(plan);
     books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
     for ms in [100, 200] {
@@ -54,7 +54,7 @@ fn by_hand(plan: Plan) -> reports::Report {
 
 #[test]
 fn levels_are_what_one_computes_by_hand() {
-    let summary = by_hand(Plan::new("by hand", 1)).summary;
+    let summary = by_hand(RunMetadata::new("by hand", 1)).summary;
     assert_eq!((summary.duration_s, summary.requests, summary.misses), (10.0, 2, 0));
     assert_eq!(summary.pool.idle_vm_seconds, 2.0 * 2.0 + 1.0 + 0.0 + 2.0 + 2.0 * 2.0);
     assert_eq!((summary.pool.ready_mean, summary.pool.ready_least, summary.pool.target_mean), (1.1, 0, 2.0));
@@ -76,7 +76,7 @@ fn recovery(summary: &Summary) -> (Option<f64>, Option<u32>) {
 #[test]
 fn of_pools_per_tenant_it_is_not_claimed_when_they_were_empty() {
     let spike_end = Some(Time::from_nanos(4_500_000_000));
-    let report = by_hand(Plan { per_tenant: true, spike_end, ..Plan::new("tenants", 1) });
+    let report = by_hand(RunMetadata { per_tenant: true, spike_end, ..RunMetadata::new("tenants", 1) });
     let summary = &report.summary;
     assert_eq!((summary.pool.empty_seconds, summary.pool.empty_share), (None, None));
     assert_eq!((&summary.recovery, summary.workers[0].empty_seconds), (&None, None));
@@ -93,20 +93,24 @@ fn of_pools_per_tenant_it_is_not_claimed_when_they_were_empty() {
 
 #[test]
 fn recovery_is_counted_from_the_spikes_end_or_else_from_empty() {
-    let summary = by_hand(Plan::new("by hand", 1)).summary;
+    let summary = by_hand(RunMetadata::new("by hand", 1)).summary;
     assert_eq!(recovery(&summary), (Some(5.0), Some(0)));
     let spike_end = Some(Time::from_nanos(4_500_000_000));
-    let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
+    let summary = by_hand(RunMetadata { spike_end, ..RunMetadata::new("by hand", 1) }).summary;
     assert_eq!(recovery(&summary).0, Some(3.5));
     let spike_end = Some(Time::from_nanos(9_000_000_000));
-    let summary = by_hand(Plan { spike_end, ..Plan::new("by hand", 1) }).summary;
+    let summary = by_hand(RunMetadata { spike_end, ..RunMetadata::new("by hand", 1) }).summary;
     assert_eq!(recovery(&summary), (Some(0.0), None));
 }
 
 #[test]
 fn what_did_not_recover_does_not_hold_and_says_so() {
     let gates = vec![Gate::parse("recovery", "< 1h").unwrap()];
-    let plan = Plan { gates, spike_end: Some(Time::from_nanos(3_500_000_000)), ..Plan::new("by hand", 1) };
+    let plan = RunMetadata {
+        gates,
+        spike_end: Some(Time::from_nanos(3_500_000_000)),
+        ..RunMetadata::new("by hand", 1)
+    };
     let mut books = Recorder::new(plan);
     books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
     books.opened(at(0));
@@ -118,10 +122,11 @@ fn what_did_not_recover_does_not_hold_and_says_so() {
 #[test]
 fn requests_of_the_warmup_are_in_no_figure() {
     let warmup = Duration::from_millis(2_500);
-    let summary = by_hand(Plan { warmup, ..Plan::new("by hand", 1) }).summary;
+    let summary = by_hand(RunMetadata { warmup, ..RunMetadata::new("by hand", 1) }).summary;
     assert_eq!((summary.requests, summary.duration_s, summary.warmup_s), (1, 7.5, 2.5));
     assert_eq!(summary.pool.idle_vm_seconds, 0.5 + 2.0 + 4.0);
-    let summary = by_hand(Plan { warmup: Duration::from_secs(60), ..Plan::new("by hand", 1) }).summary;
+    let summary =
+        by_hand(RunMetadata { warmup: Duration::from_secs(60), ..RunMetadata::new("by hand", 1) }).summary;
     assert_eq!((summary.requests, summary.duration_s, summary.pool.empty_longest_s), (0, 0.0, Some(0.0)));
     assert_eq!(summary.notes, ["the run ended within its warm-up: nothing was counted"]);
 }
@@ -129,7 +134,8 @@ fn requests_of_the_warmup_are_in_no_figure() {
 #[test]
 fn a_miss_is_booked_where_it_was_asked_for() {
     let helper = WorkerId(1);
-    let mut books = Recorder::new(Plan { warmup: Duration::from_secs(1), ..Plan::new("helped", 2) });
+    let mut books =
+        Recorder::new(RunMetadata { warmup: Duration::from_secs(1), ..RunMetadata::new("helped", 2) });
     books.opened(at(0));
     for (id, ms, served_by, outcome) in [
         (0, 500, helper, Outcome::Spilled),
@@ -149,7 +155,7 @@ fn a_miss_is_booked_where_it_was_asked_for() {
 
 #[test]
 fn what_a_run_is_closed_with_is_no_outage_and_loses_no_sprite() {
-    let mut books = Recorder::new(Plan::new("by hand", 1));
+    let mut books = Recorder::new(RunMetadata::new("by hand", 1));
     books.opened(at(0));
     books.observe(at(0), sprite(State::Stopped, State::Booting));
     books.observe(at(0), sprite(State::Booting, State::Ready));
@@ -168,7 +174,7 @@ fn what_a_run_is_closed_with_is_no_outage_and_loses_no_sprite() {
 fn the_rate_is_over_the_time_in_which_requests_came() {
     let rate = |planned: Option<u64>, warmup: u64| {
         let (planned, warmup) = (planned.map(Duration::from_secs), Duration::from_secs(warmup));
-        let report = by_hand(Plan { planned, warmup, ..Plan::new("by hand", 1) });
+        let report = by_hand(RunMetadata { planned, warmup, ..RunMetadata::new("by hand", 1) });
         let text = reports::terminal::plain(&report, 80);
         (report.summary.demand_s, report.summary.rate(), text)
     };
@@ -185,7 +191,7 @@ fn the_rate_is_over_the_time_in_which_requests_came() {
 
 #[test]
 fn a_fleet_without_workers_and_a_worker_out_of_range_harm_nothing() {
-    let mut books = Recorder::new(Plan::new("nobody", 0));
+    let mut books = Recorder::new(RunMetadata::new("nobody", 0));
     books.opened(at(0));
     books.observe(at(5), sprite(State::Booting, State::Ready));
     let report = books.finish(at(10));

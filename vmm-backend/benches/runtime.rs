@@ -206,7 +206,7 @@ fn messages() {
 
 /// What one observation costs in the books, beside the clock.
 fn observations() {
-    let books = Mutex::new(reports::Recorder::new(reports::Plan::new("bench", 1)));
+    let books = Mutex::new(reports::Recorder::new(reports::RunMetadata::new("bench", 1)));
     books.lock().expect("nobody panicked").opened(Time::ZERO);
     let (worker, sprite, generation) = (WorkerId(0), ActorId(2), 1);
     let begun = Instant::now();

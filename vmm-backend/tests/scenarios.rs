@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::{Duration, Key, Observation, Outcome, Request, State, Time};
-use reports::{Plan, Recorder};
+use reports::{Recorder, RunMetadata};
 use scenarios::Scenario;
 use support::*;
 use vmm_backend::runtime::{
@@ -278,7 +278,7 @@ fn the_books_of_a_real_run_balance_and_progress_is_told() {
     let scenario = scenario(CALM);
     let progress = AtomicU64::new(0);
     let options = Options { progress: Some(&progress), ..Options::default() };
-    let books = Recorder::new(Plan::new("calm", 1));
+    let books = Recorder::new(RunMetadata::new("calm", 1));
     let recorder = Mutex::new(Some(books));
     let books = recorder.lock().unwrap().take().unwrap();
     let (run, books) = run_scenario(&scenario, blocking(&scenario), books, &options).unwrap();

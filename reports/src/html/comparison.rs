@@ -9,7 +9,7 @@ use super::plot::{Dot, Plot, Scale};
 use super::text::{escape, legend, section};
 use crate::compare::{Cell, Comparison, Row, Shown, letter};
 use crate::format;
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::timeline::{self, Timeline};
 
 /// The colour class of the n-th variant.

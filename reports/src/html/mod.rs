@@ -12,7 +12,7 @@ mod twin;
 
 use crate::figure::Figure;
 use crate::format;
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::summary::{Summary, Verdict};
 use text::{escape, section, table};
 

@@ -4,9 +4,9 @@ use actors::Outcome;
 
 use super::plot::{Plot, Scale};
 use super::text::{escape, legend, section};
+use crate::empty_periods;
 use crate::format;
-use crate::moments;
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::summary::Summary;
 use crate::timeline::Row;
 
@@ -113,7 +113,7 @@ pub(super) fn pool(report: &Report) -> String {
     let summary = &report.summary;
     let most = headroom(rows.iter().map(|row| row.ready_mean.max(row.target).max(row.booting)));
     let mut plot = Plot::new(Scale::Linear(0.0, end_s(report)), Scale::Linear(0.0, most), 260);
-    for void in moments::voids(summary) {
+    for void in empty_periods::bins(summary) {
         plot.band("void", void.from_s, void.to_s, 0.1 + 0.4 * void.share);
     }
     frame(&mut plot, report, most);
@@ -181,7 +181,7 @@ pub(super) fn pool_says(summary: &Summary) -> String {
         return says
             + "Pools are per tenant, and a worker's are counted together: when one of them was empty is not known.";
     };
-    let periods = moments::periods(summary);
+    let periods = empty_periods::periods(summary);
     if periods.is_empty() {
         return says + "No pool was ever empty.";
     }

@@ -8,7 +8,7 @@ use super::text::{legend, section};
 use crate::figure::{Figure, Statistic, Unit};
 use crate::format;
 use crate::gate::GateResult;
-use crate::recorder::Report;
+use crate::report::Report;
 
 /// A line is drawn for an outcome with at least so many requests.
 const ENOUGH: u64 = 10;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::text::escape;
 use crate::format;
-use crate::plan::Mark;
+use crate::mark::Mark;
 
 /// The side of the box that geometry lives in.
 pub(super) const BOX: f64 = 1_000.0;

@@ -3,7 +3,7 @@
 use super::comparison::{colour, overlays};
 use super::document;
 use super::text::{escape, section};
-use crate::recorder::Report;
+use crate::report::Report;
 use crate::twin::Twin;
 
 /// The page of a twin, with the reports of the simulated run and of the real ones.

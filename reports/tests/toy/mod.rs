@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use actors::protocol::Goal;
 use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
-use reports::{Gate, Mark, Plan, Prices, Recorder, Report};
+use reports::{Gate, Mark, Prices, Recorder, Report, RunMetadata};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -89,11 +89,11 @@ impl Toy {
         self.demand.iter().map(|(seconds, _)| seconds).sum()
     }
 
-    pub(crate) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> RunMetadata {
         let spike = self.demand.iter().map(|stage| stage.1).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let spike = spike.map_or(0, |(index, _)| index);
         let until = |stage: usize| self.demand[..stage].iter().map(|(seconds, _)| seconds).sum::<u64>();
-        Plan {
+        RunMetadata {
             seed: self.seed,
             workers: (0..self.workers).map(|worker| worker % 2).collect(),
             regions: vec!["fra".into(), "iad".into()],
@@ -108,7 +108,7 @@ impl Toy {
                 .iter()
                 .map(|(figure, bound)| Gate::parse(figure, bound).expect("a gate of the toy"))
                 .collect(),
-            ..Plan::new(self.name, self.workers)
+            ..RunMetadata::new(self.name, self.workers)
         }
     }
 

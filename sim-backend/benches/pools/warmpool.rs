@@ -2,7 +2,7 @@
 //! a report with its histograms, and every delivery into the digest. Nothing is left out because it costs time.
 
 use actors::{Observation, Observer, Time};
-use reports::{Plan, Recorder};
+use reports::{Recorder, RunMetadata};
 use scenarios::Scenario;
 use sim_backend::{Options, simulate};
 
@@ -51,7 +51,7 @@ pub(crate) fn run(work: &Work) -> Outcome {
 /// The same, telling after each arrival how many there were; zero when the first may come.
 pub(crate) fn run_watched(work: &Work, arrived: impl FnMut(u64)) -> Outcome {
     let scenario = scenario(work);
-    let mut plan = Plan::new("benchmark", work.pools as usize);
+    let mut plan = RunMetadata::new("benchmark", work.pools as usize);
     plan.planned = scenario.planned_length();
     let mut books = Books { recorder: Recorder::new(plan), requests: 0, arrived };
     let run = simulate(&scenario, &Options::default(), &mut books).expect("this scenario names no files");

@@ -4,7 +4,7 @@ use crate::summary::Summary;
 
 /// A stretch of time in which at least one worker's pool was empty for a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Void {
+pub(crate) struct EmptyPeriod {
     /// When it begins, in seconds since the opening, to the width of a strip's bin.
     pub(crate) from_s: f64,
     /// When it ends.
@@ -16,7 +16,7 @@ pub(crate) struct Void {
 }
 
 /// One stretch for each bin with any emptiness after the warm-up.
-pub(crate) fn voids(summary: &Summary) -> Vec<Void> {
+pub(crate) fn bins(summary: &Summary) -> Vec<EmptyPeriod> {
     let bins = summary.workers.iter().map(|worker| worker.empty_strip.len()).max().unwrap_or(0);
     let (mut tenths, mut workers) = (vec![0_u64; bins], vec![0_usize; bins]);
     for worker in &summary.workers {
@@ -29,7 +29,7 @@ pub(crate) fn voids(summary: &Summary) -> Vec<Void> {
     let (width, end) = (summary.strip_width_s, summary.warmup_s + summary.duration_s);
     (0..bins)
         .filter(|bin| workers[*bin] > 0)
-        .map(|bin| Void {
+        .map(|bin| EmptyPeriod {
             from_s: (bin as f64 * width).max(summary.warmup_s),
             to_s: ((bin + 1) as f64 * width).min(end),
             share: tenths[bin] as f64 / 10.0 / summary.workers.len() as f64,
@@ -40,9 +40,9 @@ pub(crate) fn voids(summary: &Summary) -> Vec<Void> {
 }
 
 /// Neighbouring stretches as one.
-pub(crate) fn periods(summary: &Summary) -> Vec<Void> {
-    let mut periods: Vec<Void> = Vec::new();
-    for void in voids(summary) {
+pub(crate) fn periods(summary: &Summary) -> Vec<EmptyPeriod> {
+    let mut periods: Vec<EmptyPeriod> = Vec::new();
+    for void in bins(summary) {
         match periods.last_mut() {
             Some(last) if void.from_s - last.to_s < summary.strip_width_s / 2.0 => {
                 let (before, now) = (last.to_s - last.from_s, void.to_s - void.from_s);

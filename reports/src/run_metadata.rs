@@ -4,10 +4,11 @@ use actors::{Duration, Time};
 
 use crate::cost::Prices;
 use crate::gate::Gate;
+use crate::mark::Mark;
 
 /// The frame of a run's report. All times are counted from the opening of the run ([`actors::Observer::opened`]).
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct RunMetadata {
     /// The scenario's name.
     pub name: String,
     /// Which backend ran it: `simulated` or `kvm`.
@@ -39,8 +40,8 @@ pub struct Plan {
     pub gates: Vec<Gate>,
 }
 
-impl Plan {
-    /// A plan for so many workers in one region, without warm-up, prices and gates.
+impl RunMetadata {
+    /// The metadata of a run of so many workers in one region, without warm-up, prices and gates.
     pub fn new(name: &str, workers: usize) -> Self {
         Self {
             name: name.to_owned(),
@@ -50,17 +51,4 @@ impl Plan {
             ..Self::default()
         }
     }
-}
-
-/// A moment or a while that plots point out.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mark {
-    /// When it begins, in seconds since the opening.
-    pub from_s: f64,
-    /// When it ends; nothing for a moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_s: Option<f64>,
-    /// What it is, in few words: `slow-boots worker 2`.
-    pub label: String,
 }
