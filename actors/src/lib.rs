@@ -11,6 +11,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod host;
+mod invalid;
 pub mod nearest;
 pub mod policy;
 mod pool;
@@ -22,6 +23,7 @@ pub mod time;
 mod worker;
 
 pub use host::{Actor, AnyActor, Context, Host, Observer};
+pub use invalid::invalid;
 pub use protocol::{
     ActorId, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,
 };

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::invalid::invalid;
+
 /// A point in time: nanoseconds since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
@@ -174,26 +176,56 @@ impl Sub for Duration {
     }
 }
 
-/// Why a text is not a duration.
+/// Why a text is not a duration. [`DurationError::remedy`] says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// There is no number where one must stand.
-    #[error("`{0}` is not a duration: write a number and a unit, such as \"250us\", \"2.5s\" or \"1m30s\"")]
-    NoNumber(String),
+    #[error("`{text}` is not a duration")]
+    NoNumber {
+        /// What was written.
+        text: String,
+    },
     /// A number stands without a unit.
-    #[error("`{0}` has no unit: add one of ns, us, ms, s, m, h, d, as in \"{0}s\"")]
-    NoUnit(String),
+    #[error("`{text}` has no unit")]
+    NoUnit {
+        /// What was written.
+        text: String,
+    },
     /// The unit is not one of ours.
-    #[error("`{1}` in `{0}` is not a unit of time: use one of ns, us, ms, s, m, h, d")]
-    UnknownUnit(String, String),
+    #[error("`{unit}` in `{text}` is not a unit of time")]
+    UnknownUnit {
+        /// What was written.
+        text: String,
+        /// The unit in it.
+        unit: String,
+    },
     /// Durations are never negative.
-    #[error("`{0}` is negative: a duration is zero or more")]
-    Negative(String),
+    #[error("`{text}` is negative")]
+    Negative {
+        /// What was written.
+        text: String,
+    },
     /// More than 584 years, or finer than a nanosecond.
-    #[error(
-        "`{0}` cannot be held in nanoseconds: the longest duration is about 584 years, the finest step 1ns"
-    )]
-    Range(String),
+    #[error("`{text}` is out of range: it is not a number of nanoseconds below 2^64")]
+    Range {
+        /// What was written.
+        text: String,
+    },
+}
+
+impl DurationError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NoNumber { .. } => {
+                "write a number and a unit, such as \"250us\", \"2.5s\" or \"1m30s\"".to_owned()
+            }
+            Self::NoUnit { text } => format!("add one of ns, us, ms, s, m, h, d, as in \"{text}s\""),
+            Self::UnknownUnit { .. } => "use one of ns, us, ms, s, m, h, d".to_owned(),
+            Self::Negative { .. } => "give a duration of zero or more".to_owned(),
+            Self::Range { .. } => "give at most about 584 years, in steps of 1ns".to_owned(),
+        }
+    }
 }
 
 impl FromStr for Duration {
@@ -203,10 +235,10 @@ impl FromStr for Duration {
         let whole = || text.to_owned();
         let mut rest = text.trim();
         if rest.starts_with('-') {
-            return Err(DurationError::Negative(whole()));
+            return Err(DurationError::Negative { text: whole() });
         }
         if rest.is_empty() {
-            return Err(DurationError::NoNumber(whole()));
+            return Err(DurationError::NoNumber { text: whole() });
         }
         let mut total: u64 = 0;
         while !rest.is_empty() {
@@ -216,20 +248,20 @@ impl FromStr for Duration {
             let letters = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
             let (unit, after) = tail.split_at(letters);
             if number.is_empty() {
-                return Err(DurationError::NoNumber(whole()));
+                return Err(DurationError::NoNumber { text: whole() });
             }
             if unit.is_empty() {
-                return Err(DurationError::NoUnit(whole()));
+                return Err(DurationError::NoUnit { text: whole() });
             }
             let unit = if unit == "µs" || unit == "μs" { "us" } else { unit };
             let Some(&(_, length)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-                return Err(DurationError::UnknownUnit(whole(), unit.to_owned()));
+                return Err(DurationError::UnknownUnit { text: whole(), unit: unit.to_owned() });
             };
             let part = decimal_times(number, length).map_err(|at_fault| match at_fault {
-                NotDecimal::Malformed => DurationError::NoNumber(whole()),
-                NotDecimal::Range => DurationError::Range(whole()),
+                NotDecimal::Malformed => DurationError::NoNumber { text: whole() },
+                NotDecimal::Range => DurationError::Range { text: whole() },
             })?;
-            total = total.checked_add(part).ok_or_else(|| DurationError::Range(whole()))?;
+            total = total.checked_add(part).ok_or_else(|| DurationError::Range { text: whole() })?;
             rest = after.trim_start();
         }
         Ok(Self(total))
@@ -299,22 +331,26 @@ impl Serialize for Duration {
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
+        fn no_unit<E: de::Error>(number: &dyn fmt::Display) -> Result<Duration, E> {
+            let error = DurationError::NoUnit { text: number.to_string() };
+            Err(invalid(&error, &error.remedy()))
+        }
         impl de::Visitor<'_> for Visitor {
             type Value = Duration;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration with its unit, such as \"250us\" or \"2.5s\"")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-                text.parse().map_err(E::custom)
+                text.parse().map_err(|error: DurationError| invalid(&error, &error.remedy()))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Duration, E> {
-                Err(E::custom(DurationError::NoUnit(number.to_string())))
+                no_unit(&number)
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Duration, E> {
-                Err(E::custom(DurationError::NoUnit(number.to_string())))
+                no_unit(&number)
             }
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Duration, E> {
-                Err(E::custom(DurationError::NoUnit(number.to_string())))
+                no_unit(&number)
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -346,15 +382,15 @@ mod tests {
     fn what_is_not_a_duration_says_why() {
         use DurationError::*;
         for (text, error) in [
-            ("", NoNumber("".into())),
-            ("s", NoNumber("s".into())),
-            ("1.2.3s", NoNumber("1.2.3s".into())),
-            ("250", NoUnit("250".into())),
-            ("1m30", NoUnit("1m30".into())),
-            ("3 parsecs", UnknownUnit("3 parsecs".into(), "parsecs".into())),
-            ("-1s", Negative("-1s".into())),
-            ("0.1ns", Range("0.1ns".into())),
-            ("999999999d", Range("999999999d".into())),
+            ("", NoNumber { text: "".into() }),
+            ("s", NoNumber { text: "s".into() }),
+            ("1.2.3s", NoNumber { text: "1.2.3s".into() }),
+            ("250", NoUnit { text: "250".into() }),
+            ("1m30", NoUnit { text: "1m30".into() }),
+            ("3 parsecs", UnknownUnit { text: "3 parsecs".into(), unit: "parsecs".into() }),
+            ("-1s", Negative { text: "-1s".into() }),
+            ("0.1ns", Range { text: "0.1ns".into() }),
+            ("999999999d", Range { text: "999999999d".into() }),
         ] {
             assert_eq!(text.parse::<Duration>(), Err(error), "{text}");
         }

@@ -1,4 +1,4 @@
-//! What a user sees when a scenario cannot be: which file, which line, which key, what is wrong and what to do.
+//! What a user sees when a scenario is invalid: which file, which line, which key, what is wrong and what to do.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum Place {
     Set(String),
 }
 
-/// A scenario that cannot be.
+/// Why a scenario is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
     /// The scenario file, as the user named it.
@@ -74,21 +74,6 @@ impl fmt::Display for ScenarioError {
 
 impl std::error::Error for ScenarioError {}
 
-/// Splits a text of the form `what is wrong: what to do` at its first colon outside of backticks.
-pub(crate) fn split_remedy(text: &str) -> (&str, &str) {
-    let mut quoted = false;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            b'`' => quoted = !quoted,
-            b':' if !quoted && text[index + 1..].starts_with(' ') => {
-                return (&text[..index], text[index + 2..].trim_start());
-            }
-            _ => {}
-        }
-    }
-    (text, "")
-}
-
 /// The known name that is most like what was written, if one is like it at all.
 pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |name: &str| {
@@ -118,13 +103,6 @@ pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn remedies_follow_the_first_colon_outside_backticks() {
-        assert_eq!(split_remedy("`a: b` is bad: do c: d"), ("`a: b` is bad", "do c: d"));
-        assert_eq!(split_remedy("all is bad"), ("all is bad", ""));
-        assert_eq!(split_remedy("10:30"), ("10:30", ""));
-    }
 
     #[test]
     fn the_nearest_name_is_offered_and_otherwise_all() {

@@ -41,12 +41,12 @@ errors! {
     a_missing_kind: "[pool]\ndepth = { ready = 3 }" =>
         "a.toml:2: the key `kind` is missing in [pool.depth]\n  add `kind = ...` to it";
     no_unit: "warmup = 30" =>
-        "a.toml:1: `warmup` cannot be: `30` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"30s\"";
+        "a.toml:1: `warmup` is invalid: `30` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"30s\"";
     a_wrong_unit: "[latency]\nboot = \"3 parsecs\"" =>
-        "a.toml:2: `latency.boot` cannot be: `parsecs` in `3 parsecs` is not a unit of time\n  use one of ns, us, ms, s, m, h, d";
+        "a.toml:2: `latency.boot` is invalid: `parsecs` in `3 parsecs` is not a unit of time\n  use one of ns, us, ms, s, m, h, d";
     a_wrong_unit_inside_a_policy:
         "[pool]\nexhausted = [\n  { kind = \"boot\" },\n  { kind = \"wait\", deadline = \"200\" },\n]" =>
-        "a.toml:4: `pool.exhausted.1.deadline` cannot be: `200` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"200s\"";
+        "a.toml:4: `pool.exhausted.1.deadline` is invalid: `200` has no unit\n  add one of ns, us, ms, s, m, h, d, as in \"200s\"";
     a_text_for_a_number: "seed = \"seven\"" =>
         "a.toml:1: `seed` is \"seven\"\n  give a whole number from 0 to 18446744073709551615";
     a_negative_number: "[fleet]\nworkers = -3" =>
@@ -87,12 +87,12 @@ errors! {
         "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\nslots = 8\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 9 }" =>
         "a.toml:6: `region.0.slots` is 8, but pools are 9 deep\n  raise it, or lower `pool.depth.high`";
     half_a_distribution: "[latency]\nboot = { p50 = \"1s\" }" =>
-        "a.toml:2: `latency.boot` is no distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
+        "a.toml:2: `latency.boot` is not a distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
          { p50 = \"36ms\", p99 = \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
     percentiles_upside_down: "[latency]\nboot = { p50 = \"2s\", p99 = \"1s\" }" =>
-        "a.toml:2: `latency.boot` has p50 = 2s and p99 = 1s\n  the median must be longer than zero, and p99 at least as long";
+        "a.toml:2: `latency.boot` has p50 = 2s and p99 = 1s\n  give a median longer than zero, and a p99 that is at least as long";
     a_missing_histogram: "[latency]\nboot = { histogram = \"none.hlog\" }" =>
-        "a.toml:2: `latency.boot` cannot be: `none.hlog` cannot be read (No such file or directory (os error 2))\n  \
+        "a.toml:2: `latency.boot` is invalid: `none.hlog` cannot be read: No such file or directory (os error 2)\n  \
          give the path of a file, from the folder of the scenario";
     more_failures_than_all: "[latency]\nboot_failures = 1.5" =>
         "a.toml:2: `latency.boot_failures` is 1.5\n  give a share from 0 to 1";
@@ -105,9 +105,9 @@ errors! {
     no_tenants: "[tenants]\ncount = 0" =>
         "a.toml:2: `tenants.count` is 0\n  give a number from 1 to 10000000";
     a_warmup_without_an_end: "warmup = \"1m\"" =>
-        "a.toml:1: `warmup` is 1m, but the demand ends after 1m\n  nothing would be counted";
+        "a.toml:1: `warmup` is 1m, but the demand ends after 1m, so that nothing is counted\n  shorten it, or let the demand last longer";
     a_fault_at_nobody: "[[fault]]\nat = \"1s\"\nworker = 1\nkind = \"crash\"" =>
-        "a.toml:3: `fault.0.worker` is 1, and there is no such worker\n  they are counted from 0 to 0";
+        "a.toml:3: `fault.0.worker` is 1, and there is no such worker\n  give a number from 0 to 0";
     a_fault_in_no_region: "[[fault]]\nat = \"1s\"\nregion = \"fra\"\nkind = \"crash\"" =>
         "a.toml:3: `fault.0.region` is \"fra\", which no region is named\n  use a";
     slow_boots_without_a_factor: "[[fault]]\nat = \"1s\"\nkind = \"slow-boots\"\nfor = \"1s\"" =>
@@ -135,6 +135,26 @@ errors! {
     a_fault_in_a_region_s_own_pool:
         "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\npool = { backoff = { first = \"1h\" } }" =>
         "a.toml:6: `region.0.pool.backoff.longest` is shorter than `first` (1h)\n  make it at least as long";
+    a_cron_with_an_hour_that_is_none:
+        "[pool.depth]\nkind = \"schedule\"\nwindows = [\n  { cron = \"0 25 * * *\", lasts = \"1h\", depth = { kind = \"fixed\", ready = 1 } },\n]\notherwise = { kind = \"fixed\", ready = 1 }" =>
+        "a.toml:4: `pool.depth.windows.0.cron` is \"0 25 * * *\", which is not a cron expression (Component error: Number out of bounds)\n  \
+         write minute, hour, day of the month, month and day of the week, such as \"0 8 * * mon-fri\"";
+    a_cron_with_text_that_looks_like_a_remedy:
+        "[pool.depth]\nkind = \"schedule\"\nwindows = [\n  { cron = \"0: 8\", lasts = \"1h\", depth = { kind = \"fixed\", ready = 1 } },\n]\notherwise = { kind = \"fixed\", ready = 1 }" =>
+        "a.toml:4: `pool.depth.windows.0.cron` is \"0: 8\", which is not a cron expression (Invalid pattern: Pattern must have 5 fields when seconds are disallowed)\n  \
+         write minute, hour, day of the month, month and day of the week, such as \"0 8 * * mon-fri\"";
+    a_time_zone_that_looks_like_a_remedy:
+        "[pool.depth]\nkind = \"forecast\"\ntimezone = \"here: there\"" =>
+        "a.toml:3: `pool.depth.timezone` is \"here: there\", which is not a time zone\n  write a name such as \"Europe/Berlin\", or \"UTC\"";
+    a_region_whose_name_looks_like_a_remedy:
+        "[[fault]]\nat = \"1s\"\nkind = \"crash\"\nregion = \"a: b\"" =>
+        "a.toml:4: `fault.0.region` is \"a: b\", which no region is named\n  use a";
+    a_date_that_looks_like_a_remedy: "[clock]\nbegins = \"now: then\"" =>
+        "a.toml:2: `clock.begins` is \"now: then\"\n  give a date and time with its offset, such as \"2026-01-05T00:00:00Z\"";
+    boots_that_look_like_a_remedy: "[fleet]\nboots = \"a: b\"" =>
+        "a.toml:2: `fleet.boots` is \"a: b\"\n  give a whole number, or \"unlimited\"";
+    a_duration_that_looks_like_a_remedy: "warmup = \"a: b\"" =>
+        "a.toml:1: `warmup` is invalid: `a: b` is not a duration\n  write a number and a unit, such as \"250us\", \"2.5s\" or \"1m30s\"";
     not_toml: "[fleet\nworkers = 1" =>
         "a.toml:1: this is not TOML: unclosed table, expected `]`";
     a_number_without_end: "seed = 99999999999999999999" =>

@@ -166,7 +166,7 @@ fn faults_name_file_line_key_and_remedy() {
         ),
         (
             "[latency]\nboot = [\"1ms\", { histogram = \"none.hlog\" }]\n",
-            format!("profile.toml:{line}: `latency.boot.1` cannot be: `"),
+            format!("profile.toml:{line}: `latency.boot.1` is invalid: `"),
         ),
         (
             "[[latency.start_after_idle]]\nidle = \"5ms\"\nstart = \"2ms\"\n[[latency.start_after_idle]]\nidle = \"5ms\"\nstart = \"3ms\"\n",
@@ -188,7 +188,7 @@ fn faults_name_file_line_key_and_remedy() {
     }
     let (_dir, file, host) = files("[latency]\nboot = { histogram = \"none.hlog\" }\n");
     let error = load(&file, &host, &[]).expect_err("it must not read");
-    assert!(error.contains("host/none.hlog` cannot be read (No such file"), "{error}");
+    assert!(error.contains("host/none.hlog` cannot be read: No such file"), "{error}");
     assert!(error.contains("\n  give the path of a file"), "{error}");
 }
 

@@ -9,7 +9,7 @@ pub enum SimulationError {
     #[error(transparent)]
     Demand(#[from] DemandError),
     /// A recorded distribution cannot be read.
-    #[error(transparent)]
+    #[error("{0}\n  {remedy}", remedy = .0.remedy())]
     Distribution(#[from] DistributionError),
 }
 

@@ -108,40 +108,45 @@ pub(super) fn default_steps() -> Vec<Step> {
     ]
 }
 
-/// Finds the first step that cannot be.
+/// Finds the first invalid step.
 pub(super) fn validate(steps: &[Step]) -> Result<(), Problem> {
     if steps.len() > STEPS_MAX {
-        return Err(Problem::new("", format!("has {} steps: at most {STEPS_MAX} are tried", steps.len())));
+        return Err(Problem::new(
+            "",
+            format!("has {} steps", steps.len()),
+            format!("at most {STEPS_MAX} are tried"),
+        ));
     }
     for (index, step) in steps.iter().enumerate() {
         let last = index + 1 == steps.len();
         let problem = match step {
             Step::Wait(wait) if wait.queue == 0 => Some((
                 "queue",
-                "is 0, so nobody can wait: leave the step out, or let the queue hold one or more",
+                "is 0, so nobody can wait",
+                "leave the step out, or let the queue hold one or more",
             )),
             Step::Wait(wait) if wait.deadline.is_some_and(Duration::is_zero) => {
-                Some(("deadline", "is 0, so nobody can wait: leave the step out, or give it some time"))
+                Some(("deadline", "is 0, so nobody can wait", "leave the step out, or give it some time"))
             }
             Step::Boot(limit) | Step::Create(limit) if limit.at_once == 0 => {
-                Some(("at_once", "is 0, so the step does nothing: leave it out, or allow one or more"))
+                Some(("at_once", "is 0, so the step does nothing", "leave it out, or allow one or more"))
             }
             Step::Spill(spill) if spill.hops == 0 => {
-                Some(("hops", "is 0, so nobody is asked: leave the step out, or allow one or more hops"))
+                Some(("hops", "is 0, so nobody is asked", "leave the step out, or allow one or more hops"))
             }
             Step::Spill(spill) if spill.cost > Duration::from_secs(3_600) => {
-                Some(("cost", "is longer than an hour: give the time that one hop takes"))
+                Some(("cost", "is longer than an hour", "give the time that one hop takes"))
             }
             Step::Spill(spill) if !spill.cost.as_nanos().is_multiple_of(1_000) => {
-                Some(("cost", "is not a whole number of microseconds"))
+                Some(("cost", "is not a whole number of microseconds", "round it to microseconds"))
             }
             Step::Reject(_) if !last => {
-                Some(("", "rejects, so the steps after it are never tried: move it to the end"))
+                Some(("", "rejects, so the steps after it are never tried", "move it to the end"))
             }
             _ => None,
         };
-        if let Some((key, message)) = problem {
-            return Err(Problem::new(key, message).under(&index.to_string()));
+        if let Some((key, wrong, remedy)) = problem {
+            return Err(Problem::new(key, wrong, remedy).under(&index.to_string()));
         }
     }
     Ok(())
@@ -152,7 +157,7 @@ mod tests {
     use super::*;
 
     fn problem_of(steps: &[Step]) -> String {
-        validate(steps).expect_err("these steps cannot be").key
+        validate(steps).expect_err("invalid").key
     }
 
     #[test]

@@ -23,19 +23,21 @@ pub use exhausted::Step;
 pub use placement::Placement;
 pub use refill::{Backoff, Refill};
 
-/// A parameter that cannot be, found after its text was read.
+/// An invalid parameter, found after its text was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The parameter, as a dotted path from where the search began (`"windows.2.depth.low"`); empty for the whole.
     pub key: String,
-    /// What is wrong with it and what would be right.
-    pub message: String,
+    /// What is wrong, as the rest of a sentence that begins with the key: `is 0`.
+    pub wrong: String,
+    /// What to do about it.
+    pub remedy: String,
 }
 
 impl Problem {
     /// A problem with the parameter of this name.
-    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
+    pub fn new(key: impl Into<String>, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { key: key.into(), wrong: wrong.into(), remedy: remedy.into() }
     }
 
     /// The same problem, seen from one table further out.
@@ -119,7 +121,7 @@ impl Default for PoolPolicy {
 }
 
 impl PoolPolicy {
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     ///
     /// # Errors
     /// The problem, with the path of its key from this table.
@@ -132,7 +134,8 @@ impl PoolPolicy {
         if self.max_age.is_some_and(Duration::is_zero) {
             return Err(Problem::new(
                 "max_age",
-                "must be longer than zero; leave it out to keep Sprites for ever",
+                "is 0, so no Sprite is ever ready",
+                "give it some time, or leave it out to keep Sprites for ever",
             ));
         }
         Ok(())
@@ -147,9 +150,8 @@ impl PoolPolicy {
         };
         match self.refill {
             Refill::Batch(refill::Batch { size }) if depth > 0 && size > depth => {
-                let message =
-                    format!("is above the depth of {depth}, so it is never reached: give at most {depth}");
-                Err(Problem::new("size", message).under("refill"))
+                let wrong = format!("is {size}, above the depth of {depth}, so it is never reached");
+                Err(Problem::new("size", wrong, format!("give at most {depth}")).under("refill"))
             }
             _ => Ok(()),
         }
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_above_a_depth_that_never_changes_cannot_be() {
+    fn a_batch_above_a_depth_that_never_changes_is_invalid() {
         let pool = |depth, size| PoolPolicy {
             depth,
             refill: Refill::Batch(refill::Batch { size }),
@@ -191,9 +193,9 @@ mod tests {
         };
         let fixed = Depth::Fixed(depth::Fixed { ready: 8 });
         assert_eq!(pool(fixed.clone(), 8).validate(), Ok(()));
-        assert_eq!(pool(fixed, 9).validate().expect_err("cannot be").key, "refill.size");
+        assert_eq!(pool(fixed, 9).validate().expect_err("invalid").key, "refill.size");
         let marks = Depth::Watermark(depth::Watermark { low: 2, high: 6 });
         assert_eq!(pool(marks.clone(), 6).validate(), Ok(()));
-        assert_eq!(pool(marks, 7).validate().expect_err("cannot be").key, "refill.size");
+        assert_eq!(pool(marks, 7).validate().expect_err("invalid").key, "refill.size");
     }
 }

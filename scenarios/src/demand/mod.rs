@@ -114,9 +114,9 @@ impl Scenario {
     /// What lifetimes are drawn from; all are zero without `[sprite] lifetime`.
     fn lifetimes(&self) -> Result<Sampler, DemandError> {
         match &self.sprite.lifetime {
-            Some(lifetime) => Ok(lifetime
-                .sampler(self.base())
-                .map_err(|error| self.problem_at(&["sprite", "lifetime"], &error.to_string()))?),
+            Some(lifetime) => Ok(lifetime.sampler(self.base()).map_err(|error| {
+                self.error_at(&["sprite", "lifetime"], &error.to_string(), &error.remedy())
+            })?),
             None => Ok(Sampler::constant(Duration::ZERO)),
         }
     }

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::path::Path;
 
+use actors::invalid;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -69,8 +70,7 @@ impl<'de> Deserialize<'de> for ByLoad {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ByLoad, E> {
-                let constant = text.parse().map_err(E::custom)?;
-                Ok(Distribution::constant(constant).into())
+                super::constant(text).map(ByLoad::from)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<ByLoad, A::Error> {
@@ -81,10 +81,10 @@ impl<'de> Deserialize<'de> for ByLoad {
                 let levels = Vec::deserialize(SeqAccessDeserializer::new(items))?;
                 let count = levels.len();
                 ByLoad::levels(levels).ok_or_else(|| {
-                    de::Error::custom(format_args!(
-                        "is a list of {count}: give one distribution for each number of operations under way, from 1 to \
-                         {LEVELS_MAX} of them"
-                    ))
+                    let remedy = format!(
+                        "give one distribution for each number of operations under way, from 1 to {LEVELS_MAX} of them"
+                    );
+                    invalid(&format_args!("is a list of {count}"), &remedy)
                 })
             }
         }

@@ -19,11 +19,11 @@ const SAMPLES_MAX: usize = 10_000_000;
 /// The longest line of a list of samples, in bytes.
 const LINE_BYTES_MAX: u64 = 1 << 16;
 
-/// Why a distribution cannot be drawn from. Each message is followed by what to do.
+/// Why a distribution cannot be drawn from. [`DistributionError::remedy`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DistributionError {
     /// The file cannot be opened or read.
-    #[error("`{}` cannot be read ({source}): give the path of a file, from the folder of the scenario", path.display())]
+    #[error("`{}` cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,13 +31,13 @@ pub enum DistributionError {
         source: std::io::Error,
     },
     /// The file holds nothing to draw.
-    #[error("`{}` holds no value: record some, or name another file", path.display())]
+    #[error("`{}` holds no value", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// A line of the file is not what it should be.
-    #[error("`{}`, line {line}, {what}: mend the line, or name another file", path.display())]
+    #[error("`{}`, line {line}, {what}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum DistributionError {
         what: String,
     },
     /// The file is larger than can be held.
-    #[error("`{}` is too large: give a file with at most {limit}", path.display())]
+    #[error("`{}` is too large", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -55,13 +55,28 @@ pub enum DistributionError {
         limit: String,
     },
     /// The two percentiles of a lognormal distribution are in the wrong order.
-    #[error("has p50 = {p50} and p99 = {p99}: the median must be longer than zero, and p99 at least as long")]
+    #[error("has p50 = {p50} and p99 = {p99}")]
     Percentiles {
         /// The median.
         p50: Duration,
         /// The 99th percentile.
         p99: Duration,
     },
+}
+
+impl DistributionError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Read { .. } => "give the path of a file, from the folder of the scenario".to_owned(),
+            Self::Empty { .. } => "record some values, or name another file".to_owned(),
+            Self::Line { .. } => "mend the line, or name another file".to_owned(),
+            Self::TooLarge { limit, .. } => format!("give a file with at most {limit}"),
+            Self::Percentiles { .. } => {
+                "give a median longer than zero, and a p99 that is at least as long".to_owned()
+            }
+        }
+    }
 }
 
 /// All intervals of an HdrHistogram log together, in nanoseconds.
@@ -76,13 +91,13 @@ pub(super) fn histogram(path: &Path) -> Result<Sampler, DistributionError> {
     }
     merge(&bytes).map_err(|fault| match fault {
         Fault::Empty => DistributionError::Empty { path: path.to_owned() },
-        Fault::Line(line, what) => DistributionError::Line { path: path.to_owned(), line, what },
+        Fault::Line { line, what } => DistributionError::Line { path: path.to_owned(), line, what },
     })
 }
 
 enum Fault {
     Empty,
-    Line(u64, String),
+    Line { line: u64, what: String },
 }
 
 /// Reads the log line by line, so that a fault has a line.
@@ -90,7 +105,7 @@ fn merge(bytes: &[u8]) -> Result<Sampler, Fault> {
     let mut all: Option<Histogram<u64>> = None;
     let mut deserializer = Deserializer::new();
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let fault = |what: String| Fault::Line(index as u64 + 1, what);
+        let fault = |what: String| Fault::Line { line: index as u64 + 1, what };
         let text = line.trim_ascii();
         if text.is_empty() || text.starts_with(b"\"StartTimestamp\"") {
             continue;
@@ -228,8 +243,8 @@ mod tests {
     fn a_log_without_values_or_with_a_broken_line_says_so() {
         assert!(matches!(merge(b"#only a comment\n"), Err(Fault::Empty)));
         assert!(matches!(merge(&log_of(&[&[]])), Err(Fault::Empty)));
-        assert!(matches!(merge(b"#a comment\n1,2,3,%%%\n"), Err(Fault::Line(2, _))));
-        assert!(matches!(merge(b"\xff\xfe\n"), Err(Fault::Line(1, _))));
+        assert!(matches!(merge(b"#a comment\n1,2,3,%%%\n"), Err(Fault::Line { line: 2, .. })));
+        assert!(matches!(merge(b"\xff\xfe\n"), Err(Fault::Line { line: 1, .. })));
     }
 
     #[test]

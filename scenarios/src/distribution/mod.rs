@@ -15,7 +15,8 @@ mod sampler;
 use std::fmt;
 use std::path::Path;
 
-use actors::Duration;
+use actors::time::DurationError;
+use actors::{Duration, invalid};
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -148,10 +149,13 @@ struct Keys {
 const SHAPES: &str = "give one of { constant = \"1ms\" }, { exponential = \"2s\" }, { p50 = \"36ms\", p99 = \
      \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
 
-impl TryFrom<Keys> for Distribution {
-    type Error = String;
+/// The keys do not belong together.
+struct NoDistribution;
 
-    fn try_from(keys: Keys) -> Result<Self, String> {
+impl TryFrom<Keys> for Distribution {
+    type Error = NoDistribution;
+
+    fn try_from(keys: Keys) -> Result<Self, NoDistribution> {
         match keys {
             Keys {
                 constant: Some(constant),
@@ -198,9 +202,15 @@ impl TryFrom<Keys> for Distribution {
                 samples: Some(samples),
                 unit,
             } => Ok(Self::Samples { samples, unit: unit.unwrap_or_default() }),
-            _ => Err(format!("is no distribution: {SHAPES}")),
+            _ => Err(NoDistribution),
         }
     }
+}
+
+/// A duration in quotes, as a distribution.
+fn constant<E: de::Error>(text: &str) -> Result<Distribution, E> {
+    let duration = text.parse().map_err(|error: DurationError| invalid(&error, &error.remedy()))?;
+    Ok(Distribution::constant(duration))
 }
 
 impl<'de> Deserialize<'de> for Distribution {
@@ -214,12 +224,13 @@ impl<'de> Deserialize<'de> for Distribution {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Distribution, E> {
-                text.parse().map(Distribution::constant).map_err(E::custom)
+                constant(text)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Distribution, A::Error> {
                 let keys = Keys::deserialize(MapAccessDeserializer::new(map))?;
-                Distribution::try_from(keys).map_err(de::Error::custom)
+                Distribution::try_from(keys)
+                    .map_err(|NoDistribution| invalid(&"is not a distribution", SHAPES))
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -121,8 +121,7 @@ impl Search<'_> {
         if let Some(node) = at_mut(&mut self.root, path) {
             *node = before;
         }
-        other.as_ref().map(|error| (&error.about, &error.message))
-            != Some((&self.error.about, &self.error.message))
+        other.as_ref().map(ReadError::what) != Some(self.error.what())
     }
 }
 

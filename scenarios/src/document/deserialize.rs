@@ -29,12 +29,22 @@ pub(crate) struct ReadError {
     pub(crate) path: Vec<String>,
     pub(crate) about: About,
     pub(crate) message: String,
+    pub(crate) remedy: String,
     pub(crate) known: &'static [&'static str],
 }
 
 impl ReadError {
     fn new(about: About, message: impl Into<String>, known: &'static [&'static str]) -> Self {
-        Self { path: Vec::new(), about, message: message.into(), known }
+        Self { path: Vec::new(), about, message: message.into(), remedy: String::new(), known }
+    }
+
+    fn value(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..Self::new(About::Value, message, &[]) }
+    }
+
+    /// The error without its place.
+    pub(crate) fn what(&self) -> (&About, &str, &str) {
+        (&self.about, &self.message, &self.remedy)
     }
 
     fn under(mut self, segment: impl Into<String>) -> Self {
@@ -86,19 +96,23 @@ fn found(unexpected: Unexpected<'_>) -> String {
 
 impl de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(About::Value, message.to_string(), &[])
+        Self::value(message.to_string(), "")
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("is {}: give {}", found(unexpected), expected(wanted)))
+        Self::value(format!("is {}", found(unexpected)), format!("give {}", expected(wanted)))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        Self::invalid_type(unexpected, wanted)
+        match unexpected {
+            // What is wrong and what to do, whole: see `actors::invalid`.
+            Unexpected::Other(wrong) => Self::value(wrong, wanted.to_string()),
+            other => Self::invalid_type(other, wanted),
+        }
     }
 
     fn invalid_length(length: usize, wanted: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("has {length} parts: give {}", expected(wanted)))
+        Self::value(format!("has {length} parts"), format!("give {}", expected(wanted)))
     }
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
@@ -115,7 +129,7 @@ impl de::Error for ReadError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::custom(format_args!("has `{field}` twice, under two of its names: keep one"))
+        Self::value(format!("has `{field}` twice, under two of its names"), "keep one of them")
     }
 }
 
@@ -171,7 +185,7 @@ impl<'de, 't: 'de> Deserializer<'de> for Reader<'t> {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Table(entries) => match entries.as_slice() {
                 [entry] => visitor.visit_enum(OneEntry(entry)),
-                _ => Err(de::Error::custom("has several keys: give exactly one")),
+                _ => Err(ReadError::value(format!("has {} keys", entries.len()), "give exactly one")),
             },
             _ => Err(de::Error::invalid_type(self.unexpected(), &"a name in quotes")),
         }
@@ -265,7 +279,7 @@ impl<'de, 't: 'de> VariantAccess<'de> for OneEntry<'t> {
     type Error = ReadError;
 
     fn unit_variant(self) -> Result<(), ReadError> {
-        Err(de::Error::custom(format_args!("is a table: write just {:?}", self.0.key)))
+        Err(ReadError::value("is a table", format!("write just {:?}", self.0.key)))
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ReadError> {

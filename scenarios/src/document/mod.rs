@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
-use crate::error::{Place, ScenarioError, split_remedy, suggestion};
+use crate::error::{Place, ScenarioError, suggestion};
 use deserialize::{About, ReadError, Reader};
 pub(crate) use tree::{Node, Value};
 use tree::{Origin, line_of, tree_of};
@@ -167,7 +167,7 @@ impl Document {
         let message = match key.as_str() {
             "" => wrong.to_owned(),
             // A text that begins with what it quotes speaks for itself; it is joined to the key by a colon.
-            _ if wrong.starts_with('`') => format!("`{key}` cannot be: {wrong}"),
+            _ if wrong.starts_with('`') => format!("`{key}` is invalid: {wrong}"),
             _ => format!("`{key}` {wrong}"),
         };
         ScenarioError {
@@ -215,10 +215,7 @@ impl Document {
                 let message = format!("the key `{key}` is missing {}", in_table(&path));
                 ScenarioError { message, ..self.error(&path, "", &remedy) }
             }
-            About::Value => {
-                let (wrong, remedy) = split_remedy(&error.message);
-                self.error(&path, wrong, remedy)
-            }
+            About::Value => self.error(&path, &error.message, &error.remedy),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use actors::invalid;
 use actors::policy::{Placement, PoolPolicy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -46,7 +47,9 @@ impl<'de> Deserialize<'de> for Boots {
 
             fn visit_i64<E: de::Error>(self, count: i64) -> Result<Boots, E> {
                 let count = u32::try_from(count);
-                count.map(Boots).map_err(|_| E::custom("is out of range: give a number from 1 to 4294967295"))
+                count
+                    .map(Boots)
+                    .map_err(|_| invalid(&"is out of range", "give a number from 1 to 4294967295"))
             }
 
             fn visit_u64<E: de::Error>(self, count: u64) -> Result<Boots, E> {
@@ -57,7 +60,7 @@ impl<'de> Deserialize<'de> for Boots {
                 if text == "unlimited" {
                     return Ok(Boots::UNLIMITED);
                 }
-                Err(E::custom(format_args!("is {text:?}: give a whole number, or \"unlimited\"")))
+                Err(invalid(&format_args!("is {text:?}"), "give a whole number, or \"unlimited\""))
             }
         }
         deserializer.deserialize_any(Visitor)

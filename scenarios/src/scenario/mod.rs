@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::demand::{Arrivals, DemandError, Progress};
 use crate::document::{Document, Node, Value};
-use crate::error::{ScenarioError, split_remedy};
+use crate::error::ScenarioError;
 use crate::profile;
 
 pub use demand::{Columns, Demand, Format, Lifetimes, Order, Spread, Stage, TimeUnit, Trace};
@@ -245,12 +245,6 @@ impl Scenario {
     /// Whether a key was given, not taken over from elsewhere.
     fn gives(&self, path: &[&str]) -> bool {
         self.source.document.as_ref().is_none_or(|document| document.has(path))
-    }
-
-    /// An error whose text has the form `what is wrong: what to do`.
-    pub(crate) fn problem_at(&self, path: &[&str], text: &str) -> ScenarioError {
-        let (wrong, remedy) = split_remedy(text);
-        self.error_at(path, wrong, remedy)
     }
 
     /// The scenario whole, with every default in force, as a file that reads back to the same scenario. What the

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actors::policy::AfterUse;
-use actors::{Duration, WallClock};
+use actors::{Duration, WallClock, invalid};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -156,13 +156,15 @@ impl<'de> Deserialize<'de> for Begins {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| {
-            de::Error::custom(format_args!(
-                "is {text:?}: give a date and time with its offset, such as \"2026-01-05T00:00:00Z\""
-            ))
+            let wrong = format_args!("is {text:?}");
+            invalid::<D::Error>(
+                &wrong,
+                "give a date and time with its offset, such as \"2026-01-05T00:00:00Z\"",
+            )
         })?;
         match i64::try_from(timestamp.as_nanosecond()) {
             Ok(nanos) => Ok(Self(WallClock::from_unix_nanos(nanos))),
-            Err(_) => Err(de::Error::custom(format_args!("is {text:?}: give a year from 1678 to 2261"))),
+            Err(_) => Err(invalid(&format_args!("is {text:?}"), "give a year from 1678 to 2261")),
         }
     }
 }

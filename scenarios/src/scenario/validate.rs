@@ -6,7 +6,7 @@ mod pools;
 use std::collections::BTreeSet;
 
 use actors::Duration;
-use actors::policy::AfterUse;
+use actors::policy::{AfterUse, Problem};
 
 use super::fault::{FaultEntry, FaultKind};
 use super::fleet::Boots;
@@ -36,19 +36,20 @@ impl Scenario {
         self.check_cost()
     }
 
-    fn fail(&self, path: &[&str], text: impl AsRef<str>) -> Checked {
-        Err(self.problem_at(path, text.as_ref()))
+    fn fail(&self, path: &[&str], wrong: &str, remedy: &str) -> Checked {
+        Err(self.error_at(path, wrong, remedy))
     }
 
     fn check_fleet(&self) -> Checked {
         let workers = self.fleet.workers;
         if workers == 0 {
-            return self.fail(&["fleet", "workers"], "is 0: a fleet has at least one worker");
+            return self.fail(&["fleet", "workers"], "is 0", "a fleet has at least one worker");
         }
         if workers > WORKERS_MAX {
             return self.fail(
                 &["fleet", "workers"],
-                format!("is {workers}: a fleet has at most {WORKERS_MAX} workers"),
+                &format!("is {workers}"),
+                &format!("a fleet has at most {WORKERS_MAX} workers"),
             );
         }
         self.check_room(&["fleet"], Some(self.fleet.slots), Some(self.fleet.boots))
@@ -56,12 +57,12 @@ impl Scenario {
 
     fn check_room(&self, path: &[&str], slots: Option<u32>, boots: Option<Boots>) -> Checked {
         if slots == Some(0) {
-            let text = "is 0, so that no VM fits on a worker: allow at least one";
-            return self.fail(&[path, &["slots"]].concat(), text);
+            let wrong = "is 0, so that no VM fits on a worker";
+            return self.fail(&[path, &["slots"]].concat(), wrong, "allow at least one");
         }
         if boots.is_some_and(|boots| boots.count() == 0) {
-            let text = "is 0, so that nothing ever boots: allow at least one, or \"unlimited\"";
-            return self.fail(&[path, &["boots"]].concat(), text);
+            let wrong = "is 0, so that nothing ever boots";
+            return self.fail(&[path, &["boots"]].concat(), wrong, "allow at least one, or \"unlimited\"");
         }
         Ok(())
     }
@@ -74,36 +75,35 @@ impl Scenario {
             let path = ["region", index.as_str()];
             let key = |name| [path[0], path[1], name];
             if region.name.is_empty() || !names.insert(&region.name) {
-                let text =
-                    format!("is {:?}, which is empty or taken: give it a name of its own", region.name);
-                return self.fail(&key("name"), text);
+                let wrong = format!("is {:?}, which is empty or taken", region.name);
+                return self.fail(&key("name"), &wrong, "give it a name of its own");
             }
             workers += u64::from(region.workers);
             if region.workers == 0 || workers > u64::from(self.fleet.workers) {
                 let left = u64::from(self.fleet.workers) - (workers - u64::from(region.workers));
-                let text = format!(
-                    "is {}, and {left} of the fleet's {} workers are left: take at least one and at most those",
+                let wrong = format!(
+                    "is {}, and {left} of the fleet's {} workers are left",
                     region.workers, self.fleet.workers
                 );
-                return self.fail(&key("workers"), text);
+                return self.fail(&key("workers"), &wrong, "take at least one and at most those");
             }
             let share = region.share.unwrap_or(0.0);
             shares += share;
             if !(0.0..=1.0).contains(&share) || shares > 1.0 + 1e-9 {
-                let text = format!(
-                    "is {share}, which makes {shares} with the regions above: shares are 0 or more, and 1 together at most"
-                );
-                return self.fail(&key("share"), text);
+                let wrong = format!("is {share}, which makes {shares} with the regions above");
+                return self.fail(&key("share"), &wrong, "shares are 0 or more, and 1 together at most");
             }
             self.check_room(&path, region.slots, region.boots)?;
         }
         if !self.region.is_empty() && workers == u64::from(self.fleet.workers) && (shares - 1.0).abs() > 1e-9
         {
-            let text = format!(
-                "takes the last worker, but the shares make only {shares}: let them make 1, or leave workers to the rest of the demand"
-            );
+            let wrong = format!("takes the last worker, but the shares make only {shares}");
             let last = (self.region.len() - 1).to_string();
-            return self.fail(&["region", &last, "workers"], text);
+            return self.fail(
+                &["region", &last, "workers"],
+                &wrong,
+                "let them make 1, or leave workers to the rest of the demand",
+            );
         }
         Ok(())
     }
@@ -113,12 +113,19 @@ impl Scenario {
         for (place, WorkerOverride { index, slots, boots, .. }) in self.worker.iter().enumerate() {
             let place = place.to_string();
             if *index >= self.fleet.workers {
-                return self.fail(&["worker", &place, "index"], self.no_such_worker(*index));
+                return self.fail(
+                    &["worker", &place, "index"],
+                    &self.no_such_worker(*index),
+                    &self.workers_there_are(),
+                );
             }
             if !seen.insert(*index) {
-                let text =
-                    format!("is {index}, as in a table above: put all about one worker into one table");
-                return self.fail(&["worker", &place, "index"], text);
+                let wrong = format!("is {index}, as in a table above");
+                return self.fail(
+                    &["worker", &place, "index"],
+                    &wrong,
+                    "put all about one worker into one table",
+                );
             }
             self.check_room(&["worker", &place], *slots, *boots)?;
         }
@@ -126,8 +133,11 @@ impl Scenario {
     }
 
     fn no_such_worker(&self, index: u32) -> String {
-        let last = self.fleet.workers - 1;
-        format!("is {index}, and there is no such worker: they are counted from 0 to {last}")
+        format!("is {index}, and there is no such worker")
+    }
+
+    fn workers_there_are(&self) -> String {
+        format!("give a number from 0 to {}", self.fleet.workers - 1)
     }
 
     fn check_latency(&self) -> Checked {
@@ -156,8 +166,12 @@ impl Scenario {
         for (index, pair) in latency.start_after_idle.windows(2).enumerate() {
             if pair[1].idle <= pair[0].idle {
                 let (idle, index) = (pair[1].idle, (index + 1).to_string());
-                let text = format!("is {idle}, no longer than the entry before it: give each a longer time");
-                return self.fail(&["latency", "start_after_idle", &index, "idle"], text);
+                let wrong = format!("is {idle}, no longer than the entry before it");
+                return self.fail(
+                    &["latency", "start_after_idle", &index, "idle"],
+                    &wrong,
+                    "give each a longer time",
+                );
             }
         }
         for (name, share) in [
@@ -166,7 +180,7 @@ impl Scenario {
             ("start_failures", latency.start_failures),
         ] {
             if !(0.0..=1.0).contains(&share) {
-                return self.fail(&["latency", name], format!("is {share}: give a share from 0 to 1"));
+                return self.fail(&["latency", name], &format!("is {share}"), "give a share from 0 to 1");
             }
         }
         self.check_distribution(&["timer", "lag"], &self.timer.lag)
@@ -175,7 +189,7 @@ impl Scenario {
     fn check_distribution(&self, path: &[&str], distribution: &Distribution) -> Checked {
         match distribution.sampler(self.base()) {
             Ok(_) => Ok(()),
-            Err(error) => self.fail(path, error.to_string()),
+            Err(error) => self.fail(path, &error.to_string(), &error.remedy()),
         }
     }
 
@@ -186,13 +200,22 @@ impl Scenario {
         if self.has_lifetimes() {
             return Ok(());
         }
-        let text = "has no effect, for without a lifetime a started Sprite leaves the model at once: give \
-                    `lifetime` in [sprite], or leave this key out";
+        let wrong = "has no effect, for without a lifetime a started Sprite leaves the model at once";
         if self.sprite.idle_after.is_some() {
-            return self.fail(&["sprite", "idle_after"], text);
+            return self.fail(
+                &["sprite", "idle_after"],
+                wrong,
+                "give \
+                    `lifetime` in [sprite], or leave this key out",
+            );
         }
         if self.sprite.after_use == AfterUse::Return {
-            return self.fail(&["sprite", "after_use"], text);
+            return self.fail(
+                &["sprite", "after_use"],
+                wrong,
+                "give \
+                    `lifetime` in [sprite], or leave this key out",
+            );
         }
         Ok(())
     }
@@ -200,73 +223,76 @@ impl Scenario {
     fn check_tenants(&self) -> Checked {
         let (count, skew) = (self.tenants.count, self.tenants.skew);
         if !(1..=TENANTS_MAX).contains(&count) {
-            return self
-                .fail(&["tenants", "count"], format!("is {count}: give a number from 1 to {TENANTS_MAX}"));
+            return self.fail(
+                &["tenants", "count"],
+                &format!("is {count}"),
+                &format!("give a number from 1 to {TENANTS_MAX}"),
+            );
         }
         if !(0.0..=10.0).contains(&skew) {
-            return self.fail(&["tenants", "skew"], format!("is {skew}: give an exponent from 0 to 10"));
+            return self.fail(&["tenants", "skew"], &format!("is {skew}"), "give an exponent from 0 to 10");
         }
         Ok(())
     }
 
     fn check_faults(&self) -> Checked {
         for (index, fault) in self.fault.iter().enumerate() {
-            if let Err((key, text)) = self.check_fault(fault) {
-                return self.fail(&["fault", &index.to_string(), key], text);
+            if let Err(problem) = self.check_fault(fault) {
+                let path = ["fault", &index.to_string(), &problem.key];
+                return self.fail(&path, &problem.wrong, &problem.remedy);
             }
         }
         Ok(())
     }
 
-    fn check_fault(&self, fault: &FaultEntry) -> Result<(), (&'static str, String)> {
-        let fail = |key, text: String| Err((key, text));
+    fn check_fault(&self, fault: &FaultEntry) -> Result<(), Problem> {
+        let fail = |key: &str, wrong: &str, remedy: &str| Err(Problem::new(key, wrong, remedy));
         let kind = fault.kind.name();
         match (fault.worker, &fault.region) {
             (Some(_), Some(_)) => {
-                return fail(
-                    "region",
-                    "is given beside `worker`: a fault strikes one of them, or all".to_owned(),
-                );
+                return fail("region", "is given beside `worker`", "a fault strikes one of them, or all");
             }
             (Some(worker), None) if worker >= self.fleet.workers => {
-                return fail("worker", self.no_such_worker(worker));
+                return fail("worker", &self.no_such_worker(worker), &self.workers_there_are());
             }
             (None, Some(name)) if !self.regions().iter().any(|region| region.name == *name) => {
                 let regions: Vec<String> = self.regions().into_iter().map(|region| region.name).collect();
                 return fail(
                     "region",
-                    format!("is {name:?}, which no region is named: use {}", regions.join(", ")),
+                    &format!("is {name:?}, which no region is named"),
+                    &format!("use {}", regions.join(", ")),
                 );
             }
             _ => {}
         }
         match (fault.kind, fault.factor) {
             (FaultKind::SlowBoots, None) => {
-                return fail("factor", "is missing: say how many times as long boots take".to_owned());
+                return fail("factor", "is missing", "say how many times as long boots take");
             }
             (FaultKind::SlowBoots, Some(factor)) if !(factor > 0.0 && factor.is_finite()) => {
-                return fail("factor", format!("is {factor}: give a factor above 0"));
+                return fail("factor", &format!("is {factor}"), "give a factor above 0");
             }
             (FaultKind::SlowBoots, _) | (_, None) => {}
-            (_, Some(_)) => return fail("factor", format!("has no meaning for {kind}: leave it out")),
+            (_, Some(_)) => return fail("factor", &format!("has no meaning for {kind}"), "leave it out"),
         }
         match (fault.kind, fault.ratio) {
             (FaultKind::FailedBoots, Some(ratio)) if !(0.0..=1.0).contains(&ratio) => {
-                return fail("ratio", format!("is {ratio}: give a share from 0 to 1"));
+                return fail("ratio", &format!("is {ratio}"), "give a share from 0 to 1");
             }
             (FaultKind::FailedBoots, _) | (_, None) => {}
-            (_, Some(_)) => return fail("ratio", format!("has no meaning for {kind}: leave it out")),
+            (_, Some(_)) => return fail("ratio", &format!("has no meaning for {kind}"), "leave it out"),
         }
         if fault.length.is_none() && fault.kind != FaultKind::Crash {
-            return fail("for", format!("is missing: say how long the {kind} fault lasts"));
+            return fail("for", "is missing", &format!("say how long the {kind} fault lasts"));
         }
         if fault.length.is_some_and(Duration::is_zero) {
-            return fail("for", "is 0: give it some time".to_owned());
+            return fail("for", "is 0", "give it some time");
         }
         match self.planned_length() {
             Some(length) if fault.at >= length => fail(
                 "at",
-                format!("is {}, but the demand ends after {length}: let the fault begin before", fault.at),
+                &format!("is {}, but the demand ends after {length}", fault.at),
+                "let the fault begin before",
             ),
             _ => Ok(()),
         }
@@ -282,7 +308,7 @@ impl Scenario {
         ];
         for (key, price) in all {
             if !(price >= 0.0 && price.is_finite()) {
-                return self.fail(&["cost", key], format!("is {price}: give a price, zero or more"));
+                return self.fail(&["cost", key], &format!("is {price}"), "give a price, zero or more");
             }
         }
         Ok(())

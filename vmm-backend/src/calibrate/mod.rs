@@ -122,7 +122,7 @@ pub enum CalibrateError {
     #[error(transparent)]
     Probe(#[from] ScenarioError),
     /// A distribution cannot be drawn from.
-    #[error(transparent)]
+    #[error("{0}\n  {remedy}", remedy = .0.remedy())]
     Distribution(#[from] DistributionError),
     /// Not even one request was served in a probe.
     #[error("nothing could be measured of `{what}`: {why}; see `warmpool doctor`")]

@@ -15,7 +15,7 @@ pub enum RuntimeError {
     #[error("{0}")]
     Demand(#[from] DemandError),
     /// A distribution of latencies cannot be drawn from.
-    #[error("{0}")]
+    #[error("{0}\n  {remedy}", remedy = .0.remedy())]
     Distribution(#[from] DistributionError),
     /// The pools could not be filled before the first request.
     #[error(

@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn problems_are_found_inside() {
         let of = Box::new(Depth::Watermark(Watermark { low: 2, high: 2 }));
-        assert_eq!(AtLeast { ready: 1, of }.validate().expect_err("cannot be").key, "of.low");
+        assert_eq!(AtLeast { ready: 1, of }.validate().expect_err("invalid").key, "of.low");
     }
 }

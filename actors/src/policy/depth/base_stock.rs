@@ -197,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: BaseStock| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: BaseStock| policy.validate().expect_err("invalid").key;
         for misses in [0.0, 1.0, -0.1, f64::NAN] {
             assert_eq!(key(BaseStock { misses, ..POLICY }), "misses");
         }

@@ -66,13 +66,13 @@ impl Kind for Buffer {
     fn validate(&self) -> Result<(), Problem> {
         check::bounds(self.min, self.max)?;
         if !(0.0..=PERCENT_MAX).contains(&self.percent) {
-            let message = format!("is {}: give a percentage from 0 to {PERCENT_MAX}", self.percent);
-            return Err(Problem::new("percent", message));
+            let remedy = format!("give a percentage from 0 to {PERCENT_MAX}");
+            return Err(Problem::new("percent", format!("is {}", self.percent), remedy));
         }
         for (key, step) in [("step_up", self.step_up), ("step_down", self.step_down)] {
             if step == Some(0) {
-                let message = "is 0, so the depth could never follow: leave it out, or allow one or more";
-                return Err(Problem::new(key, message));
+                let wrong = "is 0, so the depth could never follow";
+                return Err(Problem::new(key, wrong, "leave it out, or allow one or more"));
             }
         }
         check::some_time("every", self.every)
@@ -274,8 +274,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: Buffer| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: Buffer| policy.validate().expect_err("invalid").key;
         assert_eq!(key(Buffer { min: 101, ..PLAIN }), "min");
         assert_eq!(key(Buffer { percent: -1.0, ..PLAIN }), "percent");
         assert_eq!(key(Buffer { percent: f64::NAN, ..PLAIN }), "percent");

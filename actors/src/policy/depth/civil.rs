@@ -19,9 +19,11 @@ impl Zone {
             return Ok(Self::utc());
         }
         TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| {
-            let message =
-                format!("`{name}` is not a time zone: write a name such as \"Europe/Berlin\", or \"UTC\"");
-            Problem::new("timezone", message)
+            Problem::new(
+                "timezone",
+                format!("is {name:?}, which is not a time zone"),
+                "write a name such as \"Europe/Berlin\", or \"UTC\"",
+            )
         })
     }
 
@@ -69,7 +71,7 @@ mod tests {
         assert_eq!([local("UTC"), local("Europe/Berlin"), local("Asia/Kolkata")], [12, 14, 17]);
         let problem = Zone::named("Europe/Pariss").expect_err("there is no such place");
         assert_eq!(problem.key, "timezone");
-        assert!(problem.message.contains("`Europe/Pariss`"), "{}", problem.message);
+        assert!(problem.wrong.contains("Europe/Pariss"), "{}", problem.wrong);
     }
 
     #[test]

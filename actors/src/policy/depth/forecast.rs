@@ -59,9 +59,8 @@ impl Kind for Forecast {
         check::open_share("quantile", self.quantile, "the requests to be served at once")?;
         check::some_time("half_life", self.half_life)?;
         if self.slot < SLOT_MIN || !DAY.as_nanos().is_multiple_of(self.slot.as_nanos()) {
-            let message =
-                format!("is {}: give 5m or more that divides a day evenly, such as \"15m\"", self.slot);
-            return Err(Problem::new("slot", message));
+            let remedy = "give 5m or more that divides a day evenly, such as \"15m\"";
+            return Err(Problem::new("slot", format!("is {}", self.slot), remedy));
         }
         Zone::named(&self.timezone).map(|_| ())
     }
@@ -270,8 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: Forecast| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: Forecast| policy.validate().expect_err("invalid").key;
         assert_eq!(key(Forecast { quantile: 1.0, ..hourly() }), "quantile");
         assert_eq!(key(Forecast { quantile: f64::NAN, ..hourly() }), "quantile");
         assert_eq!(key(Forecast { half_life: Duration::ZERO, ..hourly() }), "half_life");

@@ -19,7 +19,7 @@ pub struct LargestOf {
 impl Kind for LargestOf {
     fn validate(&self) -> Result<(), Problem> {
         if self.of.is_empty() {
-            return Err(Problem::new("of", "is empty: name one or more depth policies"));
+            return Err(Problem::new("of", "is empty", "name one or more depth policies"));
         }
         for (index, depth) in self.of.iter().enumerate() {
             depth.validate().map_err(|problem| problem.under(&format!("of.{index}")))?;
@@ -102,7 +102,7 @@ mod tests {
     fn problems_are_found_inside() {
         let bad = Depth::Watermark(Watermark { low: 2, high: 2 });
         let of = vec![Depth::Fixed(Fixed { ready: 1 }), Depth::LargestOf(LargestOf { of: vec![bad] })];
-        assert_eq!(LargestOf { of }.validate().expect_err("cannot be").key, "of.1.of.0.low");
-        assert_eq!(LargestOf { of: vec![] }.validate().expect_err("cannot be").key, "of");
+        assert_eq!(LargestOf { of }.validate().expect_err("invalid").key, "of.1.of.0.low");
+        assert_eq!(LargestOf { of: vec![] }.validate().expect_err("invalid").key, "of");
     }
 }

@@ -147,7 +147,7 @@ impl Certain {
 
 /// A parameterised policy: what every kind provides.
 trait Kind {
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
     /// What it is sure to aim for.
     fn certain(&self) -> Certain;
@@ -172,7 +172,7 @@ impl Depth {
         }
     }
 
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     ///
     /// # Errors
     /// The problem, with the path of its key from this policy's table.

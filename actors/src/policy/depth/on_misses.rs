@@ -266,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: OnMisses| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: OnMisses| policy.validate().expect_err("invalid").key;
         assert_eq!(key(OnMisses { min: 21, ..POLICY }), "min");
         assert_eq!(key(OnMisses { ttl: Duration::ZERO, ..POLICY }), "ttl");
         assert_eq!(key(OnMisses { threshold: 0, ..POLICY }), "threshold");

@@ -19,7 +19,14 @@ pub(super) enum Overlap {
     /// Never two at a time.
     Never,
     /// These two hold at this time.
-    At(usize, usize, Timestamp),
+    At {
+        /// The earlier in the list.
+        one: usize,
+        /// The later in the list.
+        other: usize,
+        /// When.
+        at: Timestamp,
+    },
     /// Windows begin or end so often that a whole cycle would take too long to go through.
     Unknown,
 }
@@ -45,7 +52,7 @@ fn sweep(windows: &[Hours], days: i64) -> Overlap {
     loop {
         let mut holding = held.iter().enumerate().filter(|(_, held)| held.holds).map(|(index, _)| index);
         if let (Some(one), Some(other)) = (holding.next(), holding.next()) {
-            return Overlap::At(one, other, at);
+            return Overlap::At { one, other, at };
         }
         match held.iter().filter_map(|held| held.until).min() {
             Some(next) if next < end => at = next,
@@ -75,7 +82,7 @@ mod tests {
     }
 
     fn at(one: usize, other: usize, at: &str) -> Overlap {
-        Overlap::At(one, other, at.parse().unwrap())
+        Overlap::At { one, other, at: at.parse().unwrap() }
     }
 
     const DAY: &str = "from = '08:00'\nto = '20:00'";

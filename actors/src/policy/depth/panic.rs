@@ -73,9 +73,8 @@ impl Kind for Panic {
         check::at_least("threshold", self.threshold, 1.0)?;
         check::at_least("margin", self.margin, 0.0)?;
         if self.panic >= self.stable {
-            let message =
-                format!("is {}, not shorter than `stable` ({}): shorten it", self.panic, self.stable);
-            return Err(Problem::new("panic", message));
+            let wrong = format!("is {}, not shorter than `stable` ({})", self.panic, self.stable);
+            return Err(Problem::new("panic", wrong, "shorten it"));
         }
         Ok(())
     }
@@ -257,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: Panic| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: Panic| policy.validate().expect_err("invalid").key;
         assert_eq!(key(Panic { min: 101, ..POLICY }), "min");
         assert_eq!(key(Panic { panic: POLICY.stable, ..POLICY }), "panic");
         assert_eq!(key(Panic { panic: Duration::ZERO, ..POLICY }), "panic");

@@ -36,18 +36,16 @@ impl Schedule {
     fn check_overlap(&self, hours: &[Hours]) -> Result<(), Problem> {
         match first_overlap(hours) {
             Overlap::Never => Ok(()),
-            Overlap::At(one, other, at) => {
-                let message = format!(
-                    "overlaps {}, for example at {at}: move one of them, or set `ordered = true` so that the first decides",
-                    self.call(one)
-                );
-                Err(Problem::new(format!("windows.{other}"), message))
-            }
-            Overlap::Unknown => {
-                let message = "begin and end so often that overlaps cannot be ruled out: set `ordered = true`, and the \
-                               first that holds decides";
-                Err(Problem::new("windows", message))
-            }
+            Overlap::At { one, other, at } => Err(Problem::new(
+                format!("windows.{other}"),
+                format!("overlaps {}, for example at {at}", self.call(one)),
+                "move one of them, or set `ordered = true` so that the first decides",
+            )),
+            Overlap::Unknown => Err(Problem::new(
+                "windows",
+                "begin and end so often that overlaps cannot be ruled out",
+                "set `ordered = true`, and the first that holds decides",
+            )),
         }
     }
 }
@@ -57,7 +55,8 @@ impl Kind for Schedule {
         if self.windows.is_empty() {
             return Err(Problem::new(
                 "windows",
-                "is empty: give one or more, or use the policy of `otherwise` alone",
+                "is empty",
+                "give one or more, or use the policy of `otherwise` alone",
             ));
         }
         let mut hours = Vec::with_capacity(self.windows.len());
@@ -251,7 +250,7 @@ mod tests {
         assert_eq!(highs, [1, 9, 9]);
         let problem = read(&text.replace("true", "false")).validate().expect_err("they overlap");
         assert_eq!(problem.key, "windows.1");
-        assert!(problem.message.contains("windows.0") && problem.message.contains("ordered = true"));
+        assert!(problem.wrong.contains("windows.0") && problem.remedy.contains("ordered = true"));
     }
 
     #[test]
@@ -273,9 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key =
-            |from: &str, to: &str| read(&OFFICE.replace(from, to)).validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |from: &str, to: &str| read(&OFFICE.replace(from, to)).validate().expect_err("invalid").key;
         assert_eq!(key("Europe/Berlin", "Europe/Atlantis"), "windows.0.timezone");
         assert_eq!(key("0 22 * * sun", "0 22 * sun"), "windows.1.cron");
         assert_eq!(

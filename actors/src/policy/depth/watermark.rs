@@ -22,9 +22,8 @@ pub struct Watermark {
 impl Kind for Watermark {
     fn validate(&self) -> Result<(), Problem> {
         if self.low >= self.high {
-            let message =
-                format!("is {}, not below `high` ({}): lower it, or raise `high`", self.low, self.high);
-            return Err(Problem::new("low", message));
+            let wrong = format!("is {}, not below `high` ({})", self.low, self.high);
+            return Err(Problem::new("low", wrong, "lower it, or raise `high`"));
         }
         Ok(())
     }
@@ -63,7 +62,7 @@ mod tests {
     #[test]
     fn low_must_be_below_high() {
         for (low, high) in [(3, 3), (4, 3), (0, 0)] {
-            assert_eq!(Watermark { low, high }.validate().expect_err("cannot be").key, "low");
+            assert_eq!(Watermark { low, high }.validate().expect_err("invalid").key, "low");
         }
         assert_eq!(Watermark { low: 0, high: 1 }.validate(), Ok(()));
     }

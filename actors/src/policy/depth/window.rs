@@ -72,13 +72,18 @@ impl Window {
             (Some(_), Some(_)) => {
                 return Err(Problem::new(
                     "cron",
-                    "stands beside `from`: give `cron` and `lasts`, or `from` and `to`",
+                    "stands beside `from`",
+                    "give `cron` and `lasts`, or `from` and `to`",
                 ));
             }
             (Some(cron), None) => self.begins_by_cron(cron, &zone)?,
             (None, Some(from)) => self.begins_daily(from)?,
             (None, None) => {
-                return Err(Problem::new("", "has no hours: give it `cron` and `lasts`, or `from` and `to`"));
+                return Err(Problem::new(
+                    "",
+                    "has no hours",
+                    "give it `cron` and `lasts`, or `from` and `to`",
+                ));
             }
         };
         Ok(Hours { zone, rule })
@@ -88,31 +93,35 @@ impl Window {
         if self.to.is_some() {
             return Err(Problem::new(
                 "to",
-                "stands beside `cron`: how long such a window holds is said by `lasts`",
+                "stands beside `cron`",
+                "how long such a window holds is said by `lasts`",
             ));
         }
         if self.days.is_some() {
-            return Err(Problem::new("days", "stands beside `cron`: write the days as its fifth field"));
+            return Err(Problem::new("days", "stands beside `cron`", "write the days as its fifth field"));
         }
         let Some(lasts) = self.lasts else {
-            return Err(Problem::new("lasts", "is missing: say how long the window holds, such as \"2h\""));
+            return Err(Problem::new("lasts", "is missing", "say how long the window holds, such as \"2h\""));
         };
         if lasts.is_zero() || lasts > LASTS_MAX {
-            return Err(Problem::new("lasts", format!("is {lasts}: give more than 0 and at most 366d")));
+            return Err(Problem::new("lasts", format!("is {lasts}"), "give more than 0 and at most 366d"));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(|error| {
-            let message = format!(
-                "`{text}` is not a cron expression ({error}): write minute, hour, day of the month, month and day of the \
-                 week, such as \"0 8 * * mon-fri\""
-            );
-            Problem::new("cron", message)
+            // The parser's own words come on lines of their own.
+            let cause = error.to_string().split('\n').map(str::trim).collect::<Vec<_>>().join(": ");
+            Problem::new(
+                "cron",
+                format!("is {text:?}, which is not a cron expression ({})", cause.trim_end_matches('.')),
+                "write minute, hour, day of the month, month and day of the week, such as \"0 8 * * mon-fri\"",
+            )
         })?;
         let from = Timestamp::UNIX_EPOCH.to_zoned(zone.inner().clone());
         if cron.find_next_occurrence(&from, true).is_err() {
             return Err(Problem::new(
                 "cron",
-                format!("`{text}` names a time that never comes: mend its day or month"),
+                format!("`{text}` names a time that never comes"),
+                "mend its day or month",
             ));
         }
         // At most a year of nanoseconds, which fits.
@@ -124,11 +133,12 @@ impl Window {
         if self.lasts.is_some() {
             return Err(Problem::new(
                 "lasts",
-                "stands beside `from`: when such a window ends is said by `to`",
+                "stands beside `from`",
+                "when such a window ends is said by `to`",
             ));
         }
         let Some(to) = &self.to else {
-            return Err(Problem::new("to", "is missing: say when the window ends, such as \"18:00\""));
+            return Err(Problem::new("to", "is missing", "say when the window ends, such as \"18:00\""));
         };
         let mut days = [self.days.is_none(); 7];
         for &day in self.days.iter().flatten() {
@@ -137,7 +147,8 @@ impl Window {
         if !days.contains(&true) {
             return Err(Problem::new(
                 "days",
-                "is empty: name one or more days, or leave it out for every day",
+                "is empty",
+                "name one or more days, or leave it out for every day",
             ));
         }
         Ok(HoursRule::Daily { from: minutes("from", from)?, to: minutes("to", to)?, days })
@@ -156,7 +167,8 @@ fn minutes(key: &str, text: &str) -> Result<i64, Problem> {
         Some((24, 0)) if key == "to" => Ok(DAY_MINUTES),
         _ => Err(Problem::new(
             key,
-            format!("`{text}` is not a time of day: write \"HH:MM\", such as \"08:30\""),
+            format!("`{text}` is not a time of day"),
+            "write \"HH:MM\", such as \"08:30\"",
         )),
     }
 }
@@ -167,11 +179,11 @@ mod tests {
 
     fn problem(text: &str) -> String {
         let text = format!("{text}\ndepth = {{ kind = \"fixed\", ready = 1 }}");
-        toml::from_str::<Window>(&text).unwrap().hours().expect_err("cannot be").key
+        toml::from_str::<Window>(&text).unwrap().hours().expect_err("invalid").key
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
+    fn what_is_invalid_is_named() {
         for (text, key) in [
             ("", ""),
             ("from = '08:00'", "to"),

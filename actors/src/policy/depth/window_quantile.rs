@@ -225,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: WindowQuantile| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: WindowQuantile| policy.validate().expect_err("invalid").key;
         assert_eq!(key(WindowQuantile { misses: 0.0, ..POLICY }), "misses");
         assert_eq!(key(WindowQuantile { misses: f64::NAN, ..POLICY }), "misses");
         assert_eq!(key(WindowQuantile { window: Duration::from_micros(1), ..POLICY }), "window");

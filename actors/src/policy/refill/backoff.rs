@@ -26,20 +26,20 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     ///
     /// # Errors
     /// The problem, with its key.
     pub fn validate(&self) -> Result<(), Problem> {
         if self.first.is_zero() {
-            return Err(Problem::new("first", "is 0, so failing boots would spin: wait at least a little"));
+            return Err(Problem::new("first", "is 0, so failing boots would spin", "wait at least a little"));
         }
         if self.longest < self.first {
-            let message = format!("is shorter than `first` ({}): make it at least as long", self.first);
-            return Err(Problem::new("longest", message));
+            let wrong = format!("is shorter than `first` ({})", self.first);
+            return Err(Problem::new("longest", wrong, "make it at least as long"));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(Problem::new("jitter", format!("is {}: give a share from 0 to 1", self.jitter)));
+            return Err(Problem::new("jitter", format!("is {}", self.jitter), "give a share from 0 to 1"));
         }
         Ok(())
     }
@@ -106,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |policy: Backoff| policy.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |policy: Backoff| policy.validate().expect_err("invalid").key;
         assert_eq!(key(Backoff { first: Duration::ZERO, ..Backoff::default() }), "first");
         assert_eq!(key(Backoff { longest: Duration::from_nanos(1), ..Backoff::default() }), "longest");
         assert_eq!(key(Backoff { jitter: 1.5, ..Backoff::default() }), "jitter");

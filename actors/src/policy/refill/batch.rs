@@ -18,7 +18,7 @@ pub struct Batch {
 impl Kind for Batch {
     fn validate(&self) -> Result<(), Problem> {
         if self.size == 0 {
-            return Err(Problem::new("size", "is 0: give the number of Sprites that one order is for"));
+            return Err(Problem::new("size", "is 0", "give the number of Sprites that one order is for"));
         }
         Ok(())
     }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_batch_of_nothing_cannot_be() {
-        assert_eq!(Batch { size: 0 }.validate().expect_err("cannot be").key, "size");
+        assert_eq!(Batch { size: 0 }.validate().expect_err("invalid").key, "size");
         assert_eq!(Batch { size: 1 }.validate(), Ok(()));
     }
 }

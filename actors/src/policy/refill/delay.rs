@@ -27,12 +27,13 @@ impl Kind for Delay {
         if self.hold.is_zero() {
             return Err(Problem::new(
                 "hold",
-                "is 0, so nothing is held: give it some time, or use `immediate`",
+                "is 0, so nothing is held",
+                "give it some time, or use `immediate`",
             ));
         }
         if self.longest.is_some_and(|longest| longest < self.hold) {
-            let message = format!("is shorter than `hold` ({}): make it at least as long", self.hold);
-            return Err(Problem::new("longest", message));
+            let wrong = format!("is shorter than `hold` ({})", self.hold);
+            return Err(Problem::new("longest", wrong, "make it at least as long"));
         }
         Ok(())
     }
@@ -163,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
+    fn what_is_invalid_is_named() {
         let key = |hold, longest: Option<u64>| {
             let longest = longest.map(Duration::from_millis);
             Delay { hold: Duration::from_millis(hold), longest, low: None }
                 .validate()
-                .expect_err("cannot be")
+                .expect_err("invalid")
                 .key
         };
         assert_eq!(key(0, None), "hold");

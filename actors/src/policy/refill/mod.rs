@@ -72,7 +72,7 @@ pub trait Rule: fmt::Debug + Send {
 
 /// A parameterised policy: what every kind provides.
 trait Kind {
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
     /// The policy at work.
     fn rule(&self) -> Box<dyn Rule>;
@@ -89,7 +89,7 @@ impl Refill {
         }
     }
 
-    /// Finds the first parameter that cannot be.
+    /// Finds the first invalid parameter.
     ///
     /// # Errors
     /// The problem, with the path of its key from this policy's table.

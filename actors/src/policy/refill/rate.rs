@@ -35,14 +35,14 @@ impl Rate {
 impl Kind for Rate {
     fn validate(&self) -> Result<(), Problem> {
         if !(RATE_MIN..=RATE_MAX).contains(&self.per_second) {
-            let message = format!(
-                "is {}: give boots per second from 0.000001 to 1000000000, or use `never` or `immediate`",
-                self.per_second
-            );
-            return Err(Problem::new("per_second", message));
+            return Err(Problem::new(
+                "per_second",
+                format!("is {}", self.per_second),
+                "give boots per second from 0.000001 to 1000000000, or use `never` or `immediate`",
+            ));
         }
         if self.burst == 0 {
-            return Err(Problem::new("burst", "is 0, so no boot could ever be ordered: give 1 or more"));
+            return Err(Problem::new("burst", "is 0, so no boot could ever be ordered", "give 1 or more"));
         }
         Ok(())
     }
@@ -138,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        let key = |per_second, burst| Rate { per_second, burst }.validate().expect_err("cannot be").key;
+    fn what_is_invalid_is_named() {
+        let key = |per_second, burst| Rate { per_second, burst }.validate().expect_err("invalid").key;
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-7] {
             assert_eq!(key(rate, 1), "per_second");
         }

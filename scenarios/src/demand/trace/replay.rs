@@ -71,9 +71,10 @@ impl Replay {
         let mut rows = Rows::new(Lines::open(&scenario.base().join(&trace.trace))?, trace)?;
         if let Some(key) = trace.unread_in(rows.format()) {
             let format = rows.format().name();
-            let text =
-                format!("is not for traces in the format `{format}`: leave it out, or name another `format`");
-            return Err(scenario.problem_at(&["demand", key], &text).into());
+            let wrong = format!("is not for traces in the format `{format}`");
+            return Err(scenario
+                .error_at(&["demand", key], &wrong, "leave it out, or name another `format`")
+                .into());
         }
         let source = match (rows.format(), trace.order) {
             (Format::AzureFunctions2019, _) => {

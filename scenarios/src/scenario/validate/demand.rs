@@ -23,8 +23,8 @@ impl Scenario {
         };
         if planned > self.clock.begins.time_left() {
             let begins = self.clock.begins;
-            let text = format!("is {begins}, so that the demand ends after the year 2261: begin earlier");
-            return self.fail(&["clock", "begins"], text);
+            let wrong = format!("is {begins}, so that the demand ends after the year 2261");
+            return self.fail(&["clock", "begins"], &wrong, "begin earlier");
         }
         Ok(())
     }
@@ -32,51 +32,69 @@ impl Scenario {
     /// Checks each stage; gives the length of all.
     fn check_stages(&self, stages: &[Stage]) -> Result<Duration, ScenarioError> {
         if stages.is_empty() {
-            let text = "is missing: add [[demand]] stages with `to` and `for`, or [demand] with a `trace`";
-            return Err(self.problem_at(&["demand"], text));
+            let wrong = "is missing";
+            return Err(self.error_at(
+                &["demand"],
+                wrong,
+                "add [[demand]] stages with `to` and `for`, or [demand] with a `trace`",
+            ));
         }
         let mut length = Duration::ZERO;
         for (index, stage) in stages.iter().enumerate() {
             self.check_stage(&index.to_string(), stage)?;
             length = length + stage.length;
             if length > LENGTH_MAX {
-                let text = format!(
-                    "is {}, with which the demand lasts more than {LENGTH_MAX}: let it last 100 years at most",
-                    stage.length
-                );
-                return Err(self.problem_at(&["demand", &index.to_string(), "for"], &text));
+                let wrong =
+                    format!("is {}, with which the demand lasts more than {LENGTH_MAX}", stage.length);
+                return Err(self.error_at(
+                    &["demand", &index.to_string(), "for"],
+                    &wrong,
+                    "let it last 100 years at most",
+                ));
             }
         }
         if !self.warmup.is_zero() && self.warmup >= length {
-            let text =
-                format!("is {}, but the demand ends after {length}: nothing would be counted", self.warmup);
-            return Err(self.problem_at(&["warmup"], &text));
+            let wrong =
+                format!("is {}, but the demand ends after {length}, so that nothing is counted", self.warmup);
+            return Err(self.error_at(&["warmup"], &wrong, "shorten it, or let the demand last longer"));
         }
         Ok(length)
     }
 
     fn check_stage(&self, index: &str, stage: &Stage) -> Checked {
         let (Some(from), Some(to)) = (stage.from, stage.to) else {
-            let text = "has neither `from` nor `to`: give a rate in arrivals per second";
-            return self.fail(&["demand", index], text);
+            let wrong = "has neither `from` nor `to`";
+            return self.fail(&["demand", index], wrong, "give a rate in arrivals per second");
         };
         for (key, rate) in [("from", from), ("to", to)] {
             let taken_over = !self.gives(&["demand", index, key]);
             if !(taken_over || (0.0..=RATE_MAX).contains(&rate)) {
-                let text = format!("is {rate}: give a rate in arrivals per second, from 0 to {RATE_MAX}");
-                return self.fail(&["demand", index, key], text);
+                let wrong = format!("is {rate}");
+                return self.fail(
+                    &["demand", index, key],
+                    &wrong,
+                    &format!("give a rate in arrivals per second, from 0 to {RATE_MAX}"),
+                );
             }
         }
         if stage.arrivals == Some(Spread::BurstsOf(0)) {
-            let text = "is 0: give the number of requests that arrive at once";
-            return self.fail(&["demand", index, "arrivals", "bursts_of"], text);
+            let wrong = "is 0";
+            return self.fail(
+                &["demand", index, "arrivals", "bursts_of"],
+                wrong,
+                "give the number of requests that arrive at once",
+            );
         }
         Ok(())
     }
 
     fn check_trace(&self, trace: &Trace) -> Checked {
         if trace.trace.is_empty() {
-            return self.fail(&["demand", "trace"], "is empty: name a file, or give --set demand.trace=FILE");
+            return self.fail(
+                &["demand", "trace"],
+                "is empty",
+                "name a file, or give --set demand.trace=FILE",
+            );
         }
         let path = self.base().join(&trace.trace);
         let wrong = match std::fs::metadata(&path) {
@@ -85,20 +103,28 @@ impl Scenario {
             Err(error) => Some(format!("cannot be opened ({error})")),
         };
         if let Some(wrong) = wrong {
-            let text = format!("names `{}`, which {wrong}: give the path of a trace", path.display());
-            return self.fail(&["demand", "trace"], text);
+            let wrong = format!("names `{}`, which {wrong}", path.display());
+            return self.fail(&["demand", "trace"], &wrong, "give the path of a trace");
         }
         if !(trace.scale > 0.0 && trace.scale <= SCALE_MAX) {
-            let text = format!("is {}: give a factor above 0, up to {SCALE_MAX}", trace.scale);
-            return self.fail(&["demand", "scale"], text);
+            let wrong = format!("is {}", trace.scale);
+            return self.fail(
+                &["demand", "scale"],
+                &wrong,
+                &format!("give a factor above 0, up to {SCALE_MAX}"),
+            );
         }
         if !(trace.speed >= SPEED_MIN && trace.speed.is_finite()) {
-            let text = format!("is {:?}: give a factor of {SPEED_MIN} or more", trace.speed);
-            return self.fail(&["demand", "speed"], text);
+            let wrong = format!("is {:?}", trace.speed);
+            return self.fail(&["demand", "speed"], &wrong, &format!("give a factor of {SPEED_MIN} or more"));
         }
         if trace.arrivals == Spread::BurstsOf(0) {
-            let text = "is 0: give the number of requests that arrive at once";
-            return self.fail(&["demand", "arrivals", "bursts_of"], text);
+            let wrong = "is 0";
+            return self.fail(
+                &["demand", "arrivals", "bursts_of"],
+                wrong,
+                "give the number of requests that arrive at once",
+            );
         }
         match trace.format {
             Some(
@@ -107,17 +133,18 @@ impl Scenario {
                 | Format::AzureFunctions2019
                 | Format::Journal),
             ) if trace.columns.is_some() => {
-                let text = format!("has no place in the format {}: leave it out", format.name());
-                self.fail(&["demand", "columns"], text)
+                let wrong = format!("has no place in the format {}", format.name());
+                self.fail(&["demand", "columns"], &wrong, "leave it out")
             }
             Some(format @ (Format::AzureLlm | Format::AzureFunctions2019))
                 if trace.lifetimes == Lifetimes::Trace =>
             {
-                let text = format!(
-                    "is \"trace\", but the format {} has no lifetimes: leave it at \"sprite\" and give `lifetime` in [sprite]",
-                    format.name()
-                );
-                self.fail(&["demand", "lifetimes"], text)
+                let wrong = format!("is \"trace\", but the format {} has no lifetimes", format.name());
+                self.fail(
+                    &["demand", "lifetimes"],
+                    &wrong,
+                    "leave it at \"sprite\" and give `lifetime` in [sprite]",
+                )
             }
             _ => Ok(()),
         }

@@ -31,19 +31,23 @@ impl Scenario {
             let segments = outer.iter().copied().chain(["pool"]).chain(key.split('.'));
             segments.filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
         };
-        let fail = |key: &str, text: &str| {
+        let fail = |key: &str, wrong: &str, remedy: &str| {
             let path = path(key);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            self.fail(&path, text)
+            self.fail(&path, wrong, remedy)
         };
         if let Err(problem) = pool.validate() {
-            return fail(&problem.key, &problem.message);
+            return fail(&problem.key, &problem.wrong, &problem.remedy);
         }
         self.check_depth(outer, pool, slots)?;
         if self.sprite.after_use == AfterUse::Return && pool.key == PoolKey::Uniform {
-            let text = "is \"return\", but the pools are uniform and a Sprite never passes from one user to another: \
-                        set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
-            return self.fail(&["sprite", "after_use"], text);
+            let wrong =
+                "is \"return\", but the pools are uniform and a Sprite never passes from one user to another";
+            return self.fail(
+                &["sprite", "after_use"],
+                wrong,
+                "set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"",
+            );
         }
         Ok(())
     }
@@ -61,16 +65,12 @@ impl Scenario {
         let given = given.iter().find(|path| self.gives(path)).filter(|_| !self.gives(&depth));
         match given {
             Some(path) => {
-                let text = format!(
-                    "is {slots}, but pools are {ready} deep: raise it, or lower `pool.depth.{}`",
-                    certain.key
-                );
-                self.fail(path, text)
+                let wrong = format!("is {slots}, but pools are {ready} deep");
+                self.fail(path, &wrong, &format!("raise it, or lower `pool.depth.{}`", certain.key))
             }
             None => {
-                let text =
-                    format!("is {ready}, but a worker has {slots} slots: lower the depth, or raise `slots`");
-                self.fail(&depth, text)
+                let wrong = format!("is {ready}, but a worker has {slots} slots");
+                self.fail(&depth, &wrong, "lower the depth, or raise `slots`")
             }
         }
     }
