@@ -7,10 +7,11 @@ mod tree;
 
 use std::path::Path;
 
+use actors::nearest::suggestion;
 use serde::de::DeserializeOwned;
 use toml::de::DeTable;
 
-use crate::error::{Place, ScenarioError, suggestion};
+use crate::error::{Place, ScenarioError};
 use deserialize::{About, ReadError, Reader};
 pub(crate) use tree::{Node, Value};
 use tree::{Origin, line_of, tree_of};

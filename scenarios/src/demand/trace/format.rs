@@ -1,10 +1,11 @@
 //! What a trace holds, told by its first line.
 
+use actors::nearest::nearest;
+
 use super::fields::Fields;
 use super::json::Object;
 use super::lines::Lines;
 use crate::demand::DemandError;
-use crate::error::nearest;
 use crate::scenario::{Columns, Format, Trace};
 
 /// How to read the rows of a trace: where in a line everything stands.
