@@ -6,7 +6,7 @@ use actors::Time;
 use actors::policy::PoolKey;
 use reports::cost::PRICE_MAX;
 use reports::{Gate, Mark, Prices, RunMetadata};
-use scenarios::scenario::Overlays;
+use scenarios::Overlays;
 use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::Failure;

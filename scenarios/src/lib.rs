@@ -23,6 +23,7 @@ mod document;
 mod error;
 pub mod faults;
 mod fleet;
+mod load;
 pub mod profile;
 pub mod scenario;
 
@@ -31,5 +32,6 @@ pub use demand::{Arrival, Arrivals, DemandError, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError};
 pub use faults::Faults;
+pub use load::Overlays;
 pub use profile::Profile;
 pub use scenario::{Effect, Fault, RegionPlan, Scenario, WorkerPlan};

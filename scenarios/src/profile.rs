@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Document, Value};
+use crate::document::{Document, Value, read_text};
 use crate::error::ScenarioError;
-use crate::scenario::{Latency, TimerSlack, read_text};
+use crate::scenario::{Latency, TimerSlack};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;

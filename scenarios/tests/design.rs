@@ -5,7 +5,8 @@ use std::path::Path;
 
 use actors::policy::{Depth, Placement};
 use actors::{Duration, Time};
-use scenarios::scenario::{Boots, Demand, Overlays, Spread};
+use scenarios::Overlays;
+use scenarios::scenario::{Boots, Demand, Spread};
 use scenarios::{Distribution, Effect, Scenario};
 
 const EXAMPLE: &str = include_str!("example.toml");

@@ -8,8 +8,8 @@ use actors::{Duration, OperationKind, Time};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
+use scenarios::Overlays;
 use scenarios::profile::MeasuredHost;
-use scenarios::scenario::Overlays;
 use scenarios::{AnswerStreams, Answers, Distribution, Profile, Scenario};
 use tempfile::TempDir;
 

@@ -111,6 +111,22 @@ impl Arrivals {
 }
 
 impl Scenario {
+    /// The requests, in the order of time.
+    ///
+    /// # Errors
+    /// A trace that cannot be read.
+    pub fn arrivals(&self) -> Result<Arrivals, DemandError> {
+        self.arrivals_with(&mut |_| {})
+    }
+
+    /// The same, telling how far the trace has been read where it must be read whole before the first arrival.
+    ///
+    /// # Errors
+    /// A trace that cannot be read.
+    pub fn arrivals_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<Arrivals, DemandError> {
+        Arrivals::new(self, progress)
+    }
+
     /// What lifetimes are drawn from; all are zero without `[sprite] lifetime`.
     fn lifetimes(&self) -> Result<Sampler, DemandError> {
         match &self.sprite.lifetime {

@@ -16,6 +16,31 @@ use deserialize::{About, ReadError, Reader};
 pub(crate) use tree::{Node, Value};
 use tree::{Origin, line_of, tree_of};
 
+/// The largest scenario file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+pub(crate) fn read_text(path: &Path) -> Result<String, ScenarioError> {
+    let name = path.display().to_string();
+    let file = std::fs::metadata(path);
+    if file.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+        return Err(ScenarioError::of_file(&name, "this is a folder", "give the path of a file in it"));
+    }
+    if file.is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX) {
+        let remedy = format!("a scenario has at most {} MiB; is this a trace?", FILE_BYTES_MAX >> 20);
+        return Err(ScenarioError::of_file(&name, "the file is too large to be a scenario", remedy));
+    }
+    std::fs::read_to_string(path).map_err(|error| {
+        use std::io::ErrorKind::{InvalidData, NotADirectory, NotFound};
+        let host_fault = !matches!(error.kind(), NotFound | NotADirectory | InvalidData);
+        let (message, remedy) = match error.kind() {
+            NotFound | NotADirectory => ("there is no such file".to_owned(), "check the path"),
+            InvalidData => ("the file is not UTF-8 text".to_owned(), "is this a scenario?"),
+            _ => (format!("the file cannot be read: {error}"), ""),
+        };
+        ScenarioError { host_fault, ..ScenarioError::of_file(&name, message, remedy) }
+    })
+}
+
 /// A parsed document.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {

@@ -16,19 +16,14 @@ use actors::policy::PoolPolicy;
 use actors::{Duration, WallClock};
 use serde::{Deserialize, Serialize};
 
-use crate::demand::{Arrivals, DemandError, Progress};
 use crate::document::{Document, Node, Value};
 use crate::error::ScenarioError;
-use crate::profile;
 
 pub use demand::{Columns, Demand, Format, Lifetimes, Order, Spread, Stage, TimeUnit, Trace};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
 pub use fleet::{Boots, Fleet, Region, WorkerOverride};
 pub use parts::{AfterIdle, Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
 pub use plan::{RegionPlan, WorkerPlan};
-
-/// The largest scenario file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Everything that a run depends on. Fields have the names of the file's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,15 +93,6 @@ impl Default for Scenario {
     }
 }
 
-/// Files that are laid over tables of a scenario.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Overlays<'a> {
-    /// A file with a `[pool]` table, or the keys of one.
-    pub pool: Option<&'a Path>,
-    /// A host profile, or its folder, whose `[latency]` and `[timer]` replace the scenario's key by key.
-    pub host: Option<&'a Path>,
-}
-
 /// Where a scenario came from. All sources are alike: two scenarios that say the same are the same.
 #[derive(Clone, Debug, Default)]
 struct Source {
@@ -122,45 +108,8 @@ impl PartialEq for Source {
 }
 
 impl Scenario {
-    /// Reads a scenario file and lays the overrides (`key=value`) over it. Its first comment says what it is about.
-    ///
-    /// # Errors
-    /// Whatever is wrong with it, with its line, its key and the remedy.
-    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
-        Self::load_with(path, &Overlays::default(), overrides)
-    }
-
-    /// The same, with other files laid over some of its tables before the overrides.
-    ///
-    /// # Errors
-    /// Whatever is wrong with any of them.
-    pub fn load_with(
-        path: &Path,
-        overlays: &Overlays<'_>,
-        overrides: &[String],
-    ) -> Result<Self, ScenarioError> {
-        let text = read_text(path)?;
-        let mut document = Document::parse(&text, &path.display().to_string())?;
-        if let Some(host) = overlays.host {
-            profile::lay_over(&mut document, host)?;
-        }
-        if let Some(pool) = overlays.pool {
-            document.overlay_file("pool", &read_text(pool)?, &pool.display().to_string())?;
-        }
-        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self::build(document, base, &text, overrides)
-    }
-
-    /// Reads a scenario from a text; `name` stands for its file in errors. Paths in it are taken from the current
-    /// folder.
-    ///
-    /// # Errors
-    /// Whatever is wrong with it, with its line, its key and the remedy.
-    pub fn parse(text: &str, name: &str, overrides: &[String]) -> Result<Self, ScenarioError> {
-        Self::build(Document::parse(text, name)?, PathBuf::new(), text, overrides)
-    }
-
-    fn build(
+    /// From a document that other files were laid over already; `text` is the scenario file's own.
+    pub(crate) fn build(
         mut document: Document,
         base: PathBuf,
         text: &str,
@@ -191,22 +140,6 @@ impl Scenario {
         for fault in self.fault.iter_mut().filter(|fault| fault.kind == FaultKind::FailedBoots) {
             fault.ratio.get_or_insert(1.0);
         }
-    }
-
-    /// The requests, in the order of time.
-    ///
-    /// # Errors
-    /// A trace that cannot be read.
-    pub fn arrivals(&self) -> Result<Arrivals, DemandError> {
-        self.arrivals_with(&mut |_| {})
-    }
-
-    /// The same, telling how far the trace has been read where it must be read whole before the first arrival.
-    ///
-    /// # Errors
-    /// A trace that cannot be read.
-    pub fn arrivals_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<Arrivals, DemandError> {
-        Arrivals::new(self, progress)
     }
 
     /// The civil time at t = 0.
@@ -255,28 +188,6 @@ impl Scenario {
     pub fn explain(&self) -> Result<String, ScenarioError> {
         explain::explain(self, self.source.document.as_deref())
     }
-}
-
-pub(crate) fn read_text(path: &Path) -> Result<String, ScenarioError> {
-    let name = path.display().to_string();
-    let file = std::fs::metadata(path);
-    if file.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
-        return Err(ScenarioError::of_file(&name, "this is a folder", "give the path of a file in it"));
-    }
-    if file.is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX) {
-        let remedy = format!("a scenario has at most {} MiB; is this a trace?", FILE_BYTES_MAX >> 20);
-        return Err(ScenarioError::of_file(&name, "the file is too large to be a scenario", remedy));
-    }
-    std::fs::read_to_string(path).map_err(|error| {
-        use std::io::ErrorKind::{InvalidData, NotADirectory, NotFound};
-        let host_fault = !matches!(error.kind(), NotFound | NotADirectory | InvalidData);
-        let (message, remedy) = match error.kind() {
-            NotFound | NotADirectory => ("there is no such file".to_owned(), "check the path"),
-            InvalidData => ("the file is not UTF-8 text".to_owned(), "is this a scenario?"),
-            _ => (format!("the file cannot be read: {error}"), ""),
-        };
-        ScenarioError { host_fault, ..ScenarioError::of_file(&name, message, remedy) }
-    })
 }
 
 /// The comment that a scenario file begins with, up to its first empty line, on one line.

@@ -4,14 +4,12 @@
 use actors::random::Purpose;
 use actors::{Duration, Rng};
 
-use super::rows::Rows;
+use super::rows::{ARRIVALS_MAX, Rows};
 use super::sort::{Record, Sorted, Sorter};
 use crate::demand::{DemandError, Progress};
 use crate::scenario::Spread;
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
-/// The most arrivals in one minute: a minute is held in memory.
-pub(super) const ARRIVALS_MAX: u64 = 5_000_000;
 
 /// Gives the arrivals of a trace of counts.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use super::fields::Fields;
 use super::format::{Layout, layout};
 use super::json::Object;
 use super::lines::Lines;
-use super::minutes::ARRIVALS_MAX;
 use super::sort::Record;
 use crate::decimal::{attos, round_to_nanos};
 use crate::demand::{DemandError, Progress};
@@ -17,6 +16,8 @@ use crate::scenario::{Format, TimeUnit, Trace};
 
 /// The most different keys that are told apart.
 const KEYS_MAX: usize = 4_000_000;
+/// The most arrivals in one minute of counts: a minute is held in memory.
+pub(super) const ARRIVALS_MAX: u64 = 5_000_000;
 
 /// Keys in the order of their first appearance in the file.
 #[derive(Debug, Default)]
