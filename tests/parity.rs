@@ -4,14 +4,12 @@
 //! What must agree: how each request ended and when, what each Sprite went through and when, and what each pool aimed for,
 //! ordered and kept waiting. Where the arms may differ is the order of what different actors do at the same instant.
 
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-
 use std::sync::Arc;
 
 use actors::{Observation, Observer, Time};
+use runtime::{Scripted, rehearse};
 use scenarios::Scenario;
 use sim_backend::{Options, simulate};
-use vmm_backend::runtime::{Scripted, rehearse};
 
 /// Keeps every observation after the opening.
 #[derive(Default)]

@@ -65,9 +65,8 @@ pub(crate) enum Failure {
     /// Real microVMs cannot be had on this machine; with the remedy.
     #[error("{0}")]
     NoKvm(String),
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[error("{0}")]
-    Runtime(#[from] vmm_backend::runtime::RuntimeError),
+    Runtime(#[from] runtime::RuntimeError),
 }
 
 impl Failure {
@@ -77,7 +76,6 @@ impl Failure {
             Self::Simulation(error) if !error.is_host_fault() => INVALID,
             Self::OtherBackend(_) => INVALID,
             Self::NoKvm(_) => UNABLE,
-            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Runtime(error) if !error.is_host_fault() => INVALID,
             _ => FAILED,
         }

@@ -38,7 +38,6 @@ impl ScenarioArgs {
     }
 
     /// Reads the scenario on another host than the arguments name.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn load_on(&self, host: &Path) -> Result<Loaded, Failure> {
         self.ready(&self.file, None, Some(host))
     }

@@ -6,26 +6,22 @@
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `jobs.rs` | several simulations at once, with a progress bar |
-//! | `kvm.rs` | one run on real microVMs; `kvm_elsewhere.rs` says why not, where there is no KVM |
+//! | `kvm.rs` | one run on real microVMs |
 
 #![forbid(unsafe_code)]
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod calibrate;
 mod check;
 mod compare;
 mod completions;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod doctor;
 mod exit;
 mod jobs;
-#[cfg_attr(not(all(target_os = "linux", target_arch = "x86_64")), path = "kvm_elsewhere.rs")]
 mod kvm;
 mod load;
 mod report;
 mod run;
 mod scenarios;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod twin;
 
 use std::io::{ErrorKind, Write};
@@ -53,19 +49,15 @@ enum Verb {
     Check(check::Args),
     Report(report::Args),
     Scenarios(scenarios::Args),
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Calibrate(calibrate::Args),
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Twin(twin::Args),
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
     // A fleet starts this very program for the processes that hold its VMs.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    vmm_backend::shard::main_if_shard();
+    vmm_backend::main_if_shard();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {
@@ -81,11 +73,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::check(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Scenarios(args) => scenarios::scenarios(&args),
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Verb::Calibrate(args) => calibrate::calibrate(&args),
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Verb::Twin(args) => twin::twin(&args),
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Completions(args) => completions::completions(&args),
     };

@@ -171,7 +171,7 @@ fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
     if !there.disturbed.is_empty() {
         anstream::eprintln!("{}: {}: calibrate again when it is quiet", host.display(), there.disturbed);
     }
-    let here = vmm_backend::hypervisor::Host::read();
+    let here = vmm_backend::HostId::read();
     if (&there.kernel, &there.cpu, &there.kvm) != (&here.kernel, &here.cpu, &here.module) {
         anstream::eprintln!(
             "{}: measured on another host ({}, {}, {}); this one is {here}",

@@ -6,6 +6,12 @@ use std::path::PathBuf;
 use std::process::{Command, exit};
 
 fn main() {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
+    let left_out = env::var_os("CARGO_CFG_WARMPOOL_NO_KVM").is_some();
+    if left_out || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ARCH", "x86_64") {
+        // The crate is empty there.
+        return;
+    }
     let sources = ["generator.rs", "layout.rs", "mailbox.rs", "service.rs"];
     println!("cargo::rerun-if-changed=guest/image.rs");
     println!("cargo::rerun-if-changed=guest/image.ld");
@@ -15,11 +21,6 @@ fn main() {
     let directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let target = env::var("TARGET").expect("cargo sets TARGET");
-    if !target.starts_with("x86_64-") || !target.contains("linux") {
-        fail(&format!(
-            "vmm-backend drives KVM on x86-64 Linux; it cannot be built for {target}; leave it out with `--exclude vmm-backend`"
-        ));
-    }
     let script = directory.join("guest/image.ld");
     let status = Command::new(env::var_os("RUSTC").expect("cargo sets RUSTC"))
         .arg(directory.join("guest/image.rs"))

@@ -1,53 +1,36 @@
-//! Warm microVMs on KVM: one guest is booted once into a *template*; every warm VM is a copy-on-write *fork* of it with all state restored
-//! ahead; a *start* binds a user's data and lets it run, and is over when the guest has acknowledged.
+//! A real host for the actors of a warm pool. Three crates know nothing of each other's concerns, and this one joins them:
 //!
-//! ```text
-//! parent process                              shard processes, isolated, at most 32 VMs each
-//! ┌───────────────────────────┐   board of    ┌───────────────────────────────────────────────┐
-//! │ host::Fleet               │   memory,     │ runners   start, request, sleep, wake         │
-//! │   boot start request      │───futexes────▶│ control   boot, save to and load from a file  │
-//! │   sleep wake stop recycle │               │ reaper    stop                                │
-//! │ supervisor: starts shards,│   socket for  │   vm::Vm ── runner::Runner ── KVM_RUN         │
-//! │   reports what is lost    │───files──────▶│   template::Template (sealed memory)          │
-//! └───────────────────────────┘               └───────────────────────────────────────────────┘
-//! ```
+//! | crate | what it does | what it does not know |
+//! | --- | --- | --- |
+//! | `microvm` | KVM and one VM's life | processes, actors |
+//! | `shards` | the isolated processes that hold VMs, and what their parent calls | actors |
+//! | `runtime` | hosts the actors on ractor, and has their operations done by whatever implements `Machines` | KVM |
 //!
-//! What to rely on:
+//! [`machines`] implements [`runtime::Machines`] with the shards of this host; [`doctor`] tells what this host can do, and
+//! [`calibrate`] how fast it is. Which hazard is met by which policy and which test stands in `HAZARDS.md`.
 //!
-//! 1. **A VM is handed out once.** It belongs to the key that it was first started for, and is never reused across keys.
-//! 2. **Fail closed.** A guest that does not acknowledge its generation and entropy in time is dropped, never handed out; a VM in which
-//!    anything else went wrong is poisoned and does nothing any more.
-//! 3. **No two runs are alike.** Each start and each wake has a generation that was never used before, 32 bytes of fresh entropy, and the
-//!    wall clock; the guest refuses a mailbox that is not newer than what it has.
-//! 4. **What dies takes only its own.** A shard that ends loses its VMs and no others, and the parent is told which. When the
-//!    parent ends, however it ends, no shard, file or memory is left.
-//!
-//! Layers, each of which knows only those before it: [`sys`] (system calls) · [`guest`] (the embedded guest's image and mailbox) ·
-//! [`hypervisor`], [`machine`], [`state`], [`runner`] (KVM) · [`template`], [`vm`], [`saved`] (one VM's life) · [`shard`] (the process that
-//! holds VMs) · [`host`] (what the parent calls). [`doctor`] tells what the host at hand can do. Which hazard is met by which policy and
-//! which test stands in `HAZARDS.md`.
-//!
-//! None of these knows actors or scenarios, and nothing in them is asynchronous: every call blocks, and has a limit. Beside them,
-//! and knowing nothing of KVM, stands [`runtime`]: it hosts the actors on ractor and has their operations done by whatever
-//! implements [`runtime::Machines`]. [`machines`] implements it with a fleet, and is the only room that knows both.
+//! VMs need KVM on x86-64 Linux. Elsewhere, and with `--cfg warmpool_no_kvm`, everything compiles, and whoever
+//! asks for a VM is told why there is none.
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-compile_error!("vmm-backend drives KVM on x86-64 Linux");
-
-pub mod bind;
 pub mod calibrate;
 pub mod doctor;
-pub mod guest;
-pub mod host;
-pub mod hypervisor;
-pub mod machine;
+mod host;
 pub mod machines;
-pub mod manifest;
-pub mod runner;
-pub mod runtime;
-pub mod saved;
-pub mod shard;
-pub mod state;
-pub mod sys;
-pub mod template;
-pub mod vm;
+
+pub use host::HostId;
+
+/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before any other thread runs.
+pub fn main_if_shard() {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+    shards::main_if_shard();
+}
+
+/// Why this build has no VMs.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))))]
+pub fn why_not() -> String {
+    if cfg!(warmpool_no_kvm) {
+        return "this program was built without KVM: build it without `--cfg warmpool_no_kvm`".to_owned();
+    }
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("real microVMs need KVM on x86-64 Linux, and this is {system} on {processor}")
+}

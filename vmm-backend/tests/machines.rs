@@ -1,8 +1,10 @@
 //! The actors on real VMs: every request that was served has its own acknowledged start, a shard that dies costs its own VMs only,
 //! both stages of sleep keep what a user wrote, and nothing is left at the end. Skipped with a word where there is no KVM.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
+#[path = "../runtime/tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
@@ -13,11 +15,11 @@ use std::time::Duration as Wait;
 
 use actors::protocol::Operation;
 use actors::{ActorId, Duration, Key, Observation, OperationKind, Outcome, Request, State, Time, WorkerId};
+use microvm::bind;
+use microvm::guest::mailbox::hash;
+use runtime::{Lost, Machines, Options, Run, run_scenario};
 use support::*;
-use vmm_backend::bind;
-use vmm_backend::guest::mailbox::hash;
 use vmm_backend::machines::{Fit, KvmMachines, MachinesConfig};
-use vmm_backend::runtime::{Lost, Machines, Options, Run, run_scenario};
 
 /// Real machines; None, and a word why, where there is no KVM.
 fn machines(config: MachinesConfig) -> Option<Arc<KvmMachines>> {

@@ -1,15 +1,15 @@
 //! The same through the actors: from a request's arrival at its Worker until the guest's acknowledgement has been handled.
 
-use super::{Bench, Outcome, PAUSE, available_kib, header, memory_back, row};
+use crate::measure::{Bench, Outcome, PAUSE, available_kib, header, memory_back, row};
 use ::actors::{
     ActorId, Duration, Key, Message, Observation, Observer, State, Time, Worker, WorkerConfig, WorkerId,
 };
+use runtime::{Config, Machines, Options, Runtime, run_scenario};
 use scenarios::Scenario;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration as Wait, Instant};
 use vmm_backend::machines::{Fit, KvmMachines, MachinesConfig};
-use vmm_backend::runtime::{Config, Machines, Options, Runtime, run_scenario};
 
 const WORKER: ActorId = ActorId(0);
 const LIMIT: Wait = Wait::from_secs(60);

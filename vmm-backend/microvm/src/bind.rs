@@ -112,7 +112,7 @@ pub enum Request {
 
 impl Request {
     /// The order's kind and arguments.
-    pub(crate) fn encode(self) -> (u32, [u64; 2]) {
+    pub fn encode(self) -> (u32, [u64; 2]) {
         match self {
             Self::Add(amount) => (kind::ADD, [amount, 0]),
             Self::Get => (kind::GET, [0, 0]),
@@ -127,7 +127,7 @@ impl Request {
     }
 
     /// The reverse of [`Request::encode`]; `None` for what is no request.
-    pub(crate) fn decode(kind: u32, args: [u64; 2]) -> Option<Self> {
+    pub fn decode(kind: u32, args: [u64; 2]) -> Option<Self> {
         Some(match kind {
             kind::ADD => Self::Add(args[0]),
             kind::GET => Self::Get,

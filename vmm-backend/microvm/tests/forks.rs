@@ -1,20 +1,21 @@
 //! Forks of one template: each is its own, and none reaches the template or another.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
 mod common;
 
 use common::{ANSWERS_ONCE, CLAIMS_ONLY, LIMIT, MEMORY_BYTES, NEVER_ANSWERS, bind, hypervisor, kvm};
+use microvm::bind::{Generation, GuestError, Key, Request};
+use microvm::guest::mailbox::hash;
+use microvm::runner::{RunError, Runner};
+use microvm::sys::memory::{Mapping, Sharing};
+use microvm::sys::pagemap::Pagemap;
+use microvm::template::Template;
+use microvm::vm::{Phase, Vm, VmError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vmm_backend::bind::{Generation, GuestError, Key, Request};
-use vmm_backend::guest::mailbox::hash;
-use vmm_backend::runner::{RunError, Runner};
-use vmm_backend::sys::memory::{Mapping, Sharing};
-use vmm_backend::sys::pagemap::Pagemap;
-use vmm_backend::template::Template;
-use vmm_backend::vm::{Phase, Vm, VmError};
 use xxhash_rust::xxh3::xxh3_128;
 
 fn bytes(template: &Template) -> u128 {
@@ -91,7 +92,7 @@ fn entropy_does_not_stay_in_the_mailbox() {
     let Some(mut kvm) = kvm() else { return };
     let mut vm = Vm::fork(&kvm.hypervisor, &kvm.template).unwrap();
     vm.start(&mut kvm.runner, Generation(1), &bind("user"), LIMIT).unwrap();
-    use vmm_backend::guest::{layout, mailbox};
+    use microvm::guest::{layout, mailbox};
     let at = std::mem::offset_of!(mailbox::Mailbox, order) + std::mem::offset_of!(mailbox::Order, entropy);
     let mut entropy = [1; 32];
     vm.memory().read(layout::MAILBOX + at as u64, &mut entropy);
@@ -136,7 +137,7 @@ fn a_guest_that_answers_wrongly_is_poisoned() {
 fn a_guest_that_faults_ends_at_once_with_its_exit() {
     let Some(hypervisor) = hypervisor() else { return };
     // Reads address 0, which is not mapped; there is no handler, so the machine shuts down.
-    let faults = vmm_backend::guest::Image { name: "faults", bytes: &[0x31, 0xc0, 0x8b, 0x00] };
+    let faults = microvm::guest::Image { name: "faults", bytes: &[0x31, 0xc0, 0x8b, 0x00] };
     let error = Template::capture_untrained(&hypervisor, &faults, MEMORY_BYTES).unwrap_err();
     assert!(error.to_string().contains("did not reach its checkpoint"), "{error}");
 }

@@ -1,18 +1,19 @@
 //! Both stages of sleep keep the guest's memory; a file that changed is never run.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
 mod common;
 
 use common::{LIMIT, bind, kvm};
+use microvm::bind::{Generation, Request};
+use microvm::guest::EMBEDDED;
+use microvm::saved::{Digest, SavedError, load, nameless_file, save};
+use microvm::sys::pagemap::Pagemap;
+use microvm::template::Template;
+use microvm::vm::{Phase, Vm, VmError};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use vmm_backend::bind::{Generation, Request};
-use vmm_backend::guest::EMBEDDED;
-use vmm_backend::saved::{Digest, SavedError, load, nameless_file, save};
-use vmm_backend::sys::pagemap::Pagemap;
-use vmm_backend::template::Template;
-use vmm_backend::vm::{Phase, Vm, VmError};
 
 const PAGES: u64 = 300;
 

@@ -1,5 +1,6 @@
 //! Saving and restoring vCPU state: order, completeness, refusals.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
 mod common;
@@ -7,10 +8,10 @@ mod common;
 use common::{LIMIT, MEMORY_BYTES, bind, kvm};
 use kvm_bindings::{Msrs, kvm_msr_entry};
 use kvm_ioctls::VcpuFd;
-use vmm_backend::bind::{Generation, Request};
-use vmm_backend::state::{MSR_TSC_DEADLINE, State, StateError, restore_msrs};
-use vmm_backend::sys::memory::{Mapping, Sharing};
-use vmm_backend::vm::Vm;
+use microvm::bind::{Generation, Request};
+use microvm::state::{MSR_TSC_DEADLINE, State, StateError, restore_msrs};
+use microvm::sys::memory::{Mapping, Sharing};
+use microvm::vm::Vm;
 
 const LVT_TIMER: usize = 0x320;
 const SPURIOUS_VECTOR: usize = 0xf0;
@@ -111,7 +112,7 @@ fn what_is_restored_is_what_was_saved() {
         if *index == TIME_STAMP_COUNTER {
             assert!(after >= before, "the guest's counter went back");
         } else {
-            assert_eq!(before, after, "{}", vmm_backend::state::msr_name(*index));
+            assert_eq!(before, after, "{}", microvm::state::msr_name(*index));
         }
     }
     assert!(again.clock.clock >= saved.clock.clock, "the guest's clock went back");

@@ -15,8 +15,8 @@ use actors::{
     Worker, WorkerConfig, WorkerId,
 };
 use hdrhistogram::Histogram;
+use runtime::{Config, JournalPaths, Machines, Options, Runtime, run_scenario};
 use scenarios::Scenario;
-use vmm_backend::runtime::{Config, JournalPaths, Machines, Options, Runtime, run_scenario};
 
 const WORKER: ActorId = ActorId(0);
 const REQUESTS: u64 = 20_000;

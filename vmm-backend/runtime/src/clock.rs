@@ -114,5 +114,5 @@ const URGENT_NICENESS: i32 = -10;
 /// Asks the system to let this thread go before other programs. Where it refuses (it takes CAP_SYS_NICE), requests are later
 /// while those keep the processors busy, and nothing else changes.
 pub(crate) fn be_urgent() {
-    let _ = crate::sys::set_thread_niceness(URGENT_NICENESS);
+    let _ = rustix::process::setpriority_process(None, URGENT_NICENESS);
 }

@@ -10,7 +10,7 @@ use actors::{
     ActorId, AnyActor, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
 };
 
-use super::floor::{Envelope, Guard};
+use super::executor::{Envelope, Guard};
 use super::journal::Journals;
 use super::ledger::Ledger;
 use super::operations::Job;
@@ -126,7 +126,11 @@ impl Core {
         };
         let message = Message::Done { generation, kind, ok };
         let done = Envelope { to: sprite, from: sprite, message, guard: Guard::None };
-        if after.is_zero() { shared.floor.post(done) } else { shared.timers.post_at(self.now + after, done) }
+        if after.is_zero() {
+            shared.executor.post(done)
+        } else {
+            shared.timers.post_at(self.now + after, done)
+        }
     }
 }
 
@@ -149,7 +153,7 @@ impl Host for Hosting<'_> {
             Message::StartFailed(request) => self.core.effects.start_failed = Some(request.id),
             _ => {}
         }
-        self.shared.floor.post(Envelope { to, from: me, message, guard: Guard::None });
+        self.shared.executor.post(Envelope { to, from: me, message, guard: Guard::None });
     }
 
     fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use actors::{ActorId, AnyActor, Context, Message, Observation, Outcome, Request};
 
 use super::core::{Core, Effects, Hosting};
-use super::floor::{Envelope, Guard};
+use super::executor::{Envelope, Guard};
 use super::shared::{Shared, lock};
 use super::shell::Boxed;
 
@@ -147,7 +147,7 @@ fn lose(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: &Env
     {
         request.tries += 1;
         let message = Message::StartFailed(request);
-        shared.floor.post(Envelope { to: envelope.from, from: boxed.id, message, guard: Guard::None });
+        shared.executor.post(Envelope { to: envelope.from, from: boxed.id, message, guard: Guard::None });
     }
     let held = had_vm || matches!(envelope.message, Message::Boot { .. } | Message::Wake { .. });
     // A Sprite that was to be woken had given its slot back; whether it has it again, nobody knows.

@@ -45,14 +45,14 @@ pub(crate) enum Guard {
 }
 
 /// See the [module](self).
-pub(crate) struct Floor {
-    /// Whoever holds it drives. `None` once the floor is closed.
+pub(crate) struct Executor {
+    /// Whoever holds it drives. `None` once the executor is closed.
     pub(crate) runtime: Mutex<Option<Runtime>>,
     refs: RwLock<Vec<ActorRef<Envelope>>>,
     unhandled: AtomicUsize,
 }
 
-impl Floor {
+impl Executor {
     pub(crate) fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         Ok(Self {
@@ -115,7 +115,7 @@ impl Floor {
 }
 
 /// Ready when every message has been handled.
-struct Settled<'a>(&'a Floor);
+struct Settled<'a>(&'a Executor);
 
 impl Future for Settled<'_> {
     type Output = ();

@@ -30,7 +30,7 @@ pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, mut faults: Faults, ove
             Effect::FailedBoots(_) => shared.operations.set_failing(condition.failing),
             Effect::Stall if condition.stalled_until > Time::ZERO => {
                 if stall.is_none() {
-                    stall = Some(shared.floor.take());
+                    stall = Some(shared.executor.take());
                 }
             }
             Effect::Stall => {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use actors::{ActorId, Message, Request, Time};
 
 use super::error::RuntimeError;
-use super::floor::Envelope;
+use super::executor::Envelope;
 use super::shared::lock;
 
 /// Lines that wait to be written.

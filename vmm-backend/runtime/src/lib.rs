@@ -1,12 +1,12 @@
 //! Hosts the actors of a warm pool on this machine: the same boxed actors that a simulation runs, on ractor and tokio.
 //!
 //! ```text
-//!   requests ──▶ intake ──▶ ┌──────────── floor ────────────┐ ── observations ──▶ Observer
+//!   requests ──▶ intake ──▶ ┌──────────── executor ────────────┐ ── observations ──▶ Observer
 //!   (bounded)               │ Worker  Pool  Refiller  Sprite │ ── deliveries ────▶ journal
 //!   timers, losses ───────▶ │   each in a thin ractor actor  │
 //!                           └───────────────────────────────┘
 //!                              ▲ ends            │ operations
-//!                              └── crews of threads that block ◀┘ ── perform ──▶ Machines
+//!                              └── blocking thread pools ◀┘ ── perform ──▶ Machines
 //! ```
 //!
 //! What to rely on:
@@ -20,15 +20,14 @@
 //! 5. **A panic or a dead VM costs what it must and no more**: the table in `delivery.rs` says what.
 //!
 //! Actors have no thread: whoever brings a message handles it and all that follows from it, up to the next operation;
-//! `floor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements [`Machines`].
+//! `executor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements [`Machines`].
 
 mod clock;
 mod core;
-mod crew;
 mod delivery;
 mod error;
+mod executor;
 mod faults;
-mod floor;
 mod journal;
 mod lag;
 mod ledger;
@@ -38,6 +37,7 @@ mod scenario;
 mod scripted;
 mod shared;
 mod shell;
+mod thread_pool;
 mod timers;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -49,9 +49,9 @@ use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, Outcome, Reque
 
 use self::clock::Clock;
 use self::core::Core;
-use self::floor::{Envelope, Floor, Guard};
+use self::executor::{Envelope, Executor, Guard};
 use self::journal::Journals;
-use self::operations::{CrewSizes, Operations};
+use self::operations::{Operations, PoolSizes};
 use self::shared::{Shared, lock};
 use self::shell::Boxed;
 use self::timers::Timers;
@@ -60,15 +60,14 @@ pub use error::RuntimeError;
 pub use journal::JournalPaths;
 pub use lag::Lag;
 pub use operations::{Lost, Machines, Script};
-pub(crate) use scenario::plan_of;
-pub use scenario::{Limits, Options, Run, rehearse, run_scenario};
+pub use scenario::{Limits, Options, Run, plan_of, rehearse, run_scenario};
 pub use scripted::Scripted;
 
 /// Longest that a runtime waits for operations under way when it is shut down.
 const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// VMs that may be detached and not yet destroyed before boots wait for them.
-pub(crate) const DETACHED_MAX: usize = 16;
+pub const DETACHED_MAX: usize = 16;
 
 /// How large everything may become.
 #[derive(Clone, Debug)]
@@ -178,15 +177,15 @@ impl Runtime {
         machines: Arc<dyn Machines>,
         observer: Box<dyn Observer + Send>,
     ) -> Result<Self, RuntimeError> {
-        let floor = Floor::new().map_err(|error| RuntimeError::Runtime(error.to_string()))?;
-        let started = floor.take().as_ref().map(|runtime| runtime.block_on(shell::supervisor()));
+        let executor = Executor::new().map_err(|error| RuntimeError::Runtime(error.to_string()))?;
+        let started = executor.take().as_ref().map(|runtime| runtime.block_on(shell::supervisor()));
         let supervisor = match started {
             Some(Ok(supervisor)) => supervisor,
             Some(Err(error)) => return Err(RuntimeError::Runtime(error.to_string())),
             None => return Err(RuntimeError::Runtime("it was closed".to_owned())),
         };
         let journals = Journals::open(&config.journals)?;
-        let sizes = CrewSizes {
+        let sizes = PoolSizes {
             starts: config.starts,
             boots: config.boots,
             creates: config.creates,
@@ -196,7 +195,7 @@ impl Runtime {
         let losses = machines.losses();
         let shared = Arc::new(Shared {
             clock,
-            floor,
+            executor,
             core: Mutex::new(Core::new(observer, journals, config.seed)),
             timers: Timers::new(),
             operations: Operations::new(machines, sizes, config.seed),
@@ -241,7 +240,7 @@ impl Runtime {
     /// Hosts an actor, and whatever it spawns on the same worker. It is made anew in this way when its state is lost.
     pub fn host<A: Into<AnyActor>>(&self, maker: impl Fn() -> A + Send + 'static) -> ActorId {
         let maker = move || maker().into();
-        let driver = self.shared.floor.take();
+        let driver = self.shared.executor.take();
         let _within = driver.as_ref().map(tokio::runtime::Runtime::enter);
         let mut core = lock(&self.shared.core);
         let id = core.ledger.next();
@@ -320,7 +319,7 @@ impl Runtime {
         let due = self.shared.timers.next_due().filter(|due| *due <= until)?;
         self.shared.clock.set(due);
         if let Some(envelope) = self.shared.timers.pop_due(due) {
-            self.shared.floor.post(envelope);
+            self.shared.executor.post(envelope);
             self.shared.drive();
         }
         Some(due)
@@ -365,7 +364,7 @@ impl Runtime {
         shared.wait_until_quiet(SHUTDOWN_LIMIT);
         shared.operations.close();
         let stats = self.stats();
-        if let Some(runtime) = shared.floor.take().take() {
+        if let Some(runtime) = shared.executor.take().take() {
             runtime.shutdown_background();
         }
         lock(&shared.core).journals.close()?;
@@ -386,7 +385,7 @@ impl Shared {
         if self.in_flight.fetch_add(1, Ordering::AcqRel) < self.in_flight_max {
             let message = Message::Request(request);
             let (from, guard) = (ActorId::OUTSIDE, Guard::None);
-            self.floor.post(Envelope { to: worker, from, message, guard });
+            self.executor.post(Envelope { to: worker, from, message, guard });
             return true;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -400,7 +399,7 @@ impl Shared {
     fn lose(self: &Arc<Self>, lost: Lost) {
         let guard = Guard::Generation(lost.generation);
         let (to, from, message) = (lost.sprite, ActorId::OUTSIDE, Message::Lost);
-        self.floor.post(Envelope { to, from, message, guard });
+        self.executor.post(Envelope { to, from, message, guard });
         self.drive();
     }
 

@@ -1,4 +1,4 @@
-//! The work that only a host can do, and who does it: four classes of operations, each with its own crew of threads, so that
+//! The work that only a host can do, and who does it: four classes of operations, each with its own thread pool, so that
 //! a start never waits for a boot, and what goes on in the background waits for neither.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,8 +10,8 @@ use actors::protocol::Operation;
 use actors::random::Purpose;
 use actors::{ActorId, Duration, OperationKind, Rng, Time};
 
-use super::crew::Crew;
 use super::shared::{Shared, lock, wait};
+use super::thread_pool::ThreadPool;
 
 /// How often a boot is tried while pools are filled.
 pub(crate) const FILL_TRIES: u32 = 3;
@@ -98,7 +98,7 @@ impl Job {
 
 /// How many threads each class may have, and how far boots may run ahead of VMs that are being destroyed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CrewSizes {
+pub(crate) struct PoolSizes {
     pub(crate) starts: usize,
     pub(crate) boots: usize,
     pub(crate) creates: usize,
@@ -109,7 +109,7 @@ pub(crate) struct CrewSizes {
 /// See the [module](self).
 pub(crate) struct Operations {
     pub(crate) machines: Arc<dyn Machines>,
-    crews: [Crew; 4],
+    thread_pools: [ThreadPool; 4],
     pending: AtomicUsize,
     /// Whether a thread that is not there for it does a boot.
     lent: AtomicBool,
@@ -131,14 +131,14 @@ struct Faults {
 }
 
 impl Operations {
-    pub(crate) fn new(machines: Arc<dyn Machines>, sizes: CrewSizes, seed: u64) -> Self {
+    pub(crate) fn new(machines: Arc<dyn Machines>, sizes: PoolSizes, seed: u64) -> Self {
         Self {
             machines,
-            crews: [
-                Crew::new(Class::Start, sizes.starts),
-                Crew::new(Class::Boot, sizes.boots),
-                Crew::new(Class::Create, sizes.creates),
-                Crew::new(Class::Background, sizes.background),
+            thread_pools: [
+                ThreadPool::new(Class::Start, sizes.starts),
+                ThreadPool::new(Class::Boot, sizes.boots),
+                ThreadPool::new(Class::Create, sizes.creates),
+                ThreadPool::new(Class::Background, sizes.background),
             ],
             pending: AtomicUsize::new(0),
             lent: AtomicBool::new(false),
@@ -155,8 +155,8 @@ impl Operations {
         }
     }
 
-    pub(crate) fn crew(&self, class: Class) -> &Crew {
-        &self.crews[class as usize]
+    pub(crate) fn thread_pool(&self, class: Class) -> &ThreadPool {
+        &self.thread_pools[class as usize]
     }
 
     /// Operations that have begun and not ended.
@@ -193,8 +193,8 @@ impl Operations {
 
     /// Wakes whoever is needed for what was handed out without waking anybody.
     pub(crate) fn kick(&self, shared: &Arc<Shared>) {
-        for crew in &self.crews {
-            crew.kick(shared);
+        for thread_pool in &self.thread_pools {
+            thread_pool.kick(shared);
         }
     }
 
@@ -269,8 +269,8 @@ impl Operations {
 
     /// Waits until what was asked for has been done, and ends all threads.
     pub(crate) fn close(&self) {
-        for crew in &self.crews {
-            crew.close();
+        for thread_pool in &self.thread_pools {
+            thread_pool.close();
         }
     }
 }

@@ -12,9 +12,9 @@ use actors::{ActorId, Request, Time};
 use hdrhistogram::Histogram;
 use scenarios::{Arrivals, DemandError};
 
-use super::crew::Crew;
 use super::lag::{self, Lag};
 use super::shared::{Shared, lock, wait_timeout};
+use super::thread_pool::ThreadPool;
 
 /// See the [module](self).
 pub(crate) struct Pacer {
@@ -64,13 +64,13 @@ impl Pacer {
     }
 
     /// Takes the next requests, waits for their time, lets them in and starts the first one's Sprite.
-    pub(crate) fn pace(&self, shared: &Arc<Shared>, crew: &Crew) {
-        let Some((place, group)) = self.take() else { return crew.end_pacing() };
+    pub(crate) fn pace(&self, shared: &Arc<Shared>, thread_pool: &ThreadPool) {
+        let Some((place, group)) = self.take() else { return thread_pool.end_pacing() };
         let due = group.first.arrived;
-        if !shared.clock.wait_for(due, self.spin, || !crew.is_closing() && !self.is_stopped()) {
-            return crew.end_pacing();
+        if !shared.clock.wait_for(due, self.spin, || !thread_pool.is_closing() && !self.is_stopped()) {
+            return thread_pool.end_pacing();
         }
-        let relieved = crew.leave_pacing(shared);
+        let relieved = thread_pool.leave_pacing(shared);
         if self.enter(shared, place, &group)
             && let Some(job) = shared.drive_for(relieved)
         {

@@ -197,7 +197,7 @@ fn serve(
         if !faults.moments().is_empty() {
             scope.spawn(|| faults::run(shared, WORKER, faults, &over));
         }
-        shared.operations.crew(Class::Start).pace(shared, Arc::clone(pacer));
+        shared.operations.thread_pool(Class::Start).pace(shared, Arc::clone(pacer));
         let planned = scenario.demand.planned_length();
         let last = pacer.wait_for_last(|| {
             tell(options.progress, planned, shared.clock.now());
@@ -253,7 +253,7 @@ fn tell(progress: Option<&AtomicU64>, planned: Option<Duration>, now: Time) {
 }
 
 /// The one worker of the scenario, if this host can be it.
-pub(crate) fn plan_of(scenario: &Scenario, limits: &Limits) -> Result<WorkerPlan, ScenarioError> {
+pub fn plan_of(scenario: &Scenario, limits: &Limits) -> Result<WorkerPlan, ScenarioError> {
     let mut workers = scenario.workers();
     let count = workers.len();
     let (Some(plan), true) = (workers.pop(), workers.is_empty()) else {

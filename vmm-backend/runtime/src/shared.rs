@@ -1,6 +1,6 @@
 //! What every part of the runtime holds on to, and how messages are driven and what they ask for is handed out.
 //!
-//! Locks are taken in this order, and none is held while another thread is waited for: floor, core, timers or crews.
+//! Locks are taken in this order, and none is held while another thread is waited for: executor, core, timers or a thread pool.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use ractor::ActorCell;
 
 use super::clock::Clock;
 use super::core::Core;
-use super::crew::Task;
-use super::floor::{Envelope, Floor, Guard};
+use super::executor::{Envelope, Executor, Guard};
 use super::operations::{Class, Job, Operations};
+use super::thread_pool::Task;
 use super::timers::Timers;
 
 /// Locks, also after a panic elsewhere: what is locked here is never left half changed.
@@ -38,7 +38,7 @@ pub(crate) fn wait_timeout<'a, T>(
 /// See the [module](self).
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    pub(crate) floor: Floor,
+    pub(crate) executor: Executor,
     pub(crate) core: Mutex<Core>,
     pub(crate) timers: Timers,
     pub(crate) operations: Operations,
@@ -64,18 +64,18 @@ impl Shared {
     pub(crate) fn drive_for(self: &Arc<Self>, perform: bool) -> Option<Job> {
         if tokio::runtime::Handle::try_current().is_ok() {
             // An asynchronous caller must not block on a runtime of ours.
-            self.operations.crew(Class::Start).push(self, Task::Drive, true);
+            self.operations.thread_pool(Class::Start).push(self, Task::Drive, true);
             return None;
         }
         let mut mine = None;
         loop {
-            let Some(runtime) = self.floor.try_take() else { break };
+            let Some(runtime) = self.executor.try_take() else { break };
             let Some(driven) = runtime.as_ref() else { break };
-            self.floor.settle(driven);
+            self.executor.settle(driven);
             let jobs = lock(&self.core).take_jobs();
             drop(runtime);
             self.hand_out(jobs, perform, &mut mine);
-            if !self.floor.came_late() {
+            if !self.executor.came_late() {
                 break;
             }
         }
@@ -92,7 +92,7 @@ impl Shared {
         // A start is soon over, and is not disturbed; a boot is not waited for.
         let wake = !mine.is_some_and(|job| job.class() == Class::Start);
         for job in jobs.drain(..) {
-            self.operations.crew(job.class()).push(self, Task::Perform(job), wake);
+            self.operations.thread_pool(job.class()).push(self, Task::Perform(job), wake);
         }
         lock(&self.core).give_back(jobs);
     }
@@ -103,14 +103,14 @@ impl Shared {
         if operation.kind != OperationKind::Detach {
             let (generation, kind) = (operation.generation, operation.kind);
             let message = Message::Done { generation, kind, ok };
-            self.floor.post(Envelope { to: sprite, from: sprite, message, guard: Guard::None });
+            self.executor.post(Envelope { to: sprite, from: sprite, message, guard: Guard::None });
         }
         self.operations.ended(operation.kind);
     }
 
     /// Sends a message from outside.
     pub(crate) fn tell(self: &Arc<Self>, to: ActorId, message: Message) {
-        self.floor.post(Envelope { to, from: ActorId::OUTSIDE, message, guard: Guard::None });
+        self.executor.post(Envelope { to, from: ActorId::OUTSIDE, message, guard: Guard::None });
     }
 
     /// Sends a message from outside at a certain time.
@@ -124,9 +124,9 @@ impl Shared {
     /// Whether no message and no operation is left.
     pub(crate) fn is_quiet(self: &Arc<Self>) -> bool {
         self.drive();
-        let _driver = self.floor.take();
+        let _driver = self.executor.take();
         // An operation posts its end before it stops counting, so the count must be read first.
-        self.operations.pending() == 0 && self.floor.is_settled()
+        self.operations.pending() == 0 && self.executor.is_settled()
     }
 
     /// Waits until no message and no operation is left, or until `limit`. Whether it came to that.

@@ -7,7 +7,7 @@ use actors::{ActorId, AnyActor};
 use ractor::{ActorCell, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent};
 
 use super::delivery::deliver;
-use super::floor::Envelope;
+use super::executor::Envelope;
 use super::shared::Shared;
 
 /// Makes the actor anew after its state was lost.
@@ -28,12 +28,12 @@ pub(crate) struct Boxed {
 }
 
 /// Hosts one boxed actor under the next address. Sound within a handler, which cannot wait: the mailbox is there at once, and
-/// the actor's own task begins when whoever drives comes to it. The caller must be within the floor's runtime.
+/// the actor's own task begins when whoever drives comes to it. The caller must be within the executor's runtime.
 pub(crate) fn host(boxed: Boxed) {
     let shared = Arc::clone(&boxed.shared);
     let spawned = ActorRuntime::spawn_linked_instant(None, Shell, boxed, shared.supervisor.clone());
     let (actor, _started) = spawned.expect("only an actor with a name can fail to be made");
-    shared.floor.register(actor);
+    shared.executor.register(actor);
 }
 
 /// Starts the one that supervises all others.
@@ -60,7 +60,7 @@ impl ractor::Actor for Shell {
         boxed: &mut Boxed,
     ) -> Result<(), ActorProcessingErr> {
         deliver(boxed, envelope);
-        boxed.shared.floor.handled();
+        boxed.shared.executor.handled();
         Ok(())
     }
 }

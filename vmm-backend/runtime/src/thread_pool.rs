@@ -1,8 +1,8 @@
-//! Threads that block so that actors need not: each crew does one class of operations, so that a start never waits behind a
-//! boot. A crew grows when it is asked for more than its idle threads can take, up to its bound, and then tasks wait in
+//! Threads that block so that actors need not: each pool does one class of operations, so that a start never waits behind a
+//! boot. A pool grows when it is asked for more than its idle threads can take, up to its bound, and then tasks wait in
 //! order. They are never more than the VMs that the worker may hold.
 //!
-//! The crew that starts Sprites also lets requests in (see [`super::pacer`]): a thread that brings a request goes on to start
+//! The pool that starts Sprites also lets requests in (see [`super::pacer`]): a thread that brings a request goes on to start
 //! its Sprite.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use super::shared::{Shared, lock, wait};
 /// Threads that wait for the next requests at a time: one for the next, and one to take over from it.
 const PACING: usize = 2;
 
-/// What a thread of a crew is to do.
+/// What a thread of a pool is to do.
 pub(crate) enum Task {
     /// An operation.
     Perform(Job),
@@ -25,7 +25,7 @@ pub(crate) enum Task {
 }
 
 /// See the [module](self).
-pub(crate) struct Crew {
+pub(crate) struct ThreadPool {
     class: Class,
     threads_max: usize,
     state: Mutex<State>,
@@ -49,7 +49,7 @@ enum Next {
     Leave,
 }
 
-impl Crew {
+impl ThreadPool {
     pub(crate) fn new(class: Class, threads_max: usize) -> Self {
         // Threads that pace are not there for operations that others ask for.
         let threads_max = threads_max.max(1) + if class == Class::Start { PACING } else { 0 };
@@ -114,7 +114,7 @@ impl Crew {
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             super::clock::be_punctual();
             super::clock::be_urgent();
-            theirs.operations.crew(class).work(&theirs);
+            theirs.operations.thread_pool(class).work(&theirs);
         });
         match thread {
             Ok(thread) => state.threads.push(thread),

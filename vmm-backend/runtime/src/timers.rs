@@ -14,7 +14,7 @@ use actors::{ActorId, Message, Time};
 use hdrhistogram::Histogram;
 
 use super::clock::be_punctual;
-use super::floor::{Envelope, Guard};
+use super::executor::{Envelope, Guard};
 use super::lag::{self, Lag};
 use super::shared::{Shared, lock, wait, wait_timeout};
 
@@ -239,7 +239,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             while let Some(entry) = state.pop_due(now) {
                 let late = now.since(entry.due).as_nanos();
                 state.lag_ns.saturating_record(late);
-                shared.floor.post(entry.envelope);
+                shared.executor.post(entry.envelope);
                 cast = true;
             }
         }

@@ -7,8 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use actors::{Duration, Key};
+use runtime::{Config, JournalPaths};
 use support::*;
-use vmm_backend::runtime::{Config, JournalPaths};
 
 fn count(folder: &str) -> usize {
     std::fs::read_dir(folder).unwrap().count()

@@ -9,8 +9,8 @@ use std::time::Duration as Wait;
 
 use actors::protocol::Timer;
 use actors::{Actor, ActorId, Context, Duration, Host, Message, Time};
+use runtime::{Config, Runtime};
 use support::*;
-use vmm_backend::runtime::{Config, Runtime};
 
 type Log = Arc<Mutex<Vec<(Time, ActorId, Message)>>>;
 

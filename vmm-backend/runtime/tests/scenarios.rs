@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use actors::{Duration, Key, Observation, Outcome, Request, State, Time};
 use reports::{Recorder, RunMetadata};
-use scenarios::Scenario;
-use support::*;
-use vmm_backend::runtime::{
+use runtime::{
     Admission, Config, JournalPaths, Limits, Machines, Options, RuntimeError, Scripted, run_scenario,
 };
+use scenarios::Scenario;
+use support::*;
 
 fn requests(scenario: &Scenario) -> Vec<Request> {
     let mut arrivals = scenario.arrivals().unwrap();

@@ -13,8 +13,8 @@ use actors::{
     Actor, ActorId, AnyActor, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Time,
     Worker,
 };
+use runtime::{Config, Lost, Runtime};
 use support::*;
-use vmm_backend::runtime::{Config, Lost, Runtime};
 
 /// When to panic: before or after the actor has handled the message.
 type Trigger = Arc<dyn Fn(&Message, bool) -> bool + Send + Sync>;

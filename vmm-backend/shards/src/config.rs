@@ -1,6 +1,6 @@
 //! What a fleet is to be, and what its VMs are called. Plain data.
 
-use crate::shard::wire::VMS_PER_SHARD_MAX;
+use crate::wire::VMS_PER_SHARD_MAX;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum Stage {
 
 /// What a fleet is to be.
 #[derive(Clone, Debug)]
-pub struct FleetConfig {
+pub struct ShardsConfig {
     /// VMs that may be alive at once; saved sleepers do not count.
     pub vms_max: usize,
     /// VMs per shard process, 32 at most.
@@ -38,11 +38,11 @@ pub struct FleetConfig {
     pub spin: Duration,
     /// Where the nameless files of saved sleepers are made. Memory file systems work, but save no memory.
     pub sleep_directory: PathBuf,
-    /// The program to start as shards: its `main` must call [`crate::shard::main_if_shard`] first. None: this program.
+    /// The program to start as shards: its `main` must call [`crate::main_if_shard`] first. None: this program.
     pub program: Option<PathBuf>,
 }
 
-impl FleetConfig {
+impl ShardsConfig {
     /// Room for this many VMs, everything else as usual.
     pub fn new(vms_max: usize) -> Self {
         Self {
@@ -55,12 +55,12 @@ impl FleetConfig {
         }
     }
 
-    pub(super) fn shards(&self) -> usize {
+    pub(crate) fn shards(&self) -> usize {
         self.vms_max.div_ceil(self.vms_per_shard)
     }
 
     /// VMs in this shard: as evenly spread as possible, and `vms_max` in all.
-    pub(super) fn vms_of(&self, number: usize) -> usize {
+    pub(crate) fn vms_of(&self, number: usize) -> usize {
         let shards = self.shards();
         self.vms_max / shards + usize::from(number < self.vms_max % shards)
     }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn shards_hold_exactly_as_many_vms_as_may_live() {
         for (vms_max, vms_per_shard) in [(1, 32), (32, 32), (33, 32), (1000, 32), (7, 2), (100, 1)] {
-            let config = FleetConfig { vms_per_shard, ..FleetConfig::new(vms_max) };
+            let config = ShardsConfig { vms_per_shard, ..ShardsConfig::new(vms_max) };
             let shares: Vec<_> = (0..config.shards()).map(|number| config.vms_of(number)).collect();
             assert_eq!(shares.iter().sum::<usize>(), vms_max);
             assert!(shares.iter().all(|share| (1..=vms_per_shard).contains(share)), "{shares:?}");

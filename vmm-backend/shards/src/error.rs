@@ -1,13 +1,13 @@
 //! Why an operation on a fleet did not succeed, and whether its VM survived it.
 
-use super::VmId;
-use crate::template::TemplateError;
+use crate::VmId;
+use microvm::template::TemplateError;
 use std::io;
 use std::path::PathBuf;
 
 /// An operation on the fleet did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum FleetError {
+pub enum ShardsError {
     /// Numbers that make no fleet.
     #[error("{what} is {value}, must be from 1 to {max}")]
     Config {
@@ -110,14 +110,14 @@ pub enum FleetError {
     },
 }
 
-impl FleetError {
+impl ShardsError {
     /// Whether the VM that was asked is gone.
     pub fn ends_vm(&self) -> bool {
         matches!(self, Self::Unknown(_) | Self::TimedOut { .. } | Self::Failed { .. }) || self.ends_shard()
     }
 
     /// Whether its shard went with it.
-    pub(super) fn ends_shard(&self) -> bool {
+    pub(crate) fn ends_shard(&self) -> bool {
         matches!(self, Self::ShardLost { .. } | Self::ShardStuck { .. })
     }
 }

@@ -1,7 +1,7 @@
 //! What a shard gives up before it holds a user's VM: namespaces, file system, user, capabilities, resources. Each measure is taken
 //! where it is permitted, and the parent is told which were and which were not. Runs on the only thread, before any other.
 
-use crate::sys::check;
+use microvm::sys::check;
 use std::ffi::CStr;
 use std::io;
 
@@ -126,7 +126,7 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     report.note(Measure::NetworkNamespace, unshare(libc::CLONE_NEWNET));
     report.note(Measure::IpcNamespace, unshare(libc::CLONE_NEWIPC));
     report.note(Measure::UtsNamespace, unshare(libc::CLONE_NEWUTS));
-    report.note(Measure::RunnerPriority, crate::sys::set_thread_niceness(RUNNER_NICENESS));
+    report.note(Measure::RunnerPriority, microvm::sys::set_thread_niceness(RUNNER_NICENESS));
     report.note(Measure::ResourceLimits, limits.apply());
     let unprivileged = if root && mapped_user == Some(0) { become_nobody() } else { Ok(()) };
     report.note(Measure::UnprivilegedUser, unprivileged);

@@ -77,7 +77,7 @@ fn program() -> Result<BpfProgram, SeccompError> {
         libc::SYS_ioctl,
         vec![
             one(masked(1, IOCTL_TYPE_MASK, KVM_IOCTL_TYPE))?,
-            one(equal(1, crate::sys::pagemap::PAGEMAP_SCAN))?,
+            one(equal(1, microvm::sys::pagemap::PAGEMAP_SCAN))?,
         ],
     );
     let executable = libc::PROT_EXEC as u64;
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_not_listed_ends_the_process() {
-        let fine = end_after(|| crate::sys::random(&mut [0; 32]).map_or(1, |()| 0));
+        let fine = end_after(|| microvm::sys::random(&mut [0; 32]).map_or(1, |()| 0));
         assert_eq!(libc::WEXITSTATUS(fine), 7, "{fine:#x}");
         let forbidden: [fn() -> libc::c_int; 4] = [
             // SAFETY: each of these only makes a system call with harmless arguments.

@@ -10,14 +10,14 @@ use super::isolate::{Isolation, Limits, Measure, isolate};
 use super::seccomp;
 use super::spawn::{ARGUMENT, FIRST_DESCRIPTOR, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op};
-use crate::bind::{Generation, Request};
-use crate::hypervisor::Hypervisor;
-use crate::runner::{RunError, Runner};
-use crate::saved::{self, Digest, SavedError};
-use crate::sys::memory::{Mapping, Sharing};
-use crate::sys::pagemap::Pagemap;
-use crate::template::Template;
-use crate::vm::{Phase, Vm, VmError};
+use microvm::bind::{Generation, Request};
+use microvm::hypervisor::Hypervisor;
+use microvm::runner::{RunError, Runner};
+use microvm::saved::{self, Digest, SavedError};
+use microvm::sys::memory::{Mapping, Sharing};
+use microvm::sys::pagemap::Pagemap;
+use microvm::template::Template;
+use microvm::vm::{Phase, Vm, VmError};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::error::Error;
@@ -193,7 +193,7 @@ impl Shard {
         let (shard, set) = (self.clone(), all_set.clone());
         std::thread::Builder::new().name("reaper".into()).stack_size(256 << 10).spawn(move || {
             // Lowering one's own priority is always permitted.
-            let _ = crate::sys::set_thread_niceness(REAPER_NICENESS);
+            let _ = microvm::sys::set_thread_niceness(REAPER_NICENESS);
             set.wait();
             for (slot, vm) in reaping {
                 drop(vm);
@@ -203,7 +203,7 @@ impl Shard {
             }
         })?;
         all_set.wait();
-        let _ = crate::sys::set_thread_niceness(CONTROL_NICENESS);
+        let _ = microvm::sys::set_thread_niceness(CONTROL_NICENESS);
         let filtered = seccomp::install();
         report.note(Measure::Seccomp, filtered.as_ref().copied().map_err(|_| io::ErrorKind::Other.into()));
         filtered?;

@@ -1,10 +1,10 @@
 //! The parent's handle on one shard: which cells are taken, posting to them, waiting for answers. Decides nothing about VMs.
 
-use super::VmId;
-use crate::shard::isolate::{Isolation, Measure};
-use crate::shard::spawn::Child;
-use crate::shard::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, op, ready};
-use crate::sys::futex;
+use crate::VmId;
+use crate::isolate::{Isolation, Measure};
+use crate::spawn::Child;
+use crate::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, op, ready};
+use microvm::sys::futex;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -114,7 +114,7 @@ impl Shard {
     }
 
     /// How the process ended, where it has.
-    fn ended(&self) -> Option<crate::shard::spawn::Ended> {
+    fn ended(&self) -> Option<crate::spawn::Ended> {
         let mut poll = libc::pollfd { fd: self.child.handle().as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one structure that lives through the call.
         let ready = unsafe { libc::poll(&mut poll, 1, 0) };

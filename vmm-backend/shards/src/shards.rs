@@ -1,21 +1,15 @@
 //! The fleet: what the parent process calls. Every call blocks, has a limit, and may come from any thread; calls for different VMs do
 //! not wait for each other. VMs live in shard processes; this side holds only names, files of sleepers and the template.
 
-mod config;
-mod error;
-mod shard;
-mod supervisor;
-
-pub use config::{FleetConfig, Stage, VmId};
-pub use error::FleetError;
-
-use crate::bind::{Ack, Bind, Generation, Key, Request};
-use crate::shard::isolate::Isolation;
-use crate::shard::spawn::Ended;
-use crate::shard::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
-use crate::sys::check;
-use crate::template::Template;
-use shard::{NoAnswer, Shard};
+use crate::isolate::Isolation;
+use crate::shard::{NoAnswer, Shard};
+use crate::spawn::Ended;
+use crate::supervisor::{self, Recipe};
+use crate::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
+use crate::{ShardsConfig, ShardsError, Stage, VmId};
+use microvm::bind::{Ack, Bind, Generation, Key, Request};
+use microvm::sys::check;
+use microvm::template::Template;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -25,7 +19,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use supervisor::Recipe;
 
 /// A shard ended by itself, and these VMs with it. A new shard takes its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +54,7 @@ enum Place {
 }
 
 pub(crate) struct Inner {
-    config: FleetConfig,
+    pub(crate) config: ShardsConfig,
     shards: RwLock<Vec<Arc<Shard>>>,
     vms: Mutex<HashMap<VmId, Arc<Mutex<Place>>>>,
     next_vm: AtomicU64,
@@ -95,13 +88,13 @@ impl Inner {
     }
 
     /// A cell in the shard that has the least to do.
-    fn reserve(&self) -> Result<(Arc<Shard>, usize), FleetError> {
+    fn reserve(&self) -> Result<(Arc<Shard>, usize), ShardsError> {
         let shards = self.shards().clone();
         loop {
             let best =
                 shards.iter().filter_map(|shard| Some((shard.load()?, shard))).min_by_key(|(load, _)| *load);
             let Some((_, shard)) = best else {
-                return Err(FleetError::Full { vms_max: self.config.vms_max });
+                return Err(ShardsError::Full { vms_max: self.config.vms_max });
             };
             // Another thread may have taken the last cell since; then look again.
             if let Some(slot) = shard.reserve() {
@@ -112,7 +105,7 @@ impl Inner {
 }
 
 /// All shards of one template. Dropping it ends every shard and every VM.
-pub struct Fleet {
+pub struct Shards {
     inner: Arc<Inner>,
     wakeup: OwnedFd,
     supervisor: Option<JoinHandle<()>>,
@@ -123,17 +116,17 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(30);
 /// A first stage of sleep runs nothing.
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
-impl Fleet {
+impl Shards {
     /// Start the shards and wait until all are ready. Shards that end later, and their VMs, are told on the channel.
     ///
     /// # Errors
     /// Where no shard can be started or set up.
     pub fn launch(
-        config: FleetConfig,
+        config: ShardsConfig,
         template: &Arc<Template>,
-    ) -> Result<(Self, Receiver<Lost>), FleetError> {
+    ) -> Result<(Self, Receiver<Lost>), ShardsError> {
         let bounded = |what, value: usize, max| {
-            if (1..=max).contains(&value) { Ok(()) } else { Err(FleetError::Config { what, value, max }) }
+            if (1..=max).contains(&value) { Ok(()) } else { Err(ShardsError::Config { what, value, max }) }
         };
         bounded("vms_per_shard", config.vms_per_shard, VMS_PER_SHARD_MAX)?;
         bounded("runners_per_shard", config.runners_per_shard, VMS_PER_SHARD_MAX)?;
@@ -142,10 +135,10 @@ impl Fleet {
         let run_ahead = changes_threads_cheaply(&template.manifest().host.kernel);
         let recipe = Recipe::new(template, config.runners_per_shard, run_ahead)?;
         // SAFETY: takes no pointer.
-        let wakeup = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }).map_err(FleetError::Spawn)?;
+        let wakeup = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }).map_err(ShardsError::Spawn)?;
         // SAFETY: the call just made this descriptor and nobody else knows it.
         let wakeup = unsafe { OwnedFd::from_raw_fd(wakeup) };
-        let theirs = wakeup.try_clone().map_err(FleetError::Spawn)?;
+        let theirs = wakeup.try_clone().map_err(ShardsError::Spawn)?;
         let inner = Arc::new(Inner {
             config,
             shards: RwLock::default(),
@@ -167,19 +160,19 @@ impl Fleet {
                 supervisor::supervise(&recipe, &weak, &theirs, &to_receiver);
             }
         });
-        let supervisor = Some(supervisor.map_err(FleetError::Spawn)?);
+        let supervisor = Some(supervisor.map_err(ShardsError::Spawn)?);
         let fleet = Self { inner, wakeup, supervisor };
         match launched.recv() {
             Ok(outcome) => outcome.map(|()| (fleet, lost)),
-            Err(_) => Err(FleetError::Spawn(io::Error::other("the thread that starts shards panicked"))),
+            Err(_) => Err(ShardsError::Spawn(io::Error::other("the thread that starts shards panicked"))),
         }
     }
 
     /// Boot: fork the template. The VM is ready and waits for its start.
     ///
     /// # Errors
-    /// [`FleetError::Full`] where there is no room.
-    pub fn boot(&self) -> Result<VmId, FleetError> {
+    /// [`ShardsError::Full`] where there is no room.
+    pub fn boot(&self) -> Result<VmId, ShardsError> {
         let vm = VmId(self.inner.next_vm.fetch_add(1, Ordering::Relaxed));
         let (shard, slot) = self.inner.reserve()?;
         self.control(vm, &shard, slot, &Command::new(op::BOOT, CONTROL_LIMIT), None)
@@ -193,9 +186,9 @@ impl Fleet {
     /// Start: bind the user's data with fresh entropy and a new generation, and let the VM run until it acknowledges.
     ///
     /// # Errors
-    /// [`FleetError::TimedOut`] and [`FleetError::Failed`] where the guest does not acknowledge correctly within `limit`; the VM is
+    /// [`ShardsError::TimedOut`] and [`ShardsError::Failed`] where the guest does not acknowledge correctly within `limit`; the VM is
     /// gone then.
-    pub fn start(&self, vm: VmId, bind: &Bind, limit: Duration) -> Result<Ack, FleetError> {
+    pub fn start(&self, vm: VmId, bind: &Bind, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
             let command = Command::new(op::START, limit).with_bind(bind);
             self.run_for_ack(vm, place, command)
@@ -205,8 +198,8 @@ impl Fleet {
     /// Let the guest do one request.
     ///
     /// # Errors
-    /// [`FleetError::Guest`] where it refuses.
-    pub fn request(&self, vm: VmId, request: Request, limit: Duration) -> Result<[u64; 4], FleetError> {
+    /// [`ShardsError::Guest`] where it refuses.
+    pub fn request(&self, vm: VmId, request: Request, limit: Duration) -> Result<[u64; 4], ShardsError> {
         self.with(vm, |place| {
             let mut command = Command::new(op::REQUEST, limit);
             (command.kind, command.args) = request.encode();
@@ -218,7 +211,7 @@ impl Fleet {
     ///
     /// # Errors
     /// Where it is not started, or its file cannot be made or written; it is as it was, or asleep in the first stage.
-    pub fn sleep(&self, vm: VmId, stage: Stage) -> Result<(), FleetError> {
+    pub fn sleep(&self, vm: VmId, stage: Stage) -> Result<(), ShardsError> {
         self.with(vm, |place| match stage {
             Stage::Kept => self.run(vm, place, &Command::new(op::SLEEP, SLEEP_LIMIT)).map(drop),
             Stage::Saved => self.save(vm, place),
@@ -228,8 +221,8 @@ impl Fleet {
     /// Wake a VM from either stage. Its memory is as it was; generation, entropy and wall clock are new.
     ///
     /// # Errors
-    /// As [`Fleet::start`]; [`FleetError::Full`] where a saved sleeper finds no room, and it stays saved then.
-    pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, FleetError> {
+    /// As [`Shards::start`]; [`ShardsError::Full`] where a saved sleeper finds no room, and it stays saved then.
+    pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
             if let Place::Saved { file, digest } = place {
                 let (shard, slot) = self.inner.reserve()?;
@@ -246,8 +239,8 @@ impl Fleet {
     /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that key.
     ///
     /// # Errors
-    /// [`FleetError::Refused`] for any other key.
-    pub fn recycle(&self, vm: VmId, key: &Key) -> Result<(), FleetError> {
+    /// [`ShardsError::Refused`] for any other key.
+    pub fn recycle(&self, vm: VmId, key: &Key) -> Result<(), ShardsError> {
         self.with(vm, |place| match place {
             Place::Live { shard, slot } => {
                 let command = Command::new(op::RECYCLE, CONTROL_LIMIT).with_key(key);
@@ -255,17 +248,17 @@ impl Fleet {
                 self.tidy(vm, place, outcome).map(drop)
             }
             Place::Saved { .. } => {
-                Err(FleetError::Refused { vm, text: "saved to a file: wake it first".into() })
+                Err(ShardsError::Refused { vm, text: "saved to a file: wake it first".into() })
             }
-            Place::Gone => Err(FleetError::Unknown(vm)),
+            Place::Gone => Err(ShardsError::Unknown(vm)),
         })
     }
 
     /// End a VM, after what is being done with it, if anything, has come to its end or limit. Its memory is back when this returns.
     ///
     /// # Errors
-    /// [`FleetError::Unknown`] where it has ended already.
-    pub fn stop(&self, vm: VmId) -> Result<(), FleetError> {
+    /// [`ShardsError::Unknown`] where it has ended already.
+    pub fn stop(&self, vm: VmId) -> Result<(), ShardsError> {
         self.with(vm, |place| {
             whole(self.inner.vms.lock()).remove(&vm);
             match std::mem::replace(place, Place::Gone) {
@@ -276,7 +269,7 @@ impl Fleet {
                     outcome.map(drop)
                 }
                 Place::Saved { .. } => Ok(()),
-                Place::Gone => Err(FleetError::Unknown(vm)),
+                Place::Gone => Err(ShardsError::Unknown(vm)),
             }
         })
     }
@@ -300,45 +293,45 @@ impl Fleet {
     fn with<T>(
         &self,
         vm: VmId,
-        act: impl FnOnce(&mut Place) -> Result<T, FleetError>,
-    ) -> Result<T, FleetError> {
-        let place = whole(self.inner.vms.lock()).get(&vm).cloned().ok_or(FleetError::Unknown(vm))?;
+        act: impl FnOnce(&mut Place) -> Result<T, ShardsError>,
+    ) -> Result<T, ShardsError> {
+        let place = whole(self.inner.vms.lock()).get(&vm).cloned().ok_or(ShardsError::Unknown(vm))?;
         let mut place: MutexGuard<'_, Place> = whole(place.lock());
         act(&mut place)
     }
 
     /// Have a runner do it; a VM that did not survive it is forgotten.
-    fn run(&self, vm: VmId, place: &mut Place, command: &Command) -> Result<Answer, FleetError> {
+    fn run(&self, vm: VmId, place: &mut Place, command: &Command) -> Result<Answer, ShardsError> {
         match place {
             Place::Live { shard, slot } => {
                 let outcome = judge(vm, shard, shard.run(*slot, command));
                 self.tidy(vm, place, outcome)
             }
             Place::Saved { .. } => {
-                Err(FleetError::Refused { vm, text: "saved to a file: wake it first".into() })
+                Err(ShardsError::Refused { vm, text: "saved to a file: wake it first".into() })
             }
-            Place::Gone => Err(FleetError::Unknown(vm)),
+            Place::Gone => Err(ShardsError::Unknown(vm)),
         }
     }
 
-    fn run_for_ack(&self, vm: VmId, place: &mut Place, mut command: Command) -> Result<Ack, FleetError> {
+    fn run_for_ack(&self, vm: VmId, place: &mut Place, mut command: Command) -> Result<Ack, ShardsError> {
         let generation = self.inner.next_generation.fetch_add(1, Ordering::Relaxed);
         command.generation = generation;
         let [proof, ..] = self.run(vm, place, &command)?.values;
         Ok(Ack { generation: Generation(generation), proof })
     }
 
-    fn save(&self, vm: VmId, place: &mut Place) -> Result<(), FleetError> {
+    fn save(&self, vm: VmId, place: &mut Place) -> Result<(), ShardsError> {
         let (shard, slot) = match place {
             Place::Live { shard, slot } => (shard.clone(), *slot),
             Place::Saved { .. } => {
-                return Err(FleetError::Refused { vm, text: "saved to a file already".into() });
+                return Err(ShardsError::Refused { vm, text: "saved to a file already".into() });
             }
-            Place::Gone => return Err(FleetError::Unknown(vm)),
+            Place::Gone => return Err(ShardsError::Unknown(vm)),
         };
         let directory = &self.inner.config.sleep_directory;
-        let file = crate::saved::nameless_file(directory)
-            .map_err(|source| FleetError::SleepFile { directory: directory.clone(), source })?;
+        let file = microvm::saved::nameless_file(directory)
+            .map_err(|source| ShardsError::SleepFile { directory: directory.clone(), source })?;
         let outcome = self.control(vm, &shard, slot, &Command::new(op::SAVE, CONTROL_LIMIT), Some(&file));
         let [low, high, ..] = self.tidy(vm, place, outcome)?.values;
         shard.release(slot);
@@ -353,7 +346,7 @@ impl Fleet {
         slot: usize,
         command: &Command,
         file: Option<&File>,
-    ) -> Result<Answer, FleetError> {
+    ) -> Result<Answer, ShardsError> {
         judge(vm, shard, shard.control(slot, command, file.map(AsFd::as_fd)))
     }
 
@@ -364,14 +357,14 @@ impl Fleet {
         shard: Arc<Shard>,
         slot: usize,
         keep: impl FnOnce(Place) -> T,
-    ) -> Result<(), FleetError> {
+    ) -> Result<(), ShardsError> {
         let (lost, number) = (shard.clone(), shard.number);
         keep(Place::Live { shard, slot });
         if lost.occupy(slot, vm) {
             return Ok(());
         }
         self.inner.forget(&[vm]);
-        Err(FleetError::ShardLost { vm, shard: number })
+        Err(ShardsError::ShardLost { vm, shard: number })
     }
 
     /// Forget a VM that did not survive what was done with it.
@@ -379,8 +372,8 @@ impl Fleet {
         &self,
         vm: VmId,
         place: &mut Place,
-        outcome: Result<Answer, FleetError>,
-    ) -> Result<Answer, FleetError> {
+        outcome: Result<Answer, ShardsError>,
+    ) -> Result<Answer, ShardsError> {
         if let Err(error) = &outcome
             && error.ends_vm()
         {
@@ -396,15 +389,15 @@ impl Fleet {
         outcome
     }
 
-    fn end_if_gone(&self, vm: VmId, error: &FleetError) {
+    fn end_if_gone(&self, vm: VmId, error: &ShardsError) {
         // A shard that ends while it loads takes nothing along: the file is still here.
-        if matches!(error, FleetError::Failed { .. } | FleetError::TimedOut { .. }) {
+        if matches!(error, ShardsError::Failed { .. } | ShardsError::TimedOut { .. }) {
             self.inner.forget(&[vm]);
         }
     }
 }
 
-impl Drop for Fleet {
+impl Drop for Shards {
     fn drop(&mut self) {
         self.inner.closing.store(true, Ordering::Release);
         let one = 1_u64.to_ne_bytes();
@@ -426,27 +419,27 @@ impl Drop for Fleet {
 }
 
 /// An answer, or what its absence means.
-fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<Answer, FleetError> {
+fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<Answer, ShardsError> {
     let shard = shard.number;
     let answer = match outcome {
         Ok(answer) => answer,
-        Err(NoAnswer::NotBegun) => return Err(FleetError::Busy { vm, shard }),
-        Err(NoAnswer::Lost) => return Err(FleetError::ShardLost { vm, shard }),
-        Err(NoAnswer::Stuck) => return Err(FleetError::ShardStuck { vm, shard }),
+        Err(NoAnswer::NotBegun) => return Err(ShardsError::Busy { vm, shard }),
+        Err(NoAnswer::Lost) => return Err(ShardsError::ShardLost { vm, shard }),
+        Err(NoAnswer::Stuck) => return Err(ShardsError::ShardStuck { vm, shard }),
     };
     let text = answer.read_text();
     match answer.code {
         code::OK => Ok(answer),
-        code::TIMED_OUT => Err(FleetError::TimedOut { vm, text }),
-        code::GUEST => Err(FleetError::Guest { vm, text }),
-        code::REFUSED => Err(FleetError::Refused { vm, text }),
-        _ => Err(FleetError::Failed { vm, text }),
+        code::TIMED_OUT => Err(ShardsError::TimedOut { vm, text }),
+        code::GUEST => Err(ShardsError::Guest { vm, text }),
+        code::REFUSED => Err(ShardsError::Refused { vm, text }),
+        _ => Err(ShardsError::Failed { vm, text }),
     }
 }
 
 /// Whether a vCPU may run on one thread and then on another at no cost. Linux before 6.13 waits for an RCU grace period then, which
 /// takes milliseconds; there a fork does not run ahead on the thread that made it.
-pub(crate) fn changes_threads_cheaply(kernel: &str) -> bool {
+pub fn changes_threads_cheaply(kernel: &str) -> bool {
     let mut numbers = kernel.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     version >= (6, 13)

@@ -1,7 +1,7 @@
 //! Starting a shard process: the same program again, with nothing of the parent's but the descriptors that a shard needs, in
 //! a PID namespace of its own where that is permitted. Knows nothing of VMs.
 
-use crate::sys::check;
+use microvm::sys::check;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;

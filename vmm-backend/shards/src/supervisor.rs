@@ -1,14 +1,15 @@
 //! The thread that starts shards, sees them end, tells which VMs went with them, and starts new ones in their place. It lives as long
 //! as the fleet, because the kernel ties a shard's life to the thread that started it.
 
-use super::shard::Shard;
-use super::{FleetError, Inner, Lost};
-use crate::shard::spawn::{Ended, spawn};
-use crate::shard::wire::{BOARD_BYTES, Board};
-use crate::shard::{Setup, encode_setup};
-use crate::sys::check;
-use crate::sys::memory::{SEALS, memory_file, seal};
-use crate::template::Template;
+use crate::serve::{Setup, encode_setup};
+use crate::shard::Shard;
+use crate::shards::Inner;
+use crate::spawn::{Ended, spawn};
+use crate::wire::{BOARD_BYTES, Board};
+use crate::{Lost, ShardsError};
+use microvm::sys::check;
+use microvm::sys::memory::{SEALS, memory_file, seal};
+use microvm::template::Template;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -30,8 +31,12 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    pub(crate) fn new(template: &Arc<Template>, runners: usize, run_ahead: bool) -> Result<Self, FleetError> {
-        let device = File::options().read(true).write(true).open("/dev/kvm").map_err(FleetError::Device)?;
+    pub(crate) fn new(
+        template: &Arc<Template>,
+        runners: usize,
+        run_ahead: bool,
+    ) -> Result<Self, ShardsError> {
+        let device = File::options().read(true).write(true).open("/dev/kvm").map_err(ShardsError::Device)?;
         let description = template.description()?;
         let file = |own_pid_namespace| {
             let setup = Setup {
@@ -41,14 +46,14 @@ impl Recipe {
                 memory_bytes: template.manifest().memory_bytes,
                 template: description.clone(),
             };
-            let encoded = encode_setup(&setup).map_err(crate::template::TemplateError::from)?;
+            let encoded = encode_setup(&setup).map_err(microvm::template::TemplateError::from)?;
             let sealed = || {
                 let file = memory_file(c"warmpool-setup", encoded.len() as u64)?;
                 file.write_all_at(&encoded, 0)?;
                 seal(&file, SEALS)?;
                 Ok(file)
             };
-            sealed().map_err(FleetError::Spawn)
+            sealed().map_err(ShardsError::Spawn)
         };
         Ok(Self { template: template.clone(), device, setup: [file(false)?, file(true)?] })
     }
@@ -85,14 +90,14 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Start this many shards and wait until each is ready.
-pub(crate) fn start_all(recipe: &Recipe, inner: &Inner, shards: usize) -> Result<(), FleetError> {
+pub(crate) fn start_all(recipe: &Recipe, inner: &Inner, shards: usize) -> Result<(), ShardsError> {
     // All first, then wait, so that they set themselves up side by side.
     let started: Vec<_> = (0..shards)
         .map(|number| recipe.start(number, inner))
         .collect::<io::Result<_>>()
-        .map_err(FleetError::Spawn)?;
+        .map_err(ShardsError::Spawn)?;
     for shard in &started {
-        shard.wait_ready().map_err(|text| FleetError::Setup { shard: shard.number, text })?;
+        shard.wait_ready().map_err(|text| ShardsError::Setup { shard: shard.number, text })?;
     }
     *inner.shards_mut() = started;
     Ok(())

@@ -2,10 +2,10 @@
 //! runner. 32 VMs per shard is one word, so posting is one atomic OR and one futex wake. Neither side believes what it
 //! reads here: values are copied out first and checked after.
 
-use crate::bind::{Bind, Key};
-use crate::guest::mailbox::{KEY_BYTES_MAX, URL_BYTES_MAX};
-use crate::sys::futex;
-use crate::sys::memory::{Mapping, Sharing};
+use microvm::bind::{Bind, Key};
+use microvm::guest::mailbox::{KEY_BYTES_MAX, URL_BYTES_MAX};
+use microvm::sys::futex;
+use microvm::sys::memory::{Mapping, Sharing};
 use std::fs::File;
 use std::io;
 use std::mem::offset_of;

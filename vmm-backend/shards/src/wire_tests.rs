@@ -1,7 +1,7 @@
 //! Tests of the board: both sides in one process, on threads.
 
 use super::*;
-use crate::sys::memory::memory_file;
+use microvm::sys::memory::memory_file;
 use std::sync::Arc;
 
 fn board() -> Arc<Board> {

@@ -1,20 +1,21 @@
 //! Processes that die: a shard takes only its own VMs, and the parent takes everything with it.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
 mod common;
 
-use common::{LIMIT, bind, config, fleet};
+use common::{LIMIT, bind, config, launch};
+use microvm::bind::Request;
+use shards::spawn::Ended;
+use shards::{Lost, ShardsError, Stage, VmId};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use vmm_backend::bind::Request;
-use vmm_backend::host::{FleetError, Lost, Stage, VmId};
-use vmm_backend::shard::spawn::Ended;
 
 fn kill(pid: i32) {
-    // SAFETY: numbers only; the process is a shard of this test's fleet, or this test's child.
+    // SAFETY: numbers only; the process is a shard of this test's shards, or this test's child.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
 }
 
@@ -43,27 +44,27 @@ fn stopped(pid: i32) -> bool {
 fn a_shard_killed_in_a_burst_takes_only_its_own_vms_and_is_replaced() {
     let mut config = config(32);
     config.vms_per_shard = 8;
-    let Some((fleet, lost)) = fleet(config) else { return };
-    let vms: Vec<VmId> = (0..32).map(|_| fleet.boot().unwrap()).collect();
+    let Some((shards, lost)) = launch(config) else { return };
+    let vms: Vec<VmId> = (0..32).map(|_| shards.boot().unwrap()).collect();
     for vm in &vms {
-        fleet.start(*vm, &bind("user"), LIMIT).unwrap();
-        fleet.request(*vm, Request::Add(vm.0), LIMIT).unwrap();
+        shards.start(*vm, &bind("user"), LIMIT).unwrap();
+        shards.request(*vm, Request::Add(vm.0), LIMIT).unwrap();
     }
     // A saved sleeper is in no shard.
-    fleet.sleep(vms[0], Stage::Saved).unwrap();
-    let victim = fleet.shards()[1];
+    shards.sleep(vms[0], Stage::Saved).unwrap();
+    let victim = shards.shards()[1];
     let failed = std::thread::scope(|scope| {
         let bursts: Vec<_> = vms[1..]
             .chunks(8)
             .map(|vms| {
-                let fleet = &fleet;
+                let shards = &shards;
                 scope.spawn(move || {
                     let mut failed = HashSet::new();
                     for turn in 0..60 {
                         for vm in vms {
-                            match fleet.request(*vm, Request::Get, LIMIT) {
+                            match shards.request(*vm, Request::Get, LIMIT) {
                                 Ok([value, ..]) => assert_eq!(value, vm.0, "turn {turn}"),
-                                Err(FleetError::ShardLost { .. } | FleetError::Unknown(_)) => {
+                                Err(ShardsError::ShardLost { .. } | ShardsError::Unknown(_)) => {
                                     failed.insert(*vm);
                                 }
                                 Err(other) => panic!("{other}"),
@@ -86,35 +87,35 @@ fn a_shard_killed_in_a_burst_takes_only_its_own_vms_and_is_replaced() {
     assert_eq!(report.vms.len(), victim.vms);
     assert!(failed.iter().all(|vm| report.vms.contains(vm)), "a VM of another shard failed");
     for vm in &vms {
-        match fleet.request(*vm, Request::Get, LIMIT) {
+        match shards.request(*vm, Request::Get, LIMIT) {
             Ok([value, ..]) => assert!(value == vm.0 && !report.vms.contains(vm)),
-            Err(FleetError::Unknown(_)) => assert!(report.vms.contains(vm)),
-            Err(FleetError::Refused { .. }) => assert_eq!(*vm, vms[0]),
+            Err(ShardsError::Unknown(_)) => assert!(report.vms.contains(vm)),
+            Err(ShardsError::Refused { .. }) => assert_eq!(*vm, vms[0]),
             Err(other) => panic!("{other}"),
         }
     }
-    fleet.wake(vms[0], LIMIT).unwrap();
-    assert_eq!(fleet.request(vms[0], Request::Get, LIMIT).unwrap()[0], vms[0].0);
+    shards.wake(vms[0], LIMIT).unwrap();
+    assert_eq!(shards.request(vms[0], Request::Get, LIMIT).unwrap()[0], vms[0].0);
     // A new shard takes its place, and there is room again.
     let start = Instant::now();
-    while fleet.shards().len() < 4 {
+    while shards.shards().len() < 4 {
         assert!(start.elapsed() < Duration::from_secs(10), "the shard was not replaced");
         std::thread::sleep(Duration::from_millis(5));
     }
     let room = 32 - (vms.len() - report.vms.len());
     for _ in 0..room {
-        let vm = fleet.boot().unwrap();
-        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+        let vm = shards.boot().unwrap();
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
     }
     assert!(lost.try_recv().is_err(), "no other shard ended");
 }
 
 #[test]
 fn a_stopped_shard_is_noticed_and_killed() {
-    let Some((fleet, lost)) = fleet(config(2)) else { return };
-    let vm = fleet.boot().unwrap();
-    fleet.start(vm, &bind("user"), LIMIT).unwrap();
-    let pid = fleet.shards()[0].pid;
+    let Some((shards, lost)) = launch(config(2)) else { return };
+    let vm = shards.boot().unwrap();
+    shards.start(vm, &bind("user"), LIMIT).unwrap();
+    let pid = shards.shards()[0].pid;
     // SAFETY: numbers only; the process is this test's shard.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
     let start = Instant::now();
@@ -122,12 +123,12 @@ fn a_stopped_shard_is_noticed_and_killed() {
         assert!(start.elapsed() < Duration::from_secs(10), "the shard does not stop");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let error = fleet.request(vm, Request::Get, Duration::from_millis(100)).unwrap_err();
-    assert!(matches!(error, FleetError::ShardStuck { .. }), "{error}");
+    let error = shards.request(vm, Request::Get, Duration::from_millis(100)).unwrap_err();
+    assert!(matches!(error, ShardsError::ShardStuck { .. }), "{error}");
     let report = lost.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(report.ended, Ended::Killed(libc::SIGKILL));
     assert_eq!(report.vms, [vm]);
-    assert!(matches!(fleet.request(vm, Request::Get, LIMIT), Err(FleetError::Unknown(_))));
+    assert!(matches!(shards.request(vm, Request::Get, LIMIT), Err(ShardsError::Unknown(_))));
 }
 
 #[test]
@@ -136,13 +137,13 @@ fn dropping_a_fleet_leaves_no_process_and_no_file() {
     std::fs::create_dir(&directory).unwrap();
     let mut config = config(40);
     config.sleep_directory = directory.clone();
-    if let Some((fleet, _lost)) = fleet(config) {
-        let vm = fleet.boot().unwrap();
-        fleet.start(vm, &bind("user"), LIMIT).unwrap();
-        fleet.sleep(vm, Stage::Saved).unwrap();
+    if let Some((shards, _lost)) = launch(config) {
+        let vm = shards.boot().unwrap();
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
+        shards.sleep(vm, Stage::Saved).unwrap();
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "the file has a name");
-        let pids: Vec<i32> = fleet.shards().iter().map(|shard| shard.pid).collect();
-        drop(fleet);
+        let pids: Vec<i32> = shards.shards().iter().map(|shard| shard.pid).collect();
+        drop(shards);
         for pid in pids {
             assert!(
                 !std::path::Path::new(&format!("/proc/{pid}")).exists(),
@@ -160,19 +161,19 @@ fn parent_that_is_killed() {
     if std::env::var_os("WARMPOOL_TEST_PARENT").is_none() {
         return;
     }
-    let Some((fleet, _lost)) = fleet(config(40)) else { return };
+    let Some((shards, _lost)) = launch(config(40)) else { return };
     for _ in 0..10 {
-        let vm = fleet.boot().unwrap();
-        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+        let vm = shards.boot().unwrap();
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
     }
-    let vm = fleet.boot().unwrap();
-    fleet.start(vm, &bind("user"), LIMIT).unwrap();
-    for shard in fleet.shards() {
+    let vm = shards.boot().unwrap();
+    shards.start(vm, &bind("user"), LIMIT).unwrap();
+    for shard in shards.shards() {
         println!("shard {}", shard.pid);
     }
     println!("ready");
     // Be killed while a guest runs.
-    let _ = fleet.request(vm, Request::Spin(u64::MAX), Duration::from_secs(60));
+    let _ = shards.request(vm, Request::Spin(u64::MAX), Duration::from_secs(60));
 }
 
 #[test]

@@ -1,167 +1,168 @@
-//! The fleet from its caller's side: many VMs, many threads, both stages of sleep, guests that misbehave, and nothing left behind.
+//! The shards from its caller's side: many VMs, many threads, both stages of sleep, guests that misbehave, and nothing left behind.
 
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
 mod common;
 
-use common::{ANSWERS_ONCE, LIMIT, MEMORY_BYTES, NEVER_ANSWERS, bind, config, fleet, hypervisor};
+use common::{ANSWERS_ONCE, LIMIT, MEMORY_BYTES, NEVER_ANSWERS, bind, config, hypervisor, launch};
+use microvm::bind::{Key, Request};
+use microvm::template::Template;
+use shards::isolate::Measure;
+use shards::{Shards, ShardsError, Stage, VmId};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use vmm_backend::bind::{Key, Request};
-use vmm_backend::host::{Fleet, FleetError, Stage, VmId};
-use vmm_backend::shard::isolate::Measure;
-use vmm_backend::template::Template;
 
 #[test]
 fn a_vm_lives_from_boot_to_stop() {
-    let Some((fleet, _lost)) = fleet(config(4)) else { return };
-    let vm = fleet.boot().unwrap();
-    let error = fleet.request(vm, Request::Get, LIMIT).unwrap_err();
-    assert!(matches!(error, FleetError::Refused { .. }), "{error}");
-    let first = fleet.start(vm, &bind("user"), LIMIT).unwrap();
-    assert_eq!(fleet.request(vm, Request::Add(41), LIMIT).unwrap()[0], 41);
-    assert!(matches!(fleet.start(vm, &bind("user"), LIMIT), Err(FleetError::Refused { .. })));
-    fleet.sleep(vm, Stage::Kept).unwrap();
-    assert!(matches!(fleet.request(vm, Request::Get, LIMIT), Err(FleetError::Refused { .. })));
-    let second = fleet.wake(vm, LIMIT).unwrap();
+    let Some((shards, _lost)) = launch(config(4)) else { return };
+    let vm = shards.boot().unwrap();
+    let error = shards.request(vm, Request::Get, LIMIT).unwrap_err();
+    assert!(matches!(error, ShardsError::Refused { .. }), "{error}");
+    let first = shards.start(vm, &bind("user"), LIMIT).unwrap();
+    assert_eq!(shards.request(vm, Request::Add(41), LIMIT).unwrap()[0], 41);
+    assert!(matches!(shards.start(vm, &bind("user"), LIMIT), Err(ShardsError::Refused { .. })));
+    shards.sleep(vm, Stage::Kept).unwrap();
+    assert!(matches!(shards.request(vm, Request::Get, LIMIT), Err(ShardsError::Refused { .. })));
+    let second = shards.wake(vm, LIMIT).unwrap();
     assert!(second.generation > first.generation);
-    fleet.sleep(vm, Stage::Saved).unwrap();
-    assert!(matches!(fleet.request(vm, Request::Get, LIMIT), Err(FleetError::Refused { .. })));
-    assert_eq!(fleet.shards().iter().map(|shard| shard.vms).sum::<usize>(), 0);
-    fleet.wake(vm, LIMIT).unwrap();
-    assert_eq!(fleet.request(vm, Request::Add(1), LIMIT).unwrap()[0], 42);
-    fleet.stop(vm).unwrap();
-    assert!(matches!(fleet.stop(vm), Err(FleetError::Unknown(gone)) if gone == vm));
+    shards.sleep(vm, Stage::Saved).unwrap();
+    assert!(matches!(shards.request(vm, Request::Get, LIMIT), Err(ShardsError::Refused { .. })));
+    assert_eq!(shards.shards().iter().map(|shard| shard.vms).sum::<usize>(), 0);
+    shards.wake(vm, LIMIT).unwrap();
+    assert_eq!(shards.request(vm, Request::Add(1), LIMIT).unwrap()[0], 42);
+    shards.stop(vm).unwrap();
+    assert!(matches!(shards.stop(vm), Err(ShardsError::Unknown(gone)) if gone == vm));
 }
 
 #[test]
 fn a_sleeper_goes_from_the_first_stage_to_the_second_and_makes_room() {
-    let Some((fleet, _lost)) = fleet(config(1)) else { return };
-    let sleeper = fleet.boot().unwrap();
-    fleet.start(sleeper, &bind("user"), LIMIT).unwrap();
-    fleet.request(sleeper, Request::Add(7), LIMIT).unwrap();
-    fleet.sleep(sleeper, Stage::Kept).unwrap();
-    assert!(matches!(fleet.boot(), Err(FleetError::Full { vms_max: 1 })));
-    fleet.sleep(sleeper, Stage::Saved).unwrap();
-    let other = fleet.boot().unwrap();
-    let error = fleet.wake(sleeper, LIMIT).unwrap_err();
-    assert!(matches!(error, FleetError::Full { .. }), "{error}");
-    fleet.stop(other).unwrap();
-    fleet.wake(sleeper, LIMIT).unwrap();
-    assert_eq!(fleet.request(sleeper, Request::Get, LIMIT).unwrap()[0], 7);
+    let Some((shards, _lost)) = launch(config(1)) else { return };
+    let sleeper = shards.boot().unwrap();
+    shards.start(sleeper, &bind("user"), LIMIT).unwrap();
+    shards.request(sleeper, Request::Add(7), LIMIT).unwrap();
+    shards.sleep(sleeper, Stage::Kept).unwrap();
+    assert!(matches!(shards.boot(), Err(ShardsError::Full { vms_max: 1 })));
+    shards.sleep(sleeper, Stage::Saved).unwrap();
+    let other = shards.boot().unwrap();
+    let error = shards.wake(sleeper, LIMIT).unwrap_err();
+    assert!(matches!(error, ShardsError::Full { .. }), "{error}");
+    shards.stop(other).unwrap();
+    shards.wake(sleeper, LIMIT).unwrap();
+    assert_eq!(shards.request(sleeper, Request::Get, LIMIT).unwrap()[0], 7);
 }
 
 #[test]
 fn a_sleeper_that_cannot_be_written_stays_awake() {
     let mut config = config(1);
     config.sleep_directory = "/nonexistent/warmpool".into();
-    let Some((fleet, _lost)) = fleet(config) else { return };
-    let vm = fleet.boot().unwrap();
-    fleet.start(vm, &bind("user"), LIMIT).unwrap();
-    assert!(matches!(fleet.sleep(vm, Stage::Saved), Err(FleetError::SleepFile { .. })));
-    assert_eq!(fleet.request(vm, Request::Add(1), LIMIT).unwrap()[0], 1);
+    let Some((shards, _lost)) = launch(config) else { return };
+    let vm = shards.boot().unwrap();
+    shards.start(vm, &bind("user"), LIMIT).unwrap();
+    assert!(matches!(shards.sleep(vm, Stage::Saved), Err(ShardsError::SleepFile { .. })));
+    assert_eq!(shards.request(vm, Request::Add(1), LIMIT).unwrap()[0], 1);
 }
 
 #[test]
 fn many_threads_use_many_vms_of_many_shards() {
     let mut config = config(64);
     config.vms_per_shard = 16;
-    let Some((fleet, _lost)) = fleet(config) else { return };
+    let Some((shards, _lost)) = launch(config) else { return };
     let proofs = Mutex::new(HashSet::new());
     std::thread::scope(|scope| {
         for thread in 0..8_u64 {
-            let (fleet, proofs) = (&fleet, &proofs);
+            let (shards, proofs) = (&shards, &proofs);
             scope.spawn(move || {
                 for turn in 0..12 {
                     let key = format!("{thread}/{turn}");
-                    let vm = fleet.boot().unwrap();
-                    let ack = fleet.start(vm, &bind(&key), LIMIT).unwrap();
+                    let vm = shards.boot().unwrap();
+                    let ack = shards.start(vm, &bind(&key), LIMIT).unwrap();
                     assert!(proofs.lock().unwrap().insert((ack.generation, ack.proof)));
-                    let sum = fleet.request(vm, Request::Add(thread * 1000 + turn), LIMIT).unwrap()[0];
+                    let sum = shards.request(vm, Request::Add(thread * 1000 + turn), LIMIT).unwrap()[0];
                     assert_eq!(sum, thread * 1000 + turn);
                     let stage = if turn % 2 == 0 { Stage::Kept } else { Stage::Saved };
-                    fleet.sleep(vm, stage).unwrap();
-                    fleet.wake(vm, LIMIT).unwrap();
-                    assert_eq!(fleet.request(vm, Request::Get, LIMIT).unwrap()[0], sum);
-                    fleet.stop(vm).unwrap();
+                    shards.sleep(vm, stage).unwrap();
+                    shards.wake(vm, LIMIT).unwrap();
+                    assert_eq!(shards.request(vm, Request::Get, LIMIT).unwrap()[0], sum);
+                    shards.stop(vm).unwrap();
                 }
             });
         }
     });
     let generations: HashSet<_> = proofs.into_inner().unwrap().into_iter().map(|(g, _)| g).collect();
     assert_eq!(generations.len(), 96);
-    assert_eq!(fleet.shards().iter().map(|shard| shard.vms).sum::<usize>(), 0);
+    assert_eq!(shards.shards().iter().map(|shard| shard.vms).sum::<usize>(), 0);
 }
 
 #[test]
 fn recycling_through_a_shard_is_for_the_same_key_only() {
-    let Some((fleet, _lost)) = fleet(config(1)) else { return };
-    let vm = fleet.boot().unwrap();
-    fleet.start(vm, &bind("mine"), LIMIT).unwrap();
-    fleet.request(vm, Request::Add(5), LIMIT).unwrap();
-    let error = fleet.recycle(vm, &Key::new("yours").unwrap()).unwrap_err();
-    assert!(matches!(error, FleetError::Refused { .. }), "{error}");
-    fleet.recycle(vm, &Key::new("mine").unwrap()).unwrap();
-    assert!(matches!(fleet.start(vm, &bind("yours"), LIMIT), Err(FleetError::Refused { .. })));
-    fleet.start(vm, &bind("mine"), LIMIT).unwrap();
-    assert_eq!(fleet.request(vm, Request::Get, LIMIT).unwrap()[0], 0);
+    let Some((shards, _lost)) = launch(config(1)) else { return };
+    let vm = shards.boot().unwrap();
+    shards.start(vm, &bind("mine"), LIMIT).unwrap();
+    shards.request(vm, Request::Add(5), LIMIT).unwrap();
+    let error = shards.recycle(vm, &Key::new("yours").unwrap()).unwrap_err();
+    assert!(matches!(error, ShardsError::Refused { .. }), "{error}");
+    shards.recycle(vm, &Key::new("mine").unwrap()).unwrap();
+    assert!(matches!(shards.start(vm, &bind("yours"), LIMIT), Err(ShardsError::Refused { .. })));
+    shards.start(vm, &bind("mine"), LIMIT).unwrap();
+    assert_eq!(shards.request(vm, Request::Get, LIMIT).unwrap()[0], 0);
 }
 
 #[test]
 fn a_hung_guest_is_dropped_in_time_and_holds_up_nobody() {
     let mut config = config(8);
     config.vms_per_shard = 8;
-    let Some((fleet, _lost)) = fleet(config) else { return };
-    let [hung, fine] = [fleet.boot().unwrap(), fleet.boot().unwrap()];
+    let Some((shards, _lost)) = launch(config) else { return };
+    let [hung, fine] = [shards.boot().unwrap(), shards.boot().unwrap()];
     for vm in [hung, fine] {
-        fleet.start(vm, &bind("user"), LIMIT).unwrap();
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
     }
     let limit = Duration::from_secs(4);
     std::thread::scope(|scope| {
-        let hanging = scope.spawn(|| fleet.request(hung, Request::Spin(u64::MAX), limit));
+        let hanging = scope.spawn(|| shards.request(hung, Request::Spin(u64::MAX), limit));
         std::thread::sleep(Duration::from_millis(100));
         let start = Instant::now();
         for turn in 1..=20 {
-            assert_eq!(fleet.request(fine, Request::Add(1), LIMIT).unwrap()[0], turn);
+            assert_eq!(shards.request(fine, Request::Add(1), LIMIT).unwrap()[0], turn);
         }
         assert!(start.elapsed() < Duration::from_secs(3), "the hung guest held the shard up");
         let error = hanging.join().unwrap().unwrap_err();
-        assert!(matches!(error, FleetError::TimedOut { vm, .. } if vm == hung), "{error}");
+        assert!(matches!(error, ShardsError::TimedOut { vm, .. } if vm == hung), "{error}");
     });
-    assert!(matches!(fleet.request(hung, Request::Get, LIMIT), Err(FleetError::Unknown(_))));
-    assert_eq!(fleet.shards()[0].vms, 1);
-    assert_eq!(fleet.request(fine, Request::Add(1), LIMIT).unwrap()[0], 21);
+    assert!(matches!(shards.request(hung, Request::Get, LIMIT), Err(ShardsError::Unknown(_))));
+    assert_eq!(shards.shards()[0].vms, 1);
+    assert_eq!(shards.request(fine, Request::Add(1), LIMIT).unwrap()[0], 21);
 }
 
 #[test]
 fn as_many_hung_guests_as_runners_cost_nobody_else_a_vm() {
     let mut config = config(4);
     config.runners_per_shard = 2;
-    let Some((fleet, lost)) = fleet(config) else { return };
-    let vms: Vec<_> = (0..3).map(|_| fleet.boot().unwrap()).collect();
+    let Some((shards, lost)) = launch(config) else { return };
+    let vms: Vec<_> = (0..3).map(|_| shards.boot().unwrap()).collect();
     for vm in &vms {
-        fleet.start(*vm, &bind("user"), LIMIT).unwrap();
+        shards.start(*vm, &bind("user"), LIMIT).unwrap();
     }
     // Long enough for both to come to it on a machine whose every processor one of them keeps busy.
     let hung = Duration::from_secs(6);
     std::thread::scope(|scope| {
         for vm in &vms[..2] {
-            let fleet = &fleet;
-            scope.spawn(move || fleet.request(*vm, Request::Spin(u64::MAX), hung));
+            let shards = &shards;
+            scope.spawn(move || shards.request(*vm, Request::Spin(u64::MAX), hung));
         }
         // Until both are at it, the third is still served.
         let begun = Instant::now();
         let error = loop {
-            match fleet.request(vms[2], Request::Add(0), Duration::from_millis(100)) {
+            match shards.request(vms[2], Request::Add(0), Duration::from_millis(100)) {
                 Ok(_) => assert!(begun.elapsed() < hung, "nobody was held up"),
                 Err(error) => break error,
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        assert!(matches!(error, FleetError::Busy { .. }), "{error}");
+        assert!(matches!(error, ShardsError::Busy { .. }), "{error}");
     });
-    assert_eq!(fleet.request(vms[2], Request::Add(1), LIMIT).unwrap()[0], 1);
+    assert_eq!(shards.request(vms[2], Request::Add(1), LIMIT).unwrap()[0], 1);
     assert!(lost.try_recv().is_err(), "the shard was taken for hung");
 }
 
@@ -169,33 +170,33 @@ fn as_many_hung_guests_as_runners_cost_nobody_else_a_vm() {
 fn a_guest_that_never_acknowledges_is_never_handed_out() {
     let Some(hypervisor) = hypervisor() else { return };
     let template = |image| Template::capture_untrained(&hypervisor, image, MEMORY_BYTES).unwrap().into();
-    let (fleet, _lost) = Fleet::launch(config(1), &template(&ANSWERS_ONCE)).unwrap();
-    let vm = fleet.boot().unwrap();
+    let (shards, _lost) = Shards::launch(config(1), &template(&ANSWERS_ONCE)).unwrap();
+    let vm = shards.boot().unwrap();
     let start = Instant::now();
-    let error = fleet.start(vm, &bind("user"), Duration::from_millis(100)).unwrap_err();
+    let error = shards.start(vm, &bind("user"), Duration::from_millis(100)).unwrap_err();
     // Where forks do not run ahead, its one answer is to the start, and says nothing.
-    assert!(matches!(error, FleetError::TimedOut { .. } | FleetError::Failed { .. }), "{error}");
+    assert!(matches!(error, ShardsError::TimedOut { .. } | ShardsError::Failed { .. }), "{error}");
     assert!(start.elapsed() < Duration::from_secs(2));
-    assert!(matches!(fleet.start(vm, &bind("user"), LIMIT), Err(FleetError::Unknown(_))));
-    assert_eq!(fleet.shards()[0].vms, 0);
+    assert!(matches!(shards.start(vm, &bind("user"), LIMIT), Err(ShardsError::Unknown(_))));
+    assert_eq!(shards.shards()[0].vms, 0);
 
-    let (fleet, _lost) = Fleet::launch(config(1), &template(&NEVER_ANSWERS)).unwrap();
-    match fleet.boot() {
-        Err(FleetError::TimedOut { .. }) => {}
+    let (shards, _lost) = Shards::launch(config(1), &template(&NEVER_ANSWERS)).unwrap();
+    match shards.boot() {
+        Err(ShardsError::TimedOut { .. }) => {}
         // Where forks do not run ahead, the boot succeeds and the start does not.
         Ok(vm) => {
-            let error = fleet.start(vm, &bind("user"), Duration::from_millis(100)).unwrap_err();
-            assert!(matches!(error, FleetError::TimedOut { .. }), "{error}");
+            let error = shards.start(vm, &bind("user"), Duration::from_millis(100)).unwrap_err();
+            assert!(matches!(error, ShardsError::TimedOut { .. }), "{error}");
         }
         Err(other) => panic!("{other}"),
     }
-    assert_eq!(fleet.shards()[0].vms, 0);
+    assert_eq!(shards.shards()[0].vms, 0);
 }
 
 #[test]
 fn shards_are_isolated() {
-    let Some((fleet, _lost)) = fleet(config(1)) else { return };
-    let shard = fleet.shards()[0];
+    let Some((shards, _lost)) = launch(config(1)) else { return };
+    let shard = shards.shards()[0];
     for measure in Measure::REQUIRED {
         assert!(shard.isolation.has(measure), "{measure:?}");
     }
@@ -240,17 +241,17 @@ fn shards_are_isolated() {
 #[test]
 fn impossible_fleets_are_refused_with_the_bound() {
     let Some(hypervisor) = hypervisor() else { return };
-    let template = Template::capture(&hypervisor, &vmm_backend::guest::EMBEDDED, MEMORY_BYTES).unwrap();
+    let template = Template::capture(&hypervisor, &microvm::guest::EMBEDDED, MEMORY_BYTES).unwrap();
     for (vms_max, vms_per_shard) in [(0, 32), (8, 0), (8, 33)] {
         let mut config = config(vms_max);
         config.vms_per_shard = vms_per_shard;
-        let error = Fleet::launch(config, &template).err().unwrap();
-        assert!(matches!(error, FleetError::Config { .. }), "{error}");
+        let error = Shards::launch(config, &template).err().unwrap();
+        assert!(matches!(error, ShardsError::Config { .. }), "{error}");
     }
     let mut config = config(1);
     config.program = Some("/bin/true".into());
-    let error = Fleet::launch(config, &template).err().unwrap();
-    assert!(matches!(error, FleetError::Setup { .. }), "{error}");
+    let error = Shards::launch(config, &template).err().unwrap();
+    assert!(matches!(error, ShardsError::Setup { .. }), "{error}");
 }
 
 fn descriptors(pid: u32) -> usize {
@@ -268,21 +269,21 @@ fn available_mib() -> u64 {
 #[test]
 fn descriptors_and_memory_are_back_after_many_boots() {
     let boots: usize = std::env::var("WARMPOOL_BOOTS").ok().map_or(2000, |count| count.parse().unwrap());
-    let Some((fleet, _lost)) = fleet(config(64)) else { return };
+    let Some((shards, _lost)) = launch(config(64)) else { return };
     let round = |count: usize| {
-        let vms: Vec<VmId> = (0..count).map(|_| fleet.boot().unwrap()).collect();
+        let vms: Vec<VmId> = (0..count).map(|_| shards.boot().unwrap()).collect();
         for (i, vm) in vms.iter().enumerate() {
             if i % 4 == 0 {
-                fleet.start(*vm, &bind("user"), LIMIT).unwrap();
+                shards.start(*vm, &bind("user"), LIMIT).unwrap();
             }
             if i % 16 == 0 {
-                fleet.sleep(*vm, Stage::Saved).unwrap();
+                shards.sleep(*vm, Stage::Saved).unwrap();
             }
         }
-        vms.into_iter().for_each(|vm| fleet.stop(vm).unwrap());
+        vms.into_iter().for_each(|vm| shards.stop(vm).unwrap());
     };
     round(64);
-    let pids: Vec<u32> = fleet.shards().iter().map(|shard| shard.pid as u32).collect();
+    let pids: Vec<u32> = shards.shards().iter().map(|shard| shard.pid as u32).collect();
     let count = || pids.iter().chain([&std::process::id()]).map(|pid| descriptors(*pid)).collect::<Vec<_>>();
     let shards_only = |counts: &[usize]| counts[..pids.len()].to_vec();
     let (before, memory_before) = (count(), available_mib());

@@ -26,10 +26,9 @@ use std::path::PathBuf;
 use scenarios::profile::{MeasuredHost, Profile, VERSION};
 use scenarios::{DistributionError, ScenarioError};
 
-use crate::doctor;
-use crate::hypervisor::Host;
+use crate::host::{self, HostId};
 use crate::machines::{MEMORY_BYTES, MachinesError};
-use crate::runtime::RuntimeError;
+use runtime::RuntimeError;
 
 pub use figures::Figures;
 pub use folder::{FolderError, prepare, write};
@@ -184,7 +183,7 @@ impl Calibration {
         figures.settle_levels();
         probes::complete(&figures)?;
         let profile = Profile {
-            host: host(plan, &figures),
+            host: measured_host(plan, &figures),
             latency: figures.latency(),
             timer: figures.timer(),
             measured: figures.measured(),
@@ -193,8 +192,8 @@ impl Calibration {
     }
 }
 
-fn host(plan: &Plan, figures: &Figures) -> MeasuredHost {
-    let Host { kernel, module, cpu } = Host::read();
+fn measured_host(plan: &Plan, figures: &Figures) -> MeasuredHost {
+    let HostId { kernel, module, cpu } = HostId::read();
     MeasuredHost {
         version: VERSION,
         warmpool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -203,8 +202,8 @@ fn host(plan: &Plan, figures: &Figures) -> MeasuredHost {
         cpu,
         processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
         kvm: module,
-        nested: doctor::is_nested(),
-        memory_mib: doctor::meminfo("MemTotal").unwrap_or(0) >> 10,
+        nested: host::is_nested(),
+        memory_mib: host::meminfo("MemTotal").unwrap_or(0) >> 10,
         guest_memory_mib: plan.memory_bytes >> 20,
         boots: plan.boots,
         boots_per_second: figures.boots_per_second.mean().unwrap_or_default(),

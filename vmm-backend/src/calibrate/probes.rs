@@ -10,9 +10,9 @@ use scenarios::Scenario;
 use super::figures::{ALONE, CROWD, Figures, KEPT};
 use super::stopwatch::{Log, Operation, Stopwatch};
 use super::{CalibrateError, Extent, Meter, Plan, Progress, load};
-use crate::doctor::vms_that_fit;
+use crate::host::vms_that_fit;
 use crate::machines::{KvmMachines, MachinesConfig};
-use crate::runtime::{Limits, Machines, Options, run_scenario};
+use runtime::{Limits, Machines, Options, run_scenario};
 
 /// Sprites that are ready in the probes that are not about their number.
 const READY: u32 = 32;

@@ -1,14 +1,14 @@
 //! Which guests can run here: asks KVM, times a loop in ring 0 against the same loop in ring 3, and lets the embedded guest run.
 
 use super::Finding;
-use crate::bind::{Bind, Generation, Key, Request};
-use crate::guest::{EMBEDDED, Image};
-use crate::hypervisor::{Hypervisor, HypervisorError};
-use crate::machine;
-use crate::runner::{RunError, Runner};
-use crate::sys::memory::{Mapping, Sharing, memory_file};
-use crate::template::Template;
-use crate::vm::Vm;
+use microvm::bind::{Bind, Generation, Key, Request};
+use microvm::guest::{EMBEDDED, Image};
+use microvm::hypervisor::{Hypervisor, HypervisorError};
+use microvm::machine;
+use microvm::runner::{RunError, Runner};
+use microvm::sys::memory::{Mapping, Sharing, memory_file};
+use microvm::template::Template;
+use microvm::vm::Vm;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

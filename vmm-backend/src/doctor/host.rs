@@ -1,16 +1,15 @@
 //! The host around KVM: limits, memory, kernel features, isolation, the place for sleepers.
 
 use super::{Finding, Wanted};
-use crate::host::changes_threads_cheaply;
-use crate::saved::nameless_file;
-use crate::shard::wire::VMS_PER_SHARD_MAX;
-use crate::sys::check;
-use crate::sys::memory::{SEALS, memory_file, seal, seals};
-use crate::sys::pagemap::{Means, Pagemap};
+use crate::host::{WARM_VM_BYTES, is_nested, meminfo};
+use microvm::saved::nameless_file;
+use microvm::sys::check;
+use microvm::sys::memory::{SEALS, memory_file, seal, seals};
+use microvm::sys::pagemap::{Means, Pagemap};
+use shards::changes_threads_cheaply;
+use shards::wire::VMS_PER_SHARD_MAX;
 use std::io;
 
-/// A warm VM costs at most this by MemAvailable, of a size of 128 MiB.
-const WARM_VM_BYTES: u64 = 1 << 20;
 /// Descriptors of the parent per shard: socket and process handle.
 const DESCRIPTORS_PER_SHARD: u64 = 2;
 /// Descriptors of the parent beside those.
@@ -47,12 +46,6 @@ fn kernel_finding(kernel: &str) -> Finding {
         "{kernel}: before 6.13 a vCPU changes threads slowly, so forks do not run ahead and a start takes longer"
     );
     Finding::warn("kernel", seen, "use Linux 6.13 or later")
-}
-
-/// Whether this host is itself a guest.
-pub(crate) fn is_nested() -> bool {
-    const HYPERVISOR_BIT: u32 = 1 << 31;
-    std::arch::x86_64::__cpuid(1).ecx & HYPERVISOR_BIT != 0
 }
 
 fn nested() -> Finding {
@@ -95,19 +88,6 @@ fn descriptors(wanted: &Wanted) -> Finding {
     } else {
         Finding::ok(name, seen)
     }
-}
-
-/// A figure of the host's memory, in KiB where it is one of size.
-pub(crate) fn meminfo(field: &str) -> Option<u64> {
-    let text = read("/proc/meminfo");
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-/// How many warm VMs fit into the memory that is available now; `None` where the system does not say.
-pub fn vms_that_fit() -> Option<usize> {
-    let available = meminfo("MemAvailable")? << 10;
-    usize::try_from(available / WARM_VM_BYTES).ok()
 }
 
 fn memory(wanted: &Wanted) -> Finding {
@@ -238,7 +218,7 @@ fn seccomp() -> Finding {
 fn priority() -> Finding {
     let name = "priority";
     // A thread of its own, because a raised priority can be lowered again but the thread may have had another one.
-    let raised = std::thread::spawn(|| crate::sys::set_thread_niceness(-15)).join();
+    let raised = std::thread::spawn(|| microvm::sys::set_thread_niceness(-15)).join();
     match raised {
         Ok(Ok(())) => Finding::ok(name, "runners may have raised priority"),
         _ => Finding::warn(

@@ -1,7 +1,9 @@
 //! What this host can do for warm VMs and what not, as data: one finding per question, each with what was seen and what to do about it.
 //! Probing changes nothing on the host and takes less than a second where nothing hangs.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 mod guests;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 mod host;
 
 use std::fmt;
@@ -41,6 +43,10 @@ pub struct Finding {
     pub remedy: String,
 }
 
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))),
+    allow(dead_code, reason = "without KVM there is one finding, a failure")
+)]
 impl Finding {
     fn ok(name: &'static str, seen: impl Into<String>) -> Self {
         Self { name, verdict: Verdict::Ok, seen: seen.into(), remedy: String::new() }
@@ -80,12 +86,19 @@ impl Default for Wanted {
 }
 
 /// Ask everything.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 pub fn examine(wanted: &Wanted) -> Vec<Finding> {
     let mut findings = host::examine(wanted);
     findings.extend(guests::examine());
     findings
 }
 
+/// Ask everything: there is one thing to say.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))))]
+pub fn examine(_wanted: &Wanted) -> Vec<Finding> {
+    let remedy = "build this program for x86-64 Linux, and run it there; simulating works everywhere";
+    vec![Finding::fail("kvm device", crate::why_not(), remedy)]
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 pub use guests::{LinuxRefused, Ring0, linux_guest, ring_0};
-pub use host::vms_that_fit;
-pub(crate) use host::{is_nested, meminfo};

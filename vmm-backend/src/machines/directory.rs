@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::{ActorId, Key};
 
-use crate::host::{Stage, VmId};
+use shards::{Stage, VmId};
 
 /// A Sprite and which of its VMs.
 type Name = (ActorId, u32);

@@ -1,12 +1,15 @@
 //! What the host could not do, counted, with the last reason in words: the actors only learn that it failed.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 use actors::OperationKind;
-
-use crate::host::Lost;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+use shards::Lost;
 
 /// One kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +29,11 @@ impl fmt::Display for Failed {
 }
 
 /// See the [module](self).
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<BTreeMap<&'static str, (u64, String)>>);
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 impl Failures {
     fn seen(&self) -> MutexGuard<'_, BTreeMap<&'static str, (u64, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

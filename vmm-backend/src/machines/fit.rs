@@ -5,8 +5,8 @@ use scenarios::scenario::FaultKind;
 use scenarios::{Scenario, ScenarioError};
 
 use super::MachinesConfig;
-use crate::doctor;
-use crate::runtime::{DETACHED_MAX, Limits, plan_of};
+use crate::host::vms_that_fit;
+use runtime::{DETACHED_MAX, Limits, plan_of};
 
 /// Memory of a guest, in bytes.
 pub const MEMORY_BYTES: u64 = 128 << 20;
@@ -34,7 +34,7 @@ impl Fit {
         let sleeps = sprite.idle_after.is_some() && sprite.after_use == AfterUse::Stop;
         let kept_max = if sleeps { sprite.asleep.min(KEPT_MAX) as usize } else { 0 };
         let beside = DETACHED_MAX + 1 + kept_max;
-        let slots_max = doctor::vms_that_fit().map_or(usize::MAX, |fit| fit.saturating_sub(beside));
+        let slots_max = vms_that_fit().map_or(usize::MAX, |fit| fit.saturating_sub(beside));
         let slots_max = u32::try_from(slots_max).unwrap_or(u32::MAX);
         let limits = Limits { slots_max, ..Limits::default() };
         let slots = plan_of(scenario, &limits)?.slots as usize;

@@ -1,5 +1,5 @@
 //! The runtime's operations, done on real VMs: every boot, create, start, sleep, wake and stop that the actors ask for goes to a
-//! [`Fleet`] on KVM. This is where the two halves of this crate meet; neither knows the other.
+//! [`Shards`] on KVM. This is where the two halves of this crate meet; neither knows the other.
 //!
 //! | operation | what is done |
 //! | --- | --- |
@@ -13,34 +13,23 @@
 //! It fails closed: whatever is not acknowledged in time has failed, its VM is never handed out again and is ended by the
 //! `Detach` that follows.
 
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))))]
+mod absent;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 mod directory;
 mod failures;
 mod fit;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+mod kvm;
 
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))))]
+pub use absent::{KvmMachines, MachinesError};
 pub use failures::Failed;
 pub use fit::{Fit, MEMORY_BYTES};
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+pub use kvm::{KvmMachines, MachinesError};
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use actors::protocol::Operation;
-use actors::{ActorId, Key, OperationKind};
-
-use self::directory::{Directory, Life};
-use self::failures::Failures;
-use crate::bind::{self, Bind, TooLong};
-use crate::guest::EMBEDDED;
-use crate::host::{self, Fleet, FleetConfig, FleetError, ShardStatus, Stage, VmId};
-use crate::hypervisor::{Hypervisor, HypervisorError};
-use crate::runtime::{Lost, Machines};
-use crate::sys;
-use crate::template::{Template, TemplateError};
-
-/// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a millisecond.
-const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is to be held, and where.
 #[derive(Clone, Debug)]
@@ -55,7 +44,7 @@ pub struct MachinesConfig {
     pub sleep_directory: PathBuf,
     /// Where tenants have their objects: a start binds `{object_store}/tenant-{key}`.
     pub object_store: String,
-    /// The program to start as shards; none: this program. See [`FleetConfig::program`].
+    /// The program to start as shards; none: this program. See [`ShardsConfig::program`].
     pub program: Option<PathBuf>,
 }
 
@@ -69,249 +58,6 @@ impl MachinesConfig {
             sleep_directory: std::env::temp_dir(),
             object_store: "s3://warmpool".to_owned(),
             program: None,
-        }
-    }
-}
-
-/// Real VMs cannot be had here.
-#[derive(Debug, thiserror::Error)]
-pub enum MachinesError {
-    /// KVM cannot be used.
-    #[error(transparent)]
-    Hypervisor(#[from] HypervisorError),
-    /// The template cannot be made.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The shards cannot be started.
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
-    /// The thread that tells of lost VMs cannot be started.
-    #[error("a thread cannot be started: {0}")]
-    Thread(#[source] std::io::Error),
-}
-
-/// Why an operation was not done.
-#[derive(Debug, thiserror::Error)]
-enum OperationError {
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
-    #[error("the image cannot be booted anew: {0}")]
-    Template(#[from] TemplateError),
-    #[error(transparent)]
-    TooLong(#[from] TooLong),
-    #[error("the Sprite has no VM (any more)")]
-    NoVm,
-    #[error("{0} belongs to another tenant")]
-    OtherTenant(VmId),
-    #[error("{0} cannot do that now")]
-    Life(VmId),
-    #[error("nobody's request was to be started")]
-    Nobody,
-}
-
-/// Real VMs for the actors. Dropping it ends every VM and every shard.
-pub struct KvmMachines {
-    config: MachinesConfig,
-    hypervisor: Arc<Hypervisor>,
-    fleet: Fleet,
-    directory: Arc<Directory>,
-    failures: Arc<Failures>,
-    /// Sleepers in the first stage.
-    kept: AtomicUsize,
-    losses: Mutex<Option<Receiver<Lost>>>,
-}
-
-impl KvmMachines {
-    /// Opens KVM, boots the template and starts the shards.
-    ///
-    /// # Errors
-    /// What this host lacks, or what cannot be started.
-    pub fn launch(config: MachinesConfig) -> Result<Arc<Self>, MachinesError> {
-        // Every sleeper in the second stage holds a file. Where it is not permitted, that many fewer can sleep.
-        let _ = sys::raise_descriptor_limit();
-        let hypervisor = Arc::new(Hypervisor::open()?);
-        let template = Template::capture(&hypervisor, &EMBEDDED, config.memory_bytes)?;
-        let fleet = FleetConfig {
-            sleep_directory: config.sleep_directory.clone(),
-            program: config.program.clone(),
-            ..FleetConfig::new(config.vms_max)
-        };
-        let (fleet, lost) = Fleet::launch(fleet, &template)?;
-        let (directory, failures) = (Arc::<Directory>::default(), Arc::<Failures>::default());
-        let (sender, losses) = mpsc::channel();
-        let (known, noted) = (Arc::clone(&directory), Arc::clone(&failures));
-        std::thread::Builder::new()
-            .name("warmpool-lost".to_owned())
-            .spawn(move || tell_losses(&known, &noted, &lost, &sender))
-            .map_err(MachinesError::Thread)?;
-        let (kept, losses) = (AtomicUsize::new(0), Mutex::new(Some(losses)));
-        Ok(Arc::new(Self { config, hypervisor, fleet, directory, failures, kept, losses }))
-    }
-
-    /// What could not be done so far, and why.
-    pub fn failures(&self) -> Vec<Failed> {
-        self.failures.all()
-    }
-
-    /// The processes that hold the VMs.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        self.fleet.shards()
-    }
-
-    /// VMs that Sprites have, asleep or not.
-    pub fn vms(&self) -> usize {
-        self.directory.len()
-    }
-
-    /// Has a Sprite's guest do something for its user.
-    ///
-    /// # Errors
-    /// [`FleetError::Unknown`] where the Sprite has no such VM; [`FleetError::Guest`] where the guest refuses.
-    pub fn request(
-        &self,
-        sprite: ActorId,
-        generation: u32,
-        request: bind::Request,
-    ) -> Result<[u64; 4], FleetError> {
-        let unknown = FleetError::Unknown(VmId(0));
-        let resident = self.directory.find((sprite, generation)).ok_or(unknown)?;
-        self.fleet.request(resident.vm, request, ACKNOWLEDGE_LIMIT)
-    }
-
-    fn attempt(&self, sprite: ActorId, operation: &Operation) -> Result<(), OperationError> {
-        let name = (sprite, operation.generation);
-        let key = operation.request.map(|request| request.key);
-        match operation.kind {
-            OperationKind::Boot => self.boot(name),
-            OperationKind::Create => {
-                Template::capture(&self.hypervisor, &EMBEDDED, self.config.memory_bytes)?;
-                self.boot(name)
-            }
-            OperationKind::Start => {
-                let key = key.ok_or(OperationError::Nobody)?;
-                self.with(name, |vm, life| self.start(vm, life, key))
-            }
-            OperationKind::Sleep => self.with(name, |vm, life| self.sleep(vm, life)),
-            OperationKind::Wake => self.with(name, |vm, life| self.wake(vm, life)),
-            OperationKind::Stop | OperationKind::Detach => self.stop(name),
-            // The user works; nobody asks for it here.
-            OperationKind::Run => Ok(()),
-        }
-    }
-
-    fn with(
-        &self,
-        name: (ActorId, u32),
-        act: impl FnOnce(VmId, &mut Life) -> Result<(), OperationError>,
-    ) -> Result<(), OperationError> {
-        let resident = self.directory.find(name).ok_or(OperationError::NoVm)?;
-        act(resident.vm, &mut resident.life())
-    }
-
-    fn boot(&self, name: (ActorId, u32)) -> Result<(), OperationError> {
-        let vm = self.fleet.boot()?;
-        self.directory.enter(name, vm);
-        // A shard that died before the entry told of a VM that nobody knew yet.
-        if self.fleet.holds(vm) {
-            return Ok(());
-        }
-        self.directory.remove(name);
-        Err(FleetError::Unknown(vm).into())
-    }
-
-    fn start(&self, vm: VmId, life: &mut Life, key: Key) -> Result<(), OperationError> {
-        match *life {
-            Life::Ready => {
-                self.fleet.start(vm, &self.bind(key)?, ACKNOWLEDGE_LIMIT)?;
-            }
-            Life::Used(tenant) | Life::Woken(tenant) | Life::Asleep(tenant, _) if tenant != key => {
-                return Err(OperationError::OtherTenant(vm));
-            }
-            Life::Woken(_) => {}
-            Life::Used(_) => {
-                // Its memory stays, since it is this tenant's; generation, entropy and clock are new.
-                self.fleet.sleep(vm, Stage::Kept)?;
-                self.fleet.wake(vm, ACKNOWLEDGE_LIMIT)?;
-            }
-            Life::Asleep(..) | Life::Over => return Err(OperationError::Life(vm)),
-        }
-        *life = Life::Used(key);
-        Ok(())
-    }
-
-    fn bind(&self, key: Key) -> Result<Bind, TooLong> {
-        let tenant = format!("tenant-{}", key.0);
-        Bind::new(format!("{}/{tenant}", self.config.object_store), bind::Key::new(tenant)?)
-    }
-
-    fn sleep(&self, vm: VmId, life: &mut Life) -> Result<(), OperationError> {
-        let Life::Used(key) = *life else { return Err(OperationError::Life(vm)) };
-        let room = |kept: usize| (kept < self.config.kept_max).then_some(kept + 1);
-        let kept = self.kept.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok();
-        let stage = if kept { Stage::Kept } else { Stage::Saved };
-        if let Err(error) = self.fleet.sleep(vm, stage) {
-            self.no_longer_kept(stage);
-            return Err(error.into());
-        }
-        *life = Life::Asleep(key, stage);
-        Ok(())
-    }
-
-    fn wake(&self, vm: VmId, life: &mut Life) -> Result<(), OperationError> {
-        let Life::Asleep(key, stage) = *life else { return Err(OperationError::Life(vm)) };
-        self.fleet.wake(vm, ACKNOWLEDGE_LIMIT)?;
-        self.no_longer_kept(stage);
-        *life = Life::Woken(key);
-        Ok(())
-    }
-
-    fn no_longer_kept(&self, stage: Stage) {
-        if stage == Stage::Kept {
-            self.kept.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-
-    fn stop(&self, name: (ActorId, u32)) -> Result<(), OperationError> {
-        let Some(resident) = self.directory.remove(name) else { return Ok(()) };
-        let mut life = resident.life();
-        let stopped = self.fleet.stop(resident.vm);
-        if let Life::Asleep(_, stage) = std::mem::replace(&mut *life, Life::Over) {
-            self.no_longer_kept(stage);
-        }
-        match stopped {
-            // It is gone, which is what was asked for.
-            Err(error) if error.ends_vm() => Ok(()),
-            other => Ok(other?),
-        }
-    }
-}
-
-impl Machines for KvmMachines {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
-        let done = self.attempt(sprite, operation);
-        if let Err(error) = &done {
-            self.failures.note(operation.kind, error);
-        }
-        done.is_ok()
-    }
-
-    fn losses(&self) -> Option<Receiver<Lost>> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Tells each Sprite whose VM went with a shard, until the fleet ends.
-fn tell_losses(
-    directory: &Directory,
-    failures: &Failures,
-    lost: &Receiver<host::Lost>,
-    sprites: &Sender<Lost>,
-) {
-    for lost in lost {
-        failures.note_shard(&lost);
-        for (sprite, generation) in directory.owners(&lost.vms) {
-            // Nobody may be interested any more, which is as well.
-            let _ = sprites.send(Lost { sprite, generation });
         }
     }
 }

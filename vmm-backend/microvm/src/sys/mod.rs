@@ -1,7 +1,6 @@
 //! The few system calls that this crate needs beside KVM's, each behind a safe function. Knows nothing of VMs.
 
 pub mod futex;
-pub mod interrupt;
 pub mod kick;
 pub mod memory;
 pub mod pagemap;
@@ -42,7 +41,10 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
 }
 
 /// Turn the `-1` of a C library call into the error it left.
-pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+///
+/// # Errors
+/// That error.
+pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 

@@ -11,7 +11,7 @@ const PAGE_IS_FILE: u64 = 1 << 2;
 const PAGE_IS_PRESENT: u64 = 1 << 3;
 const PAGE_IS_SWAPPED: u64 = 1 << 4;
 /// `_IOWR('f', 16, struct pm_scan_arg)`
-pub(crate) const PAGEMAP_SCAN: u64 = 0xc060_6610;
+pub const PAGEMAP_SCAN: u64 = 0xc060_6610;
 const REGIONS: usize = 256;
 
 /// `struct page_region` of linux/fs.h.

@@ -3,14 +3,13 @@
 #![allow(dead_code, reason = "every test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
+use microvm::bind::{Bind, Key};
+use microvm::guest::{EMBEDDED, Image};
+use microvm::hypervisor::Hypervisor;
+use microvm::runner::Runner;
+use microvm::template::Template;
 use std::sync::Arc;
 use std::time::Duration;
-use vmm_backend::bind::{Bind, Key};
-use vmm_backend::guest::{EMBEDDED, Image};
-use vmm_backend::host::{Fleet, FleetConfig, Lost};
-use vmm_backend::hypervisor::Hypervisor;
-use vmm_backend::runner::Runner;
-use vmm_backend::template::Template;
 
 /// Far longer than any guest here needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -71,17 +70,4 @@ pub(crate) fn hypervisor() -> Option<Arc<Hypervisor>> {
 
 pub(crate) fn bind(key: &str) -> Bind {
     Bind::new(format!("s3://bucket/{key}"), Key::new(key).unwrap()).unwrap()
-}
-
-pub(crate) fn config(vms_max: usize) -> FleetConfig {
-    let mut config = FleetConfig::new(vms_max);
-    config.program = Some(env!("CARGO_BIN_EXE_warmpool-shard").into());
-    config
-}
-
-/// A fleet of the embedded guest; None, and a word why, where there is no KVM.
-pub(crate) fn fleet(config: FleetConfig) -> Option<(Fleet, std::sync::mpsc::Receiver<Lost>)> {
-    let hypervisor = hypervisor()?;
-    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
-    Some(Fleet::launch(config, &template).unwrap())
 }

@@ -13,8 +13,8 @@ use actors::{
     ActorId, Message, Observation, Observer, OperationKind, Outcome, Time, WallClock, Worker, WorkerConfig,
     WorkerId,
 };
+use runtime::{Config, Lost, Machines, Runtime};
 use scenarios::Scenario;
-use vmm_backend::runtime::{Config, Lost, Machines, Runtime};
 
 pub const WORKER: ActorId = ActorId(0);
 pub const SECOND: Wait = Wait::from_secs(1);
