@@ -97,8 +97,9 @@ impl Loaded {
 
 fn gates(scenario: &Scenario) -> Result<Vec<Gate>, ScenarioError> {
     let gate = |(figure, bound): &(String, String)| {
-        Gate::parse(figure, bound)
-            .map_err(|error| scenario.error_at(&["gates", figure], &format!("cannot be: {error}"), ""))
+        Gate::parse(figure, bound).map_err(|error| {
+            scenario.error_at(&["gates", figure], &format!("is invalid: {error}"), &error.remedy())
+        })
     };
     scenario.gates.0.iter().map(gate).collect()
 }

@@ -3,13 +3,14 @@
 use actors::{Observer, Time};
 
 use crate::cost::Quantities;
-use crate::latency::{Exact, Latencies};
+use crate::latency::{Exact, Latencies, over_all};
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
 use crate::recorder::{Class, Recorder};
 use crate::report::Report;
-use crate::summary::{self, Boots, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Verdict, Worker};
+use crate::summary::{Boots, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Worker};
 use crate::timeline::{Row, Timeline};
+use crate::verdict::Verdict;
 use crate::workers::NEVER;
 
 impl Recorder {
@@ -47,7 +48,7 @@ fn report(mut books: Recorder, end: u64) -> Report {
     summary.workers = workers;
     summary.notes = notes(&summary, end);
     summary.gates = books.run.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
-    summary.verdict = summary::verdict(&summary.gates);
+    summary.verdict = Verdict::over(&summary.gates);
     Report { summary, timeline, latencies }
 }
 
@@ -131,8 +132,13 @@ fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
         .into_iter()
         .filter(|outcome| outcome.is_served())
         .fold(Exact::default(), |sum, outcome| sum.merged(exact[outcome as usize]));
+    let unserved = actors::Outcome::ALL.into_iter().filter(|outcome| !outcome.is_served());
+    let unserved = unserved.map(|outcome| exact[outcome as usize].count).sum();
+    let histogram = latencies.served();
+    let served = served.figures(&histogram);
     LatencyNs {
-        served: served.figures(&latencies.served()),
+        all: over_all(&served, &histogram, unserved),
+        served,
         by_outcome: PerOutcome::from_fn(|outcome| {
             latencies.totals.get(outcome).as_ref().map(|part| exact[outcome as usize].figures(part))
         }),

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use actors::Duration;
-use serde::{Deserialize, Serialize};
 
-use crate::figure::{Figure, Unit};
+use crate::figure::{Figure, Whole};
 use crate::summary::Summary;
+use crate::unit::Unit;
+use crate::verdict::GateResult;
 
 /// One condition on one figure of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,48 +33,56 @@ enum Limit {
     Share(f64),
 }
 
-/// Why a text is not a gate.
+/// Why a text is not a gate. Each says what is wrong; [`GateError::remedy`] says what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
     /// The figure is not known.
-    #[error("`{0}` is not a figure of a run: did you mean \"{1}\"? Write for example \"{1}\" = \"{2}\"")]
-    UnknownFigure(String, String, String),
+    #[error("`{name}` is not a figure of a run")]
+    UnknownFigure {
+        /// What was written.
+        name: String,
+        /// The figure whose name is most like it.
+        nearest: Figure,
+    },
     /// The bound does not begin with an operator.
-    #[error("gate \"{0}\": `{1}` does not begin with <, <=, > or >=: write for example \"{0}\" = \"{2}\"")]
-    NoOperator(String, String, String),
+    #[error("gate \"{figure}\": `{bound}` does not begin with <, <=, > or >=")]
+    NoOperator {
+        /// The figure.
+        figure: Figure,
+        /// What was written.
+        bound: String,
+    },
     /// The bound is not of the figure's unit.
-    #[error("gate \"{0}\": `{1}` is not {2}: write for example \"{0}\" = \"{3}\"")]
-    Limit(String, String, &'static str, String),
+    #[error("gate \"{figure}\": `{limit}` is not {}", expected(*figure))]
+    WrongUnit {
+        /// The figure.
+        figure: Figure,
+        /// What was written after the operator.
+        limit: String,
+    },
+    /// No run can be on the one side of the bound, or none on the other.
+    #[error("gate \"{figure}\": every run {} `{bound}`", if *.holds { "holds" } else { "breaks" })]
+    DecidesNothing {
+        /// The figure.
+        figure: Figure,
+        /// What was written.
+        bound: String,
+        /// Whether every run holds it.
+        holds: bool,
+    },
 }
 
-/// A gate, judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GateResult {
-    /// The gate as it was written: `latency p99 < 250ms`.
-    pub gate: String,
-    /// The figure's name.
-    pub figure: String,
-    /// The bound, in `unit`.
-    pub limit: f64,
-    /// The figure, in `unit`; null where there is none.
-    pub value: Option<f64>,
-    /// What both are counted in.
-    pub unit: Unit,
-    /// Whether the gate holds. Without a value it does not.
-    pub holds: bool,
-    /// Why there is no value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
-impl GateResult {
-    /// The value as people read it, or why there is none.
-    pub fn shown(&self) -> String {
-        match (self.value, &self.why) {
-            (Some(value), _) => self.unit.show(value),
-            (None, Some(why)) => why.clone(),
-            (None, None) => "no value".to_owned(),
+impl GateError {
+    /// What to write instead.
+    pub fn remedy(&self) -> String {
+        let example = |figure: &Figure| format!("\"{figure}\" = \"{}\"", figure.definition().example);
+        match self {
+            Self::UnknownFigure { nearest, .. } => {
+                format!("did you mean \"{nearest}\"? Write for example {}", example(nearest))
+            }
+            Self::NoOperator { figure, .. }
+            | Self::WrongUnit { figure, .. }
+            | Self::DecidesNothing { figure, .. } => format!("write for example {}", example(figure)),
         }
     }
 }
@@ -87,23 +96,20 @@ impl Gate {
         let name = figure.split_whitespace().collect::<Vec<_>>().join(" ");
         let Some(known) = Figure::by_name(&name) else {
             let nearest = nearest(&name);
-            let example = Figure::by_name(&nearest).map_or("< 1", example);
-            return Err(GateError::UnknownFigure(name, nearest, example.to_owned()));
+            return Err(GateError::UnknownFigure { name, nearest });
         };
         let bound = bound.trim();
-        let Some((operator, limit)) = Operator::split(bound) else {
-            return Err(GateError::NoOperator(name, bound.to_owned(), example(known).to_owned()));
+        let Some((operator, text)) = Operator::split(bound) else {
+            return Err(GateError::NoOperator { figure: known, bound: bound.to_owned() });
         };
-        let Some(limit) = Limit::parse(known, limit.trim()) else {
-            return Err(GateError::Limit(
-                name,
-                limit.trim().to_owned(),
-                expected(known),
-                example(known).to_owned(),
-            ));
+        let text = text.trim();
+        let Some(limit) = Limit::parse(known, text) else {
+            return Err(GateError::WrongUnit { figure: known, limit: text.to_owned() });
         };
-        let text = format!("{known} {operator} {}", bound.trim_start_matches(['<', '>', '=']).trim());
-        Ok(Self { figure: known, operator, limit, text })
+        if let Some(holds) = limit.decided(operator) {
+            return Err(GateError::DecidesNothing { figure: known, bound: bound.to_owned(), holds });
+        }
+        Ok(Self { figure: known, operator, limit, text: format!("{known} {operator} {text}") })
     }
 
     /// Judges a run.
@@ -114,12 +120,15 @@ impl Gate {
         };
         GateResult {
             gate: self.text.clone(),
-            figure: self.figure.to_string(),
+            figure: self.figure,
             limit,
             value: value.ok(),
             unit,
-            holds: value.is_ok_and(|value| self.operator.holds(value, limit)),
-            why: value.err().map(str::to_owned),
+            holds: match value {
+                Ok(value) => self.operator.holds(value, limit),
+                Err(why) => why.is_beyond_all() && self.operator.holds(f64::INFINITY, limit),
+            },
+            why: value.err(),
         }
     }
 }
@@ -161,47 +170,51 @@ impl Limit {
     fn parse(figure: Figure, text: &str) -> Option<Self> {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
         if let Some(percent) = text.strip_suffix('%') {
-            return if figure.has_share() { Some(Self::Share(number(percent)? / 100.0)) } else { None };
+            let percent = number(percent).filter(|percent| *percent <= 100.0)?;
+            return figure.definition().share_of.map(|_| Self::Share(percent / 100.0));
         }
         let duration = || text.parse::<Duration>().ok();
         Some(Self::Absolute(match figure.unit() {
             Unit::Nanoseconds => duration()?.as_nanos() as f64,
             Unit::Seconds => duration()?.as_secs_f64(),
-            _ => number(text)?,
+            Unit::Count => text.parse::<u64>().ok()? as f64,
+            Unit::Level | Unit::VmSeconds | Unit::Money | Unit::Share => number(text)?,
         }))
+    }
+
+    /// Whether every run holds it, or every run breaks it; nothing where it depends on the run.
+    fn decided(self, operator: Operator) -> Option<bool> {
+        let (limit, most) = match self {
+            Self::Absolute(limit) => (limit, f64::INFINITY),
+            Self::Share(limit) => (limit, 1.0),
+        };
+        match operator {
+            Operator::Less if limit == 0.0 => Some(false),
+            Operator::AtLeast if limit == 0.0 => Some(true),
+            Operator::More if limit >= most => Some(false),
+            Operator::AtMost if limit >= most => Some(true),
+            _ => None,
+        }
     }
 }
 
 /// What a figure's bound must be.
 fn expected(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Empty => "a duration with its unit, nor a percentage of time",
-        figure if figure.has_share() => "a count, nor a percentage of requests",
-        figure => match figure.unit() {
-            Unit::Nanoseconds | Unit::Seconds => "a duration with its unit",
-            Unit::VmSeconds => "a number of VM-seconds",
-            _ => "a number",
-        },
-    }
-}
-
-/// A bound that is right for a figure.
-fn example(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Latency(..) => "< 250ms",
-        Figure::Recovery | Figure::Empty => "< 30s",
-        Figure::ReadyMean | Figure::ReadyLeast => ">= 4",
-        Figure::Outcome(actors::Outcome::Warm) => "> 99%",
-        figure if figure.has_share() => "< 1%",
-        _ => "< 1000",
+    match (figure.definition().share_of, figure.unit()) {
+        (Some(Whole::Time), _) => "a duration with its unit, nor a percentage of time up to 100%",
+        (Some(Whole::Requests), _) => "a whole number, nor a percentage of requests up to 100%",
+        (None, Unit::Nanoseconds | Unit::Seconds) => "a duration with its unit",
+        (None, Unit::Count) => "a whole number",
+        (None, Unit::VmSeconds) => "a number of VM-seconds",
+        (None, Unit::Level | Unit::Money | Unit::Share) => "a number",
     }
 }
 
 /// The known figure whose name is most like this text; the misses, where none is like it.
-fn nearest(name: &str) -> String {
-    let known = Figure::names();
+fn nearest(name: &str) -> Figure {
+    let known: Vec<String> = Figure::all().iter().map(Figure::to_string).collect();
     let nearest = actors::nearest::nearest(name, known.iter().map(String::as_str));
-    nearest.unwrap_or("misses").to_owned()
+    nearest.and_then(Figure::by_name).unwrap_or(Figure::Misses)
 }
 
 #[cfg(test)]
@@ -220,6 +233,9 @@ mod tests {
         summary.misses = 20;
         summary.latency_ns.served.count = 980;
         summary.latency_ns.served.p99 = 250_000_000;
+        summary.latency_ns.all.count = 1_000;
+        summary.latency_ns.all.p99 = None;
+        summary.latency_ns.all.p50 = Some(60_000);
         summary.pool.empty_seconds = Some(12.0);
         summary.pool.empty_share = Some(0.06);
         summary.pool.ready_least = 3;
@@ -233,10 +249,11 @@ mod tests {
     #[test]
     fn bounds_are_strict_only_where_they_say_so() {
         for (figure, bound, expected) in [
-            ("latency p99", "< 250ms", false),
-            ("latency p99", "<= 250ms", true),
-            ("latency  P99", ">= 0.25s", true),
-            ("latency p99", "> 250ms", false),
+            ("served latency p99", "< 250ms", false),
+            ("served latency p99", "<= 250ms", true),
+            ("latency served P99", ">= 0.25s", true),
+            ("served latency p99", "> 250ms", false),
+            ("latency p50", "< 61us", true),
             ("misses", "< 2%", false),
             ("misses", "<= 2 %", true),
             ("misses", "< 21", true),
@@ -249,6 +266,8 @@ mod tests {
             ("cost", "<= 0", true),
             ("boots", "<1", true),
             ("idle", "< 0.5", true),
+            ("unserved", "< 2%", false),
+            ("unserved", "<= 20", true),
         ] {
             assert_eq!(holds(figure, bound), expected, "{figure} {bound}");
         }
@@ -266,7 +285,7 @@ mod tests {
         let plan = RunMetadata { per_tenant: true, ..RunMetadata::new("tenants", 1) };
         let mut summary = Recorder::new(plan).finish(actors::Time::from_nanos(1)).summary;
         summary.duration_s = 1.0;
-        for (figure, bound) in [("empty", "< 1h"), ("empty", "<= 100%"), ("recovery", "< 1h")] {
+        for (figure, bound) in [("empty", "< 1h"), ("empty", "<= 99%"), ("recovery", "< 1h")] {
             let result = Gate::parse(figure, bound).unwrap().evaluate(&summary);
             assert!(!result.holds, "{figure} {bound}");
             assert_eq!(result.shown(), "not known: pools are per tenant");
@@ -274,46 +293,77 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_reads_back_as_it_was_written() {
-        let gate = Gate::parse("latency p999", "<250ms").unwrap();
-        assert_eq!(gate.to_string(), "latency p99.9 < 250ms");
+    fn who_was_not_served_is_later_than_any_bound() {
+        let judged = |bound: &str| Gate::parse("latency p99", bound).unwrap().evaluate(&summary());
+        let result = judged("< 1h");
+        assert_eq!((result.holds, result.value, result.shown().as_str()), (false, None, "not served"));
+        assert!(judged("> 1h").holds);
     }
 
     #[test]
-    fn errors_name_the_text_the_nearest_figure_and_an_example() {
-        for (figure, bound, text) in [
+    fn a_gate_reads_back_as_it_was_written() {
+        let gate = Gate::parse("latency p999 waited", "<250ms").unwrap();
+        assert_eq!(gate.to_string(), "waited latency p99.9 < 250ms");
+    }
+
+    #[test]
+    fn errors_name_the_text_and_the_remedy_names_what_is_right() {
+        for (figure, bound, text, remedy) in [
             (
                 "latncy p99",
                 "< 250ms",
-                "`latncy p99` is not a figure of a run: did you mean \"latency p99\"? \
-                 Write for example \"latency p99\" = \"< 250ms\"",
+                "`latncy p99` is not a figure of a run",
+                "did you mean \"latency p99\"? Write for example \"latency p99\" = \"< 250ms\"",
             ),
             (
                 "misses",
                 "1%",
-                "gate \"misses\": `1%` does not begin with <, <=, > or >=: \
-                 write for example \"misses\" = \"< 1%\"",
+                "gate \"misses\": `1%` does not begin with <, <=, > or >=",
+                "write for example \"misses\" = \"< 1%\"",
             ),
             (
                 "latency p99",
                 "< 250",
-                "gate \"latency p99\": `250` is not a duration with its unit: \
-                 write for example \"latency p99\" = \"< 250ms\"",
+                "gate \"latency p99\": `250` is not a duration with its unit",
+                "write for example \"latency p99\" = \"< 250ms\"",
             ),
             (
                 "recovery",
                 "< 5%",
-                "gate \"recovery\": `5%` is not a duration with its unit: \
-                 write for example \"recovery\" = \"< 30s\"",
+                "gate \"recovery\": `5%` is not a duration with its unit",
+                "write for example \"recovery\" = \"< 30s\"",
             ),
             (
                 "misses",
-                "< -1%",
-                "gate \"misses\": `-1%` is not a count, nor a percentage of requests: \
-                 write for example \"misses\" = \"< 1%\"",
+                "< 150%",
+                "gate \"misses\": `150%` is not a whole number, nor a percentage of requests up to 100%",
+                "write for example \"misses\" = \"< 1%\"",
             ),
         ] {
-            assert_eq!(Gate::parse(figure, bound).unwrap_err().to_string(), text);
+            let error = Gate::parse(figure, bound).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.remedy().as_str()), (text, remedy));
         }
+    }
+
+    #[test]
+    fn bounds_that_are_invalid_are_errors() {
+        for (figure, bound) in [
+            ("misses", "< -1%"),
+            ("misses", "< 0.01"),
+            ("ready least", ">= 2.5"),
+            ("empty", "< 101%"),
+            ("cost", "< 5%"),
+            ("latency p99", "< 1%"),
+            ("misses", "< 0%"),
+            ("misses", "<= 100%"),
+            ("warm", "> 100%"),
+            ("requests", ">= 0"),
+            ("boots", "< 1e3"),
+            ("misses", "< NaN%"),
+        ] {
+            assert!(Gate::parse(figure, bound).is_err(), "{figure} {bound}");
+        }
+        let always = Gate::parse("misses", ">= 0%").unwrap_err();
+        assert_eq!(always.to_string(), "gate \"misses\": every run holds `>= 0%`");
     }
 }

@@ -21,14 +21,27 @@ use crate::outcomes::by_name;
 #[derive(Debug, thiserror::Error)]
 pub enum HlogError {
     /// It is not an interval log.
-    #[error("not an HdrHistogram interval log: the line at byte {0} cannot be read")]
-    Syntax(usize),
+    #[error("not an HdrHistogram interval log: the line at byte {offset} cannot be read")]
+    Syntax {
+        /// Where the line begins.
+        offset: usize,
+    },
     /// A tag is no outcome.
-    #[error("interval at {0}s has the tag `{1}`, which is no outcome of a request")]
-    Tag(f64, String),
+    #[error("the interval at {at_s}s has the tag `{tag}`, which is no outcome of a request")]
+    Tag {
+        /// When the interval begins, in seconds.
+        at_s: f64,
+        /// The tag.
+        tag: String,
+    },
     /// A histogram is damaged, or of another kind.
-    #[error("interval at {0}s holds no histogram of 1 ns to 1 h with three digits: {1}")]
-    Histogram(f64, String),
+    #[error("the interval at {at_s}s holds no histogram of 1 ns to 1 h with three digits: {why}")]
+    Histogram {
+        /// When the interval begins, in seconds.
+        at_s: f64,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// Writes `latency.hlog`. The maximum of each line is in milliseconds, as Java's tools have it for nanoseconds.
@@ -66,7 +79,7 @@ pub fn read(file: &[u8]) -> Result<Latencies, HlogError> {
     for entry in IntervalLogIterator::new(file) {
         let entry = entry.map_err(|error| {
             let hdrhistogram::serialization::interval_log::LogIteratorError::ParseError { offset } = error;
-            HlogError::Syntax(offset)
+            HlogError::Syntax { offset }
         })?;
         if let LogEntry::Interval(line) = entry {
             add(&mut latencies, &line)?;
@@ -76,10 +89,10 @@ pub fn read(file: &[u8]) -> Result<Latencies, HlogError> {
 }
 
 fn add(latencies: &mut Latencies, line: &IntervalLogHistogram<'_>) -> Result<(), HlogError> {
-    let seconds = line.start_timestamp().as_secs_f64();
+    let at_s = line.start_timestamp().as_secs_f64();
     let tag = line.tag().map_or("", |tag| tag.as_str());
-    let outcome = by_name(tag).ok_or_else(|| HlogError::Tag(seconds, tag.to_owned()))?;
-    let histogram = histogram_of(line).map_err(|why| HlogError::Histogram(seconds, why))?;
+    let outcome = by_name(tag).ok_or_else(|| HlogError::Tag { at_s, tag: tag.to_owned() })?;
+    let histogram = histogram_of(line).map_err(|why| HlogError::Histogram { at_s, why })?;
     latencies.add(outcome, &histogram);
     let (from_ns, length_ns) = (whole_ms(line.start_timestamp()), whole_ms(line.duration()));
     let part = (outcome, encode(&histogram));
@@ -160,8 +173,8 @@ mod tests {
     #[test]
     fn damage_is_named() {
         let bad = b"Tag=lukewarm,1.000,1.000,2.000,HISTFAAA\n";
-        assert!(matches!(read(bad), Err(HlogError::Tag(at, tag)) if at == 1.0 && tag == "lukewarm"));
-        assert!(matches!(read(b"Tag=warm,1.000,1.000,2.000,xxxx\n"), Err(HlogError::Histogram(..))));
-        assert!(matches!(read(b"what is this\n"), Err(HlogError::Syntax(0))));
+        assert!(matches!(read(bad), Err(HlogError::Tag { at_s, tag }) if at_s == 1.0 && tag == "lukewarm"));
+        assert!(matches!(read(b"Tag=warm,1.000,1.000,2.000,xxxx\n"), Err(HlogError::Histogram { .. })));
+        assert!(matches!(read(b"what is this\n"), Err(HlogError::Syntax { offset: 0 })));
     }
 }

@@ -10,7 +10,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use crate::ladder;
 use crate::outcomes::PerOutcome;
-use crate::summary::LatencyFigures;
+use crate::summary::{AllLatencies, LatencyFigures};
 
 /// The longest latency that is told apart, in nanoseconds: one hour. Longer ones count as this long.
 pub const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -128,10 +128,34 @@ impl Exact {
             mean: self.sum as f64 / self.count as f64,
             p50: at(0.5),
             p90: at(0.9),
+            p95: at(0.95),
             p99: at(0.99),
             p999: at(0.999),
             max: self.max,
         }
+    }
+}
+
+/// The figures over all requests, where so many were not served.
+pub(crate) fn over_all(served: &LatencyFigures, histogram: &Histogram<u64>, unserved: u64) -> AllLatencies {
+    let count = served.count + unserved;
+    // The request of this rank, from one; those that were not served come last.
+    let at = |quantile: f64| {
+        let rank = ((quantile * count as f64).ceil() as u64).max(1);
+        // Half a request less, so that no rounding makes it the next one.
+        let of_served = (rank as f64 - 0.5) / served.count as f64;
+        (rank <= served.count).then(|| histogram.value_at_quantile(of_served).clamp(served.min, served.max))
+    };
+    AllLatencies {
+        count,
+        min: (served.count > 0).then_some(served.min),
+        mean: (unserved == 0 && count > 0).then_some(served.mean),
+        p50: at(0.5),
+        p90: at(0.9),
+        p95: at(0.95),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: (unserved == 0 && count > 0).then_some(served.max),
     }
 }
 
@@ -262,6 +286,23 @@ mod tests {
         {
             assert!((value as f64 / expected - 1.0).abs() < 1e-3, "{value} is not {expected}");
         }
+    }
+
+    #[test]
+    fn who_was_not_served_comes_last() {
+        let mut recorder = LatencyRecorder::new(None);
+        (1..=98).for_each(|ns| recorder.record(Outcome::Warm, ns));
+        let (latencies, exact) = recorder.finish(5);
+        let histogram = latencies.served();
+        let served = exact[0].figures(&histogram);
+        let all = over_all(&served, &histogram, 2);
+        assert_eq!((all.count, all.p50, all.p95, all.p99, all.max), (100, Some(50), Some(95), None, None));
+        assert_eq!((all.min, all.mean, served.p99), (Some(1), None, 98));
+        let all = over_all(&served, &histogram, 0);
+        assert_eq!((all.count, all.p50, all.p99, all.max), (98, Some(49), Some(98), Some(98)));
+        assert_eq!(over_all(&LatencyFigures::default(), &super::histogram(), 0), AllLatencies::default());
+        let nobody = over_all(&LatencyFigures::default(), &super::histogram(), 3);
+        assert_eq!((nobody.count, nobody.min, nobody.p50), (3, None, None));
     }
 
     #[test]

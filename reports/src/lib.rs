@@ -34,6 +34,10 @@ pub mod timeline;
 pub mod twin;
 
 mod empty_periods;
+pub mod no_value;
+pub mod unit;
+pub mod verdict;
+
 mod finish;
 mod integral;
 mod ladder;
@@ -41,19 +45,24 @@ mod series;
 mod stats;
 mod strip;
 mod undisturbed;
+mod value;
 mod workers;
 
 pub use compare::{Comparison, Variant};
 pub use cost::{Cost, Prices};
+pub use figure::Figure;
 pub use folder::FolderError;
-pub use gate::{Gate, GateError, GateResult};
+pub use gate::{Gate, GateError};
 pub use latency::Latencies;
 pub use mark::Mark;
+pub use no_value::NoValue;
 pub use outcomes::PerOutcome;
 pub use recorder::Recorder;
 pub use report::Report;
 pub use run_metadata::RunMetadata;
 pub use spread::Spread;
-pub use summary::{Summary, Verdict};
+pub use summary::Summary;
 pub use timeline::Timeline;
 pub use twin::Twin;
+pub use unit::Unit;
+pub use verdict::{GateResult, Verdict};

@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use serde::{Deserialize, Serialize};
 
-use crate::figure::{COMPARED, Figure, PER_TENANT, Unit};
+use crate::figure::{COMPARED, Figure};
 use crate::format;
+use crate::no_value::NoValue;
 use crate::stats::{estimate, median};
-use crate::summary::{Summary, Verdict};
+use crate::summary::Summary;
+use crate::unit::Unit;
+use crate::verdict::Verdict;
 
 /// Figures of one scenario over several seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,7 +45,7 @@ pub struct GateSpread {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// The figure's name.
-    pub figure: String,
+    pub figure: Figure,
     /// What it is counted in.
     pub unit: Unit,
     /// The least.
@@ -72,7 +75,7 @@ impl Spread {
         };
         let mut notes = Vec::new();
         if runs.iter().any(|run| run.pool.per_tenant) {
-            notes.push(format!("empty and recovery: {PER_TENANT}"));
+            notes.push(format!("empty and recovery: {}", NoValue::PerTenant));
         }
         let gates = runs.first().map_or(&[][..], |run| &run.gates).iter().enumerate();
         Self {
@@ -80,7 +83,7 @@ impl Spread {
             seeds: runs.iter().map(|run| run.seed).collect(),
             verdict,
             gates: gates.map(|(index, gate)| gate_spread(index, &gate.gate, runs)).collect(),
-            figures: rows.filter(|row| row.max != 0.0 || row.figure == Figure::Misses.to_string()).collect(),
+            figures: rows.filter(|row| row.max != 0.0 || row.figure == Figure::Misses).collect(),
             notes,
         }
     }
@@ -89,7 +92,7 @@ impl Spread {
     pub fn render(&self) -> String {
         let bold = Style::new().bold();
         let seeds = format::counted(self.seeds.len() as u64, "seed", "seeds");
-        let word = crate::html::verdict_word(self.verdict);
+        let word = self.verdict.word();
         let mut text = format!("{bold}{word:11}{}{bold:#}: spread over {seeds}\n\n", self.name);
         for gate in &self.gates {
             let _ = write!(text, "           {:28} holds for {} of {seeds}", gate.gate, gate.holds);
@@ -118,7 +121,7 @@ impl Spread {
             let without =
                 if row.without > 0 { format!("  ({} without)", row.without) } else { String::new() };
             let values = [row.min, row.median, row.mean, row.max].map(|value| format!("{:>10}", show(value)));
-            let _ = writeln!(text, "{:15}{}{interval}{without}", row.figure, values.concat());
+            let _ = writeln!(text, "{:15}{}{interval}{without}", row.figure.to_string(), values.concat());
         }
         for note in &self.notes {
             let _ = writeln!(text, "\n           {note}");
@@ -138,11 +141,11 @@ fn gate_spread(index: usize, gate: &str, runs: &[Summary]) -> GateSpread {
 
 /// Nothing where no run has a value.
 fn row(figure: Figure, runs: &[Summary]) -> Option<Row> {
-    let values: Vec<f64> = runs.iter().filter_map(|run| figure.comparable(run).1).collect();
+    let values: Vec<f64> = runs.iter().filter_map(|run| figure.comparable(run).ok()).collect();
     let estimate = estimate(&values)?;
     Some(Row {
-        figure: figure.to_string(),
-        unit: figure.comparable(runs.first()?).0,
+        figure,
+        unit: figure.comparable_unit(),
         min: values.iter().copied().fold(f64::INFINITY, f64::min),
         median: median(&values)?,
         max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -4,18 +4,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{Cost, Prices};
-use crate::gate::GateResult;
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
+use crate::verdict::{GateResult, Verdict};
 
 /// The number of this layout of `summary.json`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// The figures of a run. What happened within the warm-up is not in them, except where said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// The number of this layout: 2.
+    /// The number of this layout: 3.
     pub schema: u32,
     /// The scenario's name.
     pub name: String,
@@ -71,22 +71,11 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
-/// The first thing that is said about a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// There are gates, and every one holds.
-    Held,
-    /// A gate does not hold.
-    Failed,
-    /// There are no gates to judge by.
-    #[default]
-    NoGates,
-}
-
-/// Latencies in nanoseconds over all served requests, and by outcome.
+/// Latencies in nanoseconds over the served requests, over all, and by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LatencyNs {
+    /// Over all requests: who was not served is later than any bound.
+    pub all: AllLatencies,
     /// Over the requests that got a Sprite.
     #[serde(flatten)]
     pub served: LatencyFigures,
@@ -108,12 +97,39 @@ pub struct LatencyFigures {
     pub p50: u64,
     /// 90 % were no longer than this.
     pub p90: u64,
+    /// 95 % were no longer than this.
+    pub p95: u64,
     /// 99 % were no longer than this.
     pub p99: u64,
     /// 99.9 % were no longer than this.
     pub p999: u64,
     /// The longest.
     pub max: u64,
+}
+
+/// Figures of the latency over all requests, in nanoseconds. Null where it is longer than any bound, because that request was not
+/// served; and everywhere when there was no request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllLatencies {
+    /// Over so many requests.
+    pub count: u64,
+    /// The shortest.
+    pub min: Option<u64>,
+    /// The mean; null where any was not served.
+    pub mean: Option<f64>,
+    /// Half were no longer than this.
+    pub p50: Option<u64>,
+    /// 90 % were no longer than this.
+    pub p90: Option<u64>,
+    /// 95 % were no longer than this.
+    pub p95: Option<u64>,
+    /// 99 % were no longer than this.
+    pub p99: Option<u64>,
+    /// 99.9 % were no longer than this.
+    pub p999: Option<u64>,
+    /// The longest.
+    pub max: Option<u64>,
 }
 
 /// The pools' levels over the fleet. A pool here is all pools of one worker together.
@@ -268,14 +284,5 @@ impl Summary {
         let mut text = serde_json::to_string_pretty(&schema).expect("a schema has only names for keys");
         text.push('\n');
         text
-    }
-}
-
-/// The verdict over these gates.
-pub fn verdict(gates: &[GateResult]) -> Verdict {
-    match gates {
-        [] => Verdict::NoGates,
-        gates if gates.iter().all(|gate| gate.holds) => Verdict::Held,
-        _ => Verdict::Failed,
     }
 }

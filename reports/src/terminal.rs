@@ -9,11 +9,13 @@ use actors::Outcome;
 use anstyle::{AnsiColor, Color, Style};
 
 use crate::empty_periods;
-use crate::figure::{Figure, PER_TENANT, Statistic};
+use crate::figure::{Figure, Statistic};
 use crate::format;
-use crate::html::{verdict_says, verdict_word, workers_text};
+use crate::html::workers_text;
+use crate::no_value::NoValue;
 use crate::report::Report;
-use crate::summary::{LatencyFigures, Summary, Verdict};
+use crate::summary::{LatencyFigures, Summary};
+use crate::verdict::{Verdict, gates_say};
 
 const BOLD: Style = Style::new().bold();
 const SOFT: Style = Style::new().dimmed();
@@ -110,13 +112,13 @@ fn verdict(page: &mut Page, summary: &Summary) {
         Verdict::Failed => BAD,
         Verdict::NoGates => BOLD,
     };
-    let word = format!("{:INDENT$}", verdict_word(summary.verdict));
+    let word = format!("{:INDENT$}", summary.verdict.word());
     let _ = writeln!(
         page.text,
         "{}{}: {}",
         styled(style, word),
         styled(BOLD, &summary.name),
-        verdict_says(summary)
+        gates_say(&summary.gates)
     );
     let mut about = format!("{} run, {} counted", summary.backend, format::seconds(summary.duration_s));
     if summary.warmup_s > 0.0 {
@@ -134,7 +136,9 @@ fn gates(page: &mut Page, summary: &Summary) {
     }
     let width = summary.gates.iter().map(|gate| gate.gate.chars().count()).max().unwrap_or(0);
     for (index, gate) in summary.gates.iter().enumerate() {
-        let (style, sign) = if gate.holds { (GOOD, "\u{2713} holds ") } else { (BAD, "\u{2717} broken") };
+        let style = if gate.holds { GOOD } else { BAD };
+        let (sign, word) = gate.sign_and_word();
+        let sign = format!("{sign} {word:6}");
         let name = if index == 0 { "gates" } else { "" };
         page.line(
             name,
@@ -263,11 +267,11 @@ fn pool(page: &mut Page, report: &Report) {
 
 /// How long pools took to recover, in words.
 fn recovery_says(summary: &Summary) -> String {
-    let Some(recovery) = &summary.recovery else { return PER_TENANT.to_owned() };
+    let Some(recovery) = &summary.recovery else { return NoValue::PerTenant.to_string() };
     let since = if recovery.after_spike { "after the end of the spike" } else { "from empty to its goal" };
     match (Figure::Recovery.value(summary), recovery.worker) {
         (Err(why), Some(worker)) => format!("{why}: worker {worker}"),
-        (Err(why), None) => why.to_owned(),
+        (Err(why), None) => why.to_string(),
         (Ok(_), None) => "no pool had to recover".to_owned(),
         (Ok(seconds), Some(worker)) => format!("{} {since} (worker {worker})", format::seconds(seconds)),
     }
@@ -279,7 +283,7 @@ fn empty_says(summary: &Summary) -> String {
     let (Some(seconds), Some(share), Some(longest)) =
         (pool.empty_seconds, pool.empty_share, pool.empty_longest_s)
     else {
-        return format!("{PER_TENANT}, and what is ready is counted over all pools of a worker");
+        return format!("{}, and what is ready is counted over all pools of a worker", NoValue::PerTenant);
     };
     let periods = empty_periods::periods(summary);
     if periods.is_empty() {

@@ -75,10 +75,10 @@ fn a_damaged_folder_is_named() {
     assert!(missing.contains("summary.json") && missing.contains("--out"), "{missing}");
     folder::write(place.path(), &Toy::default().report()).unwrap();
     let summary = fs::read_to_string(place.path().join(folder::SUMMARY)).unwrap();
-    let older = summary.replace("\"schema\": 2", "\"schema\": 1").replace("\"demand_s\"", "\"elsewhere\"");
+    let older = summary.replace("\"schema\": 3", "\"schema\": 1").replace("\"demand_s\"", "\"elsewhere\"");
     fs::write(place.path().join(folder::SUMMARY), older).unwrap();
     let older = folder::read(place.path()).unwrap_err().to_string();
-    assert!(older.contains("its schema is 1, not 2"), "{older}");
+    assert!(older.contains("its schema is 1, not 3"), "{older}");
     fs::write(place.path().join(folder::SUMMARY), summary).unwrap();
     fs::write(place.path().join(folder::TIMELINE), "from_s,to_s\n1,2\n").unwrap();
     let damaged = folder::read(place.path()).unwrap_err().to_string();

@@ -8,9 +8,11 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::figure::{COMPARED, Figure, Unit};
+use crate::figure::{COMPARED, Figure};
 use crate::stats::estimate;
 use crate::summary::Summary;
+use crate::unit::Unit;
+pub use crate::verdict::Shown;
 
 /// One variant: its name and its run for each seed, in the same order for all variants.
 #[derive(Clone, Debug)]
@@ -25,13 +27,20 @@ pub struct Variant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
     /// There are not two variants.
-    #[error("there is nothing to compare: give at least two variants")]
+    #[error("there is nothing to compare; give at least two variants")]
     TooFew,
     /// A variant was run with other seeds, so that its runs have no partners.
     #[error(
-        "variant `{0}` was run with the seeds {1:?}, the first one with {2:?}: run all with the same seeds"
+        "variant `{variant}` was run with the seeds {seeds:?}, the first one with {first:?}; run all with the same seeds"
     )]
-    Seeds(String, Vec<u64>, Vec<u64>),
+    Seeds {
+        /// The variant.
+        variant: String,
+        /// Its seeds.
+        seeds: Vec<u64>,
+        /// Those of the first variant.
+        first: Vec<u64>,
+    },
 }
 
 /// Variants side by side.
@@ -55,7 +64,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// The figure's name.
-    pub figure: String,
+    pub figure: Figure,
     /// What it is counted in.
     pub unit: Unit,
     /// Whether less of it is better; null where neither is.
@@ -86,32 +95,6 @@ pub struct Difference {
     pub shows: Shown,
 }
 
-/// What a difference shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shown {
-    /// The interval lies on the good side of zero.
-    Better,
-    /// The interval lies on the bad side of zero.
-    Worse,
-    /// The interval does not hold zero, and neither side is better.
-    Differs,
-    /// The interval holds zero, or there is only one seed.
-    NoDifference,
-}
-
-impl Shown {
-    /// In words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Differs => "differs",
-            Self::NoDifference => "no difference shown",
-        }
-    }
-}
-
 /// One variant between misses and idle VM-seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Point {
@@ -138,7 +121,8 @@ impl Comparison {
         let seeds = |variant: &Variant| variant.runs.iter().map(|run| run.seed).collect::<Vec<_>>();
         for other in others {
             if seeds(other) != seeds(first) {
-                return Err(CompareError::Seeds(other.name.clone(), seeds(other), seeds(first)));
+                let (variant, seeds, first) = (other.name.clone(), seeds(other), seeds(first));
+                return Err(CompareError::Seeds { variant, seeds, first });
             }
         }
         let common =
@@ -151,9 +135,7 @@ impl Comparison {
             scenario: first.runs.first().map_or_else(String::new, |run| run.name.clone()),
             seeds: seeds(first),
             variants: variants.iter().map(|variant| variant.name.clone()).collect(),
-            figures: figures
-                .filter(|row| row.figure == Figure::Misses.to_string() || something(row))
-                .collect(),
+            figures: figures.filter(|row| row.figure == Figure::Misses || something(row)).collect(),
             pareto: pareto(variants),
             notes: notes(variants),
         })
@@ -168,7 +150,7 @@ impl Comparison {
                     .and_then(|cell| cell.difference.as_ref())
                     .is_some_and(|it| it.shows == shown)
             });
-            rows.map(|row| row.figure.trim_start_matches("latency ")).collect::<Vec<_>>().join(", ")
+            rows.map(|row| row.figure.to_string().replace("latency ", "")).collect::<Vec<_>>().join(", ")
         };
         let (better, worse) = (shown(Shown::Better), shown(Shown::Worse));
         let says = match (better.is_empty(), worse.is_empty()) {
@@ -191,15 +173,9 @@ pub fn letter(index: usize) -> String {
 
 fn row(figure: Figure, variants: &[Variant]) -> Row {
     let values = |variant: &Variant| -> Vec<Option<f64>> {
-        variant.runs.iter().map(|run| figure.comparable(run).1).collect()
+        variant.runs.iter().map(|run| figure.comparable(run).ok()).collect()
     };
     let base = variants.first().map(values).unwrap_or_default();
-    let unit = variants
-        .iter()
-        .flat_map(|variant| &variant.runs)
-        .map(|run| figure.comparable(run).0)
-        .next()
-        .unwrap_or_else(|| figure.unit());
     let cells = variants.iter().enumerate().map(|(index, variant)| {
         let own = values(variant);
         let present: Vec<f64> = own.iter().flatten().copied().collect();
@@ -211,7 +187,12 @@ fn row(figure: Figure, variants: &[Variant]) -> Row {
             difference: if index == 0 { None } else { difference(figure, &pairs) },
         }
     });
-    Row { figure: figure.to_string(), unit, less_is_better: figure.less_is_better(), cells: cells.collect() }
+    Row {
+        figure,
+        unit: figure.comparable_unit(),
+        less_is_better: figure.less_is_better(),
+        cells: cells.collect(),
+    }
 }
 
 fn difference(figure: Figure, pairs: &[f64]) -> Option<Difference> {

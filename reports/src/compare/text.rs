@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Color, Style};
 
-use super::{Cell, Comparison, Difference, Row, Shown, letter};
-use crate::figure::Unit;
+use super::{Cell, Comparison, Difference, Row, letter};
 use crate::format;
 use crate::terminal::{INDENT, WIDTHS, wrapped};
+use crate::unit::Unit;
+use crate::verdict::Shown;
 
 /// Columns of a line beside the variant's name: figure, mean.
 const BESIDE_NAME: usize = INDENT + 10;
@@ -57,8 +58,9 @@ impl Comparison {
         let below = BESIDE_NAME + name + most > columns;
         for row in &self.figures {
             for (index, (cell, name)) in row.cells.iter().zip(&names).enumerate() {
-                let figure = if index == 0 { row.figure.trim_start_matches("latency ") } else { "" };
-                line(text, figure, name, row, cell, below);
+                let figure =
+                    if index == 0 { row.figure.to_string().replace("latency ", "") } else { String::new() };
+                line(text, &figure, name, row, cell, below);
             }
         }
     }

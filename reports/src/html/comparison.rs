@@ -7,10 +7,11 @@ use super::over_time::headroom;
 use super::percentiles::{self, Curve};
 use super::plot::{Dot, Plot, Scale};
 use super::text::{escape, legend, section};
-use crate::compare::{Cell, Comparison, Row, Shown, letter};
+use crate::compare::{Cell, Comparison, Row, letter};
 use crate::format;
 use crate::report::Report;
 use crate::timeline::{self, Timeline};
+use crate::verdict::Shown;
 
 /// The colour class of the n-th variant.
 const COLOURS: [&str; 8] = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"];
@@ -103,7 +104,7 @@ fn figure_row(row: &Row) -> String {
         })
         .fold(0.0, f64::max);
     let cells: String = row.cells.iter().map(|cell| figure_cell(row, cell, reach)).collect();
-    format!("<tr><td>{}</td>{cells}</tr>", escape(&row.figure))
+    format!("<tr><td>{}</td>{cells}</tr>", escape(&row.figure.to_string()))
 }
 
 fn figure_cell(row: &Row, cell: &Cell, reach: f64) -> String {

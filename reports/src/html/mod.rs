@@ -13,7 +13,8 @@ mod twin;
 use crate::figure::Figure;
 use crate::format;
 use crate::report::Report;
-use crate::summary::{Summary, Verdict};
+use crate::summary::Summary;
+use crate::verdict::{Verdict, gates_say};
 use text::{escape, section, table};
 
 pub use comparison::comparison_page;
@@ -52,28 +53,6 @@ fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// How many gates hold, in words.
-pub(crate) fn verdict_says(summary: &Summary) -> String {
-    let (all, broken) = (summary.gates.len(), summary.gates.iter().filter(|gate| !gate.holds).count());
-    match (summary.verdict, all, broken) {
-        (Verdict::NoGates, ..) => "there are no gates to judge by".to_owned(),
-        (Verdict::Held, 1, _) => "its gate holds".to_owned(),
-        (Verdict::Held, all, _) => format!("all {all} gates hold"),
-        (Verdict::Failed, 1, _) => "its gate does not hold".to_owned(),
-        (Verdict::Failed, all, 1) => format!("1 of {all} gates does not hold"),
-        (Verdict::Failed, all, broken) => format!("{broken} of {all} gates do not hold"),
-    }
-}
-
-/// The verdict in a word.
-pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Held => "HELD",
-        Verdict::Failed => "FAILED",
-        Verdict::NoGates => "NO GATES",
-    }
-}
-
 fn banner(summary: &Summary) -> String {
     let class = match summary.verdict {
         Verdict::Held => "held",
@@ -84,7 +63,8 @@ fn banner(summary: &Summary) -> String {
         .gates
         .iter()
         .map(|gate| {
-            let (class, sign) = if gate.holds { ("ok", "\u{2713}") } else { ("broken", "\u{2717}") };
+            let class = if gate.holds { "ok" } else { "broken" };
+            let (sign, _) = gate.sign_and_word();
             format!(
                 "<li class=\"{class}\"><b>{sign}</b><span>{}</span><em>{}</em></li>",
                 escape(&gate.gate),
@@ -105,9 +85,9 @@ fn banner(summary: &Summary) -> String {
     );
     format!(
         "<header class=\"banner {class}\"><div><p class=\"word\">{}</p><h1>{}</h1><p>{}</p><p class=\"about\">{about}</p></div>{gates}</header>\n",
-        verdict_word(summary.verdict),
+        summary.verdict.word(),
         escape(&summary.name),
-        capitalised(&verdict_says(summary)),
+        capitalised(&gates_say(&summary.gates)),
     )
 }
 
@@ -121,7 +101,7 @@ fn cards(summary: &Summary) -> String {
     let pool = &summary.pool;
     let latency = percentiles::headline(&summary.gates);
     let latency_value =
-        latency.value(summary).map_or_else(|why| why.to_owned(), |value| latency.unit().show(value));
+        latency.value(summary).map_or_else(|why| why.to_string(), |value| latency.unit().show(value));
     let unserved = summary.outcomes.unserved();
     let mut cards = vec![
         card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &{
@@ -198,12 +178,8 @@ fn not_known() -> (String, String) {
 
 /// One card. It is marked where a gate on one of its figures does not hold.
 fn card(summary: &Summary, figures: &[Figure], title: &str, value: &str, about: &str) -> String {
-    let judged = |holds: bool| {
-        summary
-            .gates
-            .iter()
-            .any(|gate| gate.holds == holds && figures.iter().any(|f| f.to_string() == gate.figure))
-    };
+    let judged =
+        |holds: bool| summary.gates.iter().any(|gate| gate.holds == holds && figures.contains(&gate.figure));
     let class = match (judged(false), judged(true)) {
         (true, _) => "card broken",
         (false, true) => "card ok",

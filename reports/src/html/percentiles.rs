@@ -5,10 +5,11 @@ use hdrhistogram::Histogram;
 
 use super::plot::{Plot, Scale};
 use super::text::{legend, section};
-use crate::figure::{Figure, Statistic, Unit};
+use crate::figure::{Figure, Population, Statistic};
 use crate::format;
-use crate::gate::GateResult;
 use crate::report::Report;
+use crate::unit::Unit;
+use crate::verdict::GateResult;
 
 /// A line is drawn for an outcome with at least so many requests.
 const ENOUGH: u64 = 10;
@@ -153,7 +154,7 @@ fn table(report: &Report) -> String {
 pub(super) fn headline(gates: &[GateResult]) -> Figure {
     gates
         .iter()
-        .filter_map(|gate| Figure::by_name(&gate.figure))
+        .map(|gate| gate.figure)
         .find(|figure| matches!(figure, Figure::Latency(..)))
-        .unwrap_or(Figure::Latency(Statistic::P99, None))
+        .unwrap_or(Figure::Latency(Population::All, Statistic::P99))
 }
