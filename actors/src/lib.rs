@@ -4,13 +4,13 @@
 //! delivers messages and timers, and does the work that they ask for. So the same actors run on a simulated clock,
 //! to try a policy, and on a real host, to serve with it.
 //!
-//! Read [`protocol`] first: it is the contract. [`host`] is the boundary to a backend, [`policy`] what an operator
+//! Read [`protocol`] first: it is the contract. [`backend`] is the boundary to a backend, [`policy`] what an operator
 //! may choose.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-pub mod host;
+pub mod backend;
 mod invalid;
 pub mod nearest;
 pub mod policy;
@@ -22,7 +22,7 @@ mod sprite;
 pub mod time;
 mod worker;
 
-pub use host::{Actor, AnyActor, Context, Host, Observer};
+pub use backend::{Actor, AnyActor, Backend, Context, Observer};
 pub use invalid::invalid;
 pub use protocol::{
     ActorId, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,

@@ -7,7 +7,7 @@ mod waiting;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::host::{Context, Host};
+use crate::backend::{Backend, Context};
 use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
 use crate::protocol::{
     ActorId, For, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer, WorkerId,
@@ -24,9 +24,9 @@ const AT_ONCE: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     /// The worker's place in the fleet.
-    pub(crate) worker: WorkerId,
+    pub(crate) id: WorkerId,
     /// The worker's actor.
-    pub(crate) host: ActorId,
+    pub(crate) worker: ActorId,
     /// Whose Sprites it has, where pools are kept per tenant.
     pub(crate) key: Key,
     /// Whether the depth policy looks at how many are in use; else nobody counts them.
@@ -84,41 +84,41 @@ impl Pool {
         Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
     }
 
-    fn tell_refiller(&mut self, cx: &mut Context<impl Host>, taken: bool) {
+    fn tell_refiller(&mut self, cx: &mut Context<impl Backend>, taken: bool) {
         let booted = std::mem::take(&mut self.booted);
         cx.send(self.refiller, Message::Changed { levels: self.levels(), booted, taken });
     }
 
-    fn changed(&mut self, cx: &mut Context<impl Host>) {
+    fn changed(&mut self, cx: &mut Context<impl Backend>) {
         self.tell_refiller(cx, false);
     }
 
     /// The same where a ready Sprite was taken other than by a request of this pool's own.
-    fn taken(&mut self, cx: &mut Context<impl Host>) {
+    fn taken(&mut self, cx: &mut Context<impl Backend>) {
         self.tell_refiller(cx, true);
     }
 
-    fn in_use_changed(&mut self, cx: &mut Context<impl Host>) {
+    fn in_use_changed(&mut self, cx: &mut Context<impl Backend>) {
         if self.place.counts_in_use {
             self.changed(cx);
         }
     }
 
     /// Tells the Worker what another tenant's request may displace.
-    fn tell_spare(&self, cx: &mut Context<impl Host>) {
+    fn tell_spare(&self, cx: &mut Context<impl Backend>) {
         if self.policy.key == PoolKey::Tenant {
             let (key, ready) = (self.place.key, self.ready.len() as u32);
-            cx.send(self.place.host, Message::Spare { key, ready });
+            cx.send(self.place.worker, Message::Spare { key, ready });
         }
     }
 
-    fn end(&self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
-        cx.observe(Observation::Ended { worker: self.place.worker, request, outcome });
+    fn end(&self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
+        cx.observe(Observation::Ended { worker: self.place.id, request, outcome });
     }
 
     // A ready Sprite, and who gets it.
 
-    fn pop_ready(&mut self, cx: &mut Context<impl Host>) -> Option<ActorId> {
+    fn pop_ready(&mut self, cx: &mut Context<impl Backend>) -> Option<ActorId> {
         let (sprite, _) = match self.policy.take {
             Take::Oldest => self.ready.pop_front(),
             Take::Newest => self.ready.pop_back(),
@@ -131,12 +131,12 @@ impl Pool {
         self.in_use += u32::from(self.place.counts_in_use);
     }
 
-    fn give(&mut self, cx: &mut Context<impl Host>, sprite: ActorId, request: Request, outcome: Outcome) {
+    fn give(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, outcome: Outcome) {
         self.uses_one_more();
         cx.send(sprite, Message::Start { request, outcome });
     }
 
-    fn take(&mut self, cx: &mut Context<impl Host>, request: Request) {
+    fn take(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         let missed = match self.pop_ready(cx) {
             Some(sprite) => {
                 self.give(cx, sprite, request, Outcome::Warm);
@@ -151,18 +151,18 @@ impl Pool {
         cx.send(self.refiller, Message::Demand { missed, levels: self.levels(), booted });
     }
 
-    fn take_spilled(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
+    fn take_spilled(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         let sprite = if self.down { None } else { self.pop_ready(cx) };
         match sprite {
             Some(sprite) => {
                 self.give(cx, sprite, spill.request, Outcome::Spilled);
                 self.taken(cx);
             }
-            None => cx.send(self.place.host, Message::Declined(spill)),
+            None => cx.send(self.place.worker, Message::Declined(spill)),
         }
     }
 
-    fn is_ready(&mut self, cx: &mut Context<impl Host>, boot: bool) {
+    fn is_ready(&mut self, cx: &mut Context<impl Backend>, boot: bool) {
         let sprite = cx.sender();
         if boot {
             self.replaced();
@@ -188,13 +188,13 @@ impl Pool {
 
     // Who leaves the pool.
 
-    fn give_up_oldest(&mut self, cx: &mut Context<impl Host>) -> bool {
+    fn give_up_oldest(&mut self, cx: &mut Context<impl Backend>) -> bool {
         let Some((sprite, _)) = self.ready.pop_front() else { return false };
         cx.send(sprite, Message::Stop);
         true
     }
 
-    fn shrink(&mut self, cx: &mut Context<impl Host>, keep: u32) {
+    fn shrink(&mut self, cx: &mut Context<impl Backend>, keep: u32) {
         let mut gave_up = false;
         while self.ready.len() > keep as usize {
             gave_up |= self.give_up_oldest(cx);
@@ -205,12 +205,12 @@ impl Pool {
         }
     }
 
-    fn make_room(&mut self, cx: &mut Context<impl Host>) {
+    fn make_room(&mut self, cx: &mut Context<impl Backend>) {
         if self.give_up_oldest(cx) {
             self.tell_spare(cx);
             self.changed(cx);
         } else {
-            cx.send(self.place.host, Message::Kept);
+            cx.send(self.place.worker, Message::Kept);
         }
     }
 
@@ -228,7 +228,7 @@ impl Pool {
         }
     }
 
-    fn watch_age(&mut self, cx: &mut Context<impl Host>) {
+    fn watch_age(&mut self, cx: &mut Context<impl Backend>) {
         if let Some(max_age) = self.policy.max_age
             && !self.age_armed
             && let Some((_, since)) = self.ready.front()
@@ -238,7 +238,7 @@ impl Pool {
         }
     }
 
-    fn drop_aged(&mut self, cx: &mut Context<impl Host>) {
+    fn drop_aged(&mut self, cx: &mut Context<impl Backend>) {
         self.age_armed = false;
         let (max_age, now) = (self.policy.max_age.unwrap_or(Duration::MAX), cx.now());
         let mut aged = self.ready.iter().take_while(|(_, since)| *since + max_age <= now).count();
@@ -257,7 +257,7 @@ impl Pool {
         }
     }
 
-    fn withdraw(&mut self, cx: &mut Context<impl Host>) {
+    fn withdraw(&mut self, cx: &mut Context<impl Backend>) {
         let sprite = cx.sender();
         self.dormant.forget(sprite);
         let before = self.ready.len();
@@ -272,7 +272,7 @@ impl Pool {
 
     /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
     #[inline(never)]
-    fn exhausted(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, otherwise: Outcome) {
+    fn exhausted(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, otherwise: Outcome) {
         if self.down {
             return self.end(cx, request, Outcome::Failed);
         }
@@ -286,7 +286,7 @@ impl Pool {
     }
 
     /// Whether this step takes care of the request.
-    fn try_step(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, rule: &Step) -> bool {
+    fn try_step(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, rule: &Step) -> bool {
         match rule {
             Step::Wait(wait) => {
                 let deadline = wait.deadline.map_or(Time::MAX, |deadline| cx.now() + deadline);
@@ -299,19 +299,19 @@ impl Pool {
             }
             Step::Boot(limit) if self.booting < limit.at_once => {
                 self.booting += 1;
-                cx.send(self.place.host, Message::Make { request, step, create: false });
+                cx.send(self.place.worker, Message::Make { request, step, create: false });
                 true
             }
             Step::Create(limit) if self.creating < limit.at_once => {
                 self.creating += 1;
-                cx.send(self.place.host, Message::Make { request, step, create: true });
+                cx.send(self.place.worker, Message::Make { request, step, create: true });
                 true
             }
             Step::Boot(_) | Step::Create(_) => false,
             Step::Spill(spill) => {
                 let (hops, hop_us) = (spill.hops, spill.hop_us());
-                let spill = Spill { request, origin: self.place.host, hop_us, hops, step };
-                cx.send(self.place.host, Message::SpillOut(spill));
+                let spill = Spill { request, origin: self.place.worker, hop_us, hops, step };
+                cx.send(self.place.worker, Message::SpillOut(spill));
                 true
             }
             Step::Wake(_) => self.wake(cx, request, step),
@@ -322,11 +322,11 @@ impl Pool {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8) -> bool {
+    fn wake(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8) -> bool {
         let Some((sprite, asleep)) = self.dormant.pop(request.key) else { return false };
         if asleep {
             self.uses_one_more();
-            cx.send(self.place.host, Message::WakeFor { sprite, request, step });
+            cx.send(self.place.worker, Message::WakeFor { sprite, request, step });
         } else {
             // It is idle and still in use; only its user changes.
             cx.send(sprite, Message::Start { request, outcome: Outcome::Woken });
@@ -334,7 +334,13 @@ impl Pool {
         true
     }
 
-    fn refused(&mut self, cx: &mut Context<impl Host>, request: Request, step: u8, sprite: Option<ActorId>) {
+    fn refused(
+        &mut self,
+        cx: &mut Context<impl Backend>,
+        request: Request,
+        step: u8,
+        sprite: Option<ActorId>,
+    ) {
         self.undo_make(step);
         if let Some(sprite) = sprite {
             self.in_use = self.in_use.saturating_sub(1);
@@ -352,14 +358,14 @@ impl Pool {
         }
     }
 
-    fn made(&mut self, cx: &mut Context<impl Host>, create: bool) {
+    fn made(&mut self, cx: &mut Context<impl Backend>, create: bool) {
         let count = if create { &mut self.creating } else { &mut self.booting };
         *count = count.saturating_sub(1);
         self.uses_one_more();
         self.in_use_changed(cx);
     }
 
-    fn make_failed(&mut self, cx: &mut Context<impl Host>, purpose: For) {
+    fn make_failed(&mut self, cx: &mut Context<impl Backend>, purpose: For) {
         match purpose {
             For::Pool => {
                 // What ended well before does not end this streak of failures.
@@ -377,7 +383,7 @@ impl Pool {
     }
 
     /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
-    fn start_failed(&mut self, cx: &mut Context<impl Host>, request: Request) {
+    fn start_failed(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         self.in_use = self.in_use.saturating_sub(1);
         if self.down || request.tries >= TRIES_MAX {
             self.end(cx, request, Outcome::Failed);
@@ -392,25 +398,25 @@ impl Pool {
 
     // Requests that wait.
 
-    fn observe_waiting(&self, cx: &mut Context<impl Host>, was: u32) {
+    fn observe_waiting(&self, cx: &mut Context<impl Backend>, was: u32) {
         let is = self.waiting.len();
-        cx.observe(Observation::Waiting { worker: self.place.worker, was, is });
+        cx.observe(Observation::Waiting { worker: self.place.id, was, is });
     }
 
     /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
-    fn waiting_may_have_changed(&mut self, cx: &mut Context<impl Host>) {
+    fn waiting_may_have_changed(&mut self, cx: &mut Context<impl Backend>) {
         if self.waiting.len() > 0 {
             self.changed(cx);
         }
     }
 
-    fn watch_deadline(&mut self, cx: &mut Context<impl Host>, step: u8) {
+    fn watch_deadline(&mut self, cx: &mut Context<impl Backend>, step: u8) {
         if let Some(deadline) = self.waiting.deadline_to_watch(step) {
             cx.arm(Timer::Deadline(step), deadline.since(cx.now()));
         }
     }
 
-    fn deadline(&mut self, cx: &mut Context<impl Host>, step: u8) {
+    fn deadline(&mut self, cx: &mut Context<impl Backend>, step: u8) {
         self.waiting.watch_over(step);
         let mut gave_up = false;
         while let Some(request) = self.waiting.pop_due(step, cx.now()) {
@@ -426,7 +432,7 @@ impl Pool {
 
     // Sprites that sleep.
 
-    fn dormant(&mut self, cx: &mut Context<impl Host>, key: Key, asleep: bool) {
+    fn dormant(&mut self, cx: &mut Context<impl Backend>, key: Key, asleep: bool) {
         self.dormant.insert(key, cx.sender(), asleep);
         if asleep {
             self.in_use = self.in_use.saturating_sub(1);
@@ -437,7 +443,7 @@ impl Pool {
         }
     }
 
-    fn set_down(&mut self, cx: &mut Context<impl Host>, down: bool) {
+    fn set_down(&mut self, cx: &mut Context<impl Backend>, down: bool) {
         self.down = down;
         while down && let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
@@ -450,7 +456,7 @@ impl Pool {
 impl Pool {
     /// Handles one message.
     #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Take(request) => self.take(cx, request),
             Message::Ready { boot } => self.is_ready(cx, boot),
@@ -460,7 +466,7 @@ impl Pool {
 
     /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
     #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Begin { full } => cx.send(self.refiller, Message::Begin { full }),
             Message::TakeSpilled(spill) => self.take_spilled(cx, spill),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::host::{Context, Host};
+use crate::backend::{Backend, Context};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
@@ -15,8 +15,8 @@ use crate::time::{Duration, Time, WallClock};
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Refiller {
-    worker: WorkerId,
-    host: ActorId,
+    worker_id: WorkerId,
+    worker: ActorId,
     pool: ActorId,
     levels: Levels,
     goal: Goal,
@@ -52,10 +52,10 @@ struct Rest {
 }
 
 impl Refiller {
-    /// The Refiller of a pool on the worker whose actor is `host`.
+    /// The Refiller of a pool on the worker whose actor is `worker`.
     pub(crate) fn new(
-        worker: WorkerId,
-        host: ActorId,
+        worker_id: WorkerId,
+        worker: ActorId,
         policy: &PoolPolicy,
         sprite: &SpritePolicy,
         epoch: WallClock,
@@ -65,8 +65,8 @@ impl Refiller {
         let refill = policy.refill.rule();
         let backoff = BackoffState::new(policy.backoff);
         Self {
+            worker_id,
             worker,
-            host,
             pool: ActorId::OUTSIDE,
             orders_at_once: refill.holds_nothing_back(),
             refill,
@@ -93,14 +93,14 @@ impl Refiller {
         i64::from(self.levels.ready) + incoming - i64::from(self.levels.waiting)
     }
 
-    fn look_at_depth(&mut self, cx: &mut Context<impl Host>) {
+    fn look_at_depth(&mut self, cx: &mut Context<impl Backend>) {
         if !self.depth_is_known {
             self.look_again(cx);
         }
     }
 
     #[inline(never)]
-    fn look_again(&mut self, cx: &mut Context<impl Host>) {
+    fn look_again(&mut self, cx: &mut Context<impl Backend>) {
         self.depth_is_known = self.rest.depth.is_constant();
         let view = View {
             now: cx.now(),
@@ -110,7 +110,7 @@ impl Refiller {
         };
         let goal = self.rest.depth.goal(&view);
         if goal != self.goal {
-            cx.observe(Observation::Goal { worker: self.worker, was: self.goal, is: goal });
+            cx.observe(Observation::Goal { worker: self.worker_id, was: self.goal, is: goal });
             self.goal = goal;
         }
         rearm(cx, Timer::Depth, &mut self.depth_at, self.rest.depth.changes_at());
@@ -119,7 +119,7 @@ impl Refiller {
 
     /// Tells the Pool of which boots to tell at once. Each matters to a depth or a refill that looks at more than what is
     /// missing, and to a streak of failures, which ends with the first that succeeds.
-    fn ask_for_boots(&mut self, cx: &mut Context<impl Host>) {
+    fn ask_for_boots(&mut self, cx: &mut Context<impl Backend>) {
         if self.depth_is_known && self.refill.looks_only_at_deficit() {
             let from = if self.failing { 0 } else { self.goal.high.saturating_add(1) };
             cx.send(self.pool, Message::TellBoots { from });
@@ -127,7 +127,7 @@ impl Refiller {
     }
 
     /// Orders what is missing, or gives up what is too much.
-    fn decide(&mut self, cx: &mut Context<impl Host>) {
+    fn decide(&mut self, cx: &mut Context<impl Backend>) {
         self.look_at_depth(cx);
         let position = self.position();
         let high = i64::from(self.goal.high);
@@ -157,39 +157,39 @@ impl Refiller {
     }
 
     #[inline(always)]
-    fn order(&mut self, cx: &mut Context<impl Host>, urgent: u32, spare: u32) {
+    fn order(&mut self, cx: &mut Context<impl Backend>, urgent: u32, spare: u32) {
         let ordered = urgent + spare;
         if ordered == 0 {
             return;
         }
         self.on_order += ordered;
-        let (worker, position, depth) = (self.worker, self.position(), self.goal.high);
+        let (worker, position, depth) = (self.worker_id, self.position(), self.goal.high);
         cx.observe(Observation::Position { worker, position, depth, ordered });
-        cx.send(self.host, Message::Order { pool: self.pool, urgent, spare });
+        cx.send(self.worker, Message::Order { pool: self.pool, urgent, spare });
     }
 
     /// First withdraws orders that have not begun, then gives up ready Sprites.
     #[inline(never)]
-    fn give_up(&mut self, cx: &mut Context<impl Host>, surplus: u32, fell: bool) {
+    fn give_up(&mut self, cx: &mut Context<impl Backend>, surplus: u32, fell: bool) {
         if self.cancelling {
             return;
         }
         if fell && self.on_order > 0 {
             self.cancelling = true;
-            cx.send(self.host, Message::Cancel { count: surplus.min(self.on_order) });
+            cx.send(self.worker, Message::Cancel { count: surplus.min(self.on_order) });
         } else if !self.returns && self.levels.ready > self.goal.high {
             let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.goal.high);
             cx.send(self.pool, Message::Shrink { keep });
         }
     }
 
-    fn taken(&mut self, cx: &mut Context<impl Host>) {
+    fn taken(&mut self, cx: &mut Context<impl Backend>) {
         if !self.orders_at_once {
             self.refill.taken(cx.now());
         }
     }
 
-    fn boots_ended(&mut self, cx: &mut Context<impl Host>, booted: u32) {
+    fn boots_ended(&mut self, cx: &mut Context<impl Backend>, booted: u32) {
         if booted == 0 {
             return;
         }
@@ -199,12 +199,12 @@ impl Refiller {
         }
         if std::mem::take(&mut self.failing) {
             self.rest.backoff.succeeded();
-            cx.observe(Observation::BootsFailing { worker: self.worker, streak: 0 });
+            cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: 0 });
             self.ask_for_boots(cx);
         }
     }
 
-    fn boot_failed(&mut self, cx: &mut Context<impl Host>) {
+    fn boot_failed(&mut self, cx: &mut Context<impl Backend>) {
         self.on_order = self.on_order.saturating_sub(1);
         self.held += 1;
         if self.measures_lead {
@@ -214,7 +214,7 @@ impl Refiller {
             self.ask_for_boots(cx);
         }
         let wait = self.rest.backoff.failed(cx.rng());
-        cx.observe(Observation::BootsFailing { worker: self.worker, streak: self.rest.backoff.streak() });
+        cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: self.rest.backoff.streak() });
         if !self.backing_off {
             self.backing_off = true;
             cx.arm(Timer::Backoff, wait);
@@ -225,7 +225,7 @@ impl Refiller {
 impl Refiller {
     /// Handles one message.
     #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Demand { missed, levels, booted } => {
                 self.levels = levels;
@@ -256,7 +256,7 @@ impl Refiller {
     /// What does not come with every request; says whether it leaves something to decide. Apart, so that what does come
     /// stays together in the processor's cache.
     #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) -> bool {
+    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) -> bool {
         match *message {
             Message::Begin { full } => {
                 self.pool = cx.sender();
@@ -299,7 +299,7 @@ impl Refiller {
 }
 
 /// Arms, moves or disarms a timer so that it fires at `wanted`.
-fn rearm(cx: &mut Context<impl Host>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
+fn rearm(cx: &mut Context<impl Backend>, timer: Timer, armed: &mut Option<Time>, wanted: Option<Time>) {
     if *armed == wanted {
         return;
     }

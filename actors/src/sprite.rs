@@ -1,21 +1,21 @@
 //! A Sprite: one VM at a time, from its boot to its end. The actor outlives its VM and is used again for another, with
 //! the next generation, so that a worker has a bounded number of actors.
 
-use crate::host::{Context, Host};
+use crate::backend::{Backend, Context};
 use crate::policy::{AfterUse, SpritePolicy};
 use crate::protocol::{
     ActorId, For, Message, Observation, Operation, OperationKind, Outcome, Request, State, Timer, WorkerId,
 };
 
 /// See the [module](self). What every request touches comes first, in one cache line together with the mark of
-/// [`AnyActor`](crate::host::AnyActor): a fleet of thousands does not fit into the processor's nearest cache.
+/// [`AnyActor`](crate::backend::AnyActor): a fleet of thousands does not fit into the processor's nearest cache.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Sprite {
     /// Whom it serves, or is being made for; nobody's where there is no `outcome`.
     request: Request,
-    worker: WorkerId,
-    host: ActorId,
+    worker_id: WorkerId,
+    worker: ActorId,
     pool: ActorId,
     generation: u32,
     state: State,
@@ -31,12 +31,12 @@ pub(crate) struct Sprite {
 }
 
 impl Sprite {
-    /// A Sprite without a VM, on the worker whose actor is `host`.
-    pub(crate) fn new(worker: WorkerId, host: ActorId, policy: SpritePolicy, tells_end: bool) -> Self {
+    /// A Sprite without a VM, on the worker whose actor is `worker`.
+    pub(crate) fn new(worker_id: WorkerId, worker: ActorId, policy: SpritePolicy, tells_end: bool) -> Self {
         Self {
             request: Request::default(),
+            worker_id,
             worker,
-            host,
             pool: ActorId::OUTSIDE,
             generation: 0,
             state: State::Stopped,
@@ -68,19 +68,19 @@ impl Sprite {
     }
 
     #[inline(always)]
-    fn enter(&mut self, cx: &mut Context<impl Host>, is: State) {
+    fn enter(&mut self, cx: &mut Context<impl Backend>, is: State) {
         let was = std::mem::replace(&mut self.state, is);
-        let (worker, sprite, generation) = (self.worker, cx.me(), self.generation);
+        let (worker, sprite, generation) = (self.worker_id, cx.me(), self.generation);
         cx.observe(Observation::Sprite { worker, sprite, generation, was, is });
     }
 
     #[inline(always)]
-    fn perform(&self, cx: &mut Context<impl Host>, kind: OperationKind) {
+    fn perform(&self, cx: &mut Context<impl Backend>, kind: OperationKind) {
         let request = self.outcome.map(|_| self.request);
-        cx.perform(Operation { kind, generation: self.generation, worker: self.worker, request });
+        cx.perform(Operation { kind, generation: self.generation, worker: self.worker_id, request });
     }
 
-    fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, create: bool) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
         self.pool = pool;
@@ -95,7 +95,7 @@ impl Sprite {
     }
 
     #[inline(always)]
-    fn start(&mut self, cx: &mut Context<impl Host>, request: Request, outcome: Outcome) {
+    fn start(&mut self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
         self.serve(request, outcome);
         self.enter(cx, State::Starting);
         self.perform(cx, OperationKind::Start);
@@ -103,15 +103,15 @@ impl Sprite {
 
     /// For the request for which it was made or woken.
     #[inline(never)]
-    fn start_its_own(&mut self, cx: &mut Context<impl Host>) {
+    fn start_its_own(&mut self, cx: &mut Context<impl Backend>) {
         if let Some((request, outcome)) = self.serving() {
             self.start(cx, request, outcome);
         }
     }
 
-    fn made(&mut self, cx: &mut Context<impl Host>) {
+    fn made(&mut self, cx: &mut Context<impl Backend>) {
         let create = self.is_created();
-        cx.send(self.host, Message::BootEnded { create });
+        cx.send(self.worker, Message::BootEnded { create });
         match self.serving() {
             None => {
                 self.enter(cx, State::Ready);
@@ -125,14 +125,14 @@ impl Sprite {
     }
 
     /// The guest has acknowledged: the request has its Sprite.
-    fn started(&mut self, cx: &mut Context<impl Host>) {
+    fn started(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, outcome)) = self.serving() else { return };
-        cx.observe(Observation::Ended { worker: self.worker, request, outcome });
+        cx.observe(Observation::Ended { worker: self.worker_id, request, outcome });
         if request.lifetime.is_zero() {
             self.perform(cx, OperationKind::Detach);
             self.enter(cx, State::Stopped);
             self.ended(cx);
-            cx.send(self.host, Message::Released { slot: true, retired: true });
+            cx.send(self.worker, Message::Released { slot: true, retired: true });
         } else {
             self.enter(cx, State::Running);
             self.perform(cx, OperationKind::Run);
@@ -140,14 +140,14 @@ impl Sprite {
     }
 
     /// It is no longer in use.
-    fn ended(&self, cx: &mut Context<impl Host>) {
+    fn ended(&self, cx: &mut Context<impl Backend>) {
         if self.tells_end {
             cx.send(self.pool, Message::Ended);
         }
     }
 
     /// The user has gone.
-    fn used(&mut self, cx: &mut Context<impl Host>) {
+    fn used(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, _)) = self.serving() else { return };
         if self.policy.after_use == AfterUse::Return {
             self.outcome = None;
@@ -163,28 +163,28 @@ impl Sprite {
         }
     }
 
-    fn fall_asleep(&mut self, cx: &mut Context<impl Host>) {
+    fn fall_asleep(&mut self, cx: &mut Context<impl Backend>) {
         if self.state == State::Idle && !self.falling_asleep {
             self.falling_asleep = true;
             self.perform(cx, OperationKind::Sleep);
         }
     }
 
-    fn slept(&mut self, cx: &mut Context<impl Host>) {
+    fn slept(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, _)) = self.serving() else { return };
         self.falling_asleep = false;
         self.enter(cx, State::Asleep);
         cx.send(self.pool, Message::Slept { key: request.key });
-        cx.send(self.host, Message::Released { slot: true, retired: false });
+        cx.send(self.worker, Message::Released { slot: true, retired: false });
     }
 
     /// Gives up the VM; the slot is held until it is gone.
-    fn stop(&mut self, cx: &mut Context<impl Host>) {
+    fn stop(&mut self, cx: &mut Context<impl Backend>) {
         self.enter(cx, State::Stopping);
         self.perform(cx, OperationKind::Stop);
     }
 
-    fn asked_to_stop(&mut self, cx: &mut Context<impl Host>) {
+    fn asked_to_stop(&mut self, cx: &mut Context<impl Backend>) {
         match self.state {
             State::Ready => self.stop(cx),
             State::Idle if !self.falling_asleep => {
@@ -195,7 +195,7 @@ impl Sprite {
             State::Asleep => {
                 self.perform(cx, OperationKind::Detach);
                 self.enter(cx, State::Stopped);
-                cx.send(self.host, Message::Released { slot: false, retired: true });
+                cx.send(self.worker, Message::Released { slot: false, retired: true });
             }
             // It is being lost or falls asleep; the Pool hears of it and may ask again.
             _ => {}
@@ -204,12 +204,12 @@ impl Sprite {
 
     /// The VM is gone, or never came to be. Whoever counts on it hears of it.
     #[inline(never)]
-    fn lose(&mut self, cx: &mut Context<impl Host>) {
+    fn lose(&mut self, cx: &mut Context<impl Backend>) {
         match self.state {
             State::Stopped | State::Failed => return,
             State::Booting => {
                 let (purpose, create) = (self.purpose(), self.is_created());
-                cx.send(self.host, Message::BootEnded { create });
+                cx.send(self.worker, Message::BootEnded { create });
                 cx.send(self.pool, Message::MakeFailed { purpose, create });
             }
             State::Ready | State::Asleep => cx.send(self.pool, Message::Withdrawn),
@@ -232,10 +232,10 @@ impl Sprite {
         // Whatever the backend still does for this VM no longer concerns us.
         self.generation = self.generation.wrapping_add(1);
         self.falling_asleep = false;
-        cx.send(self.host, Message::Released { slot, retired: true });
+        cx.send(self.worker, Message::Released { slot, retired: true });
     }
 
-    fn done(&mut self, cx: &mut Context<impl Host>, kind: OperationKind, ok: bool) {
+    fn done(&mut self, cx: &mut Context<impl Backend>, kind: OperationKind, ok: bool) {
         if !ok {
             return self.lose(cx);
         }
@@ -247,7 +247,7 @@ impl Sprite {
             OperationKind::Wake => self.start_its_own(cx),
             OperationKind::Stop => {
                 self.enter(cx, State::Stopped);
-                cx.send(self.host, Message::Released { slot: true, retired: true });
+                cx.send(self.worker, Message::Released { slot: true, retired: true });
             }
             OperationKind::Detach => {}
         }
@@ -257,7 +257,7 @@ impl Sprite {
 impl Sprite {
     /// Handles one message.
     #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),
             Message::Start { request, outcome } => {
@@ -278,7 +278,7 @@ impl Sprite {
 
     /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
     #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Wake { request } => match self.state {
                 State::Asleep => {
@@ -288,7 +288,7 @@ impl Sprite {
                 }
                 _ => {
                     cx.send(self.pool, Message::StartFailed(request));
-                    cx.send(self.host, Message::Released { slot: true, retired: false });
+                    cx.send(self.worker, Message::Released { slot: true, retired: false });
                 }
             },
             Message::Stop => self.asked_to_stop(cx),

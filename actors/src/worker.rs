@@ -7,7 +7,7 @@ mod tenants;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::host::{Context, Host};
+use crate::backend::{Backend, Context};
 use crate::policy::{PoolKey, PoolPolicy, SpritePolicy};
 use crate::pool::{Place, Pool};
 use crate::protocol::{ActorId, For, Key, Message, Observation, Outcome, Request, Spill, WorkerId};
@@ -93,7 +93,7 @@ impl Worker {
 
     // Pools.
 
-    fn begin(&mut self, cx: &mut Context<impl Host>, full: bool) {
+    fn begin(&mut self, cx: &mut Context<impl Backend>, full: bool) {
         match self.rest.config.pool.key {
             PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), full)),
             PoolKey::Tenant => {
@@ -105,12 +105,17 @@ impl Worker {
         }
     }
 
-    fn open_pool(&mut self, cx: &mut Context<impl Host>, key: Key, full: bool) -> ActorId {
-        let (id, host) = (self.id, cx.me());
-        let refiller =
-            Refiller::new(id, host, &self.rest.config.pool, &self.rest.config.sprite, self.rest.config.epoch);
+    fn open_pool(&mut self, cx: &mut Context<impl Backend>, key: Key, full: bool) -> ActorId {
+        let (id, worker) = (self.id, cx.me());
+        let refiller = Refiller::new(
+            id,
+            worker,
+            &self.rest.config.pool,
+            &self.rest.config.sprite,
+            self.rest.config.epoch,
+        );
         let refiller = cx.spawn(refiller);
-        let place = Place { worker: id, host, key, counts_in_use: self.rest.counts_in_use };
+        let place = Place { id, worker, key, counts_in_use: self.rest.counts_in_use };
         let (policy, asleep_max) = (Arc::clone(&self.rest.config.pool), self.rest.config.sprite.asleep);
         let pool = cx.spawn(Pool::new(place, refiller, policy, asleep_max));
         cx.send(pool, Message::Begin { full });
@@ -127,7 +132,7 @@ impl Worker {
 
     // Requests.
 
-    fn request(&mut self, cx: &mut Context<impl Host>, request: Request) {
+    fn request(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         cx.observe(Observation::Arrived { worker: self.id, request });
         if self.down {
             return self.fail(cx, request);
@@ -140,7 +145,7 @@ impl Worker {
     }
 
     /// A tenant that was not known before gets an empty pool.
-    fn tenant_pool(&mut self, cx: &mut Context<impl Host>, key: Key) -> ActorId {
+    fn tenant_pool(&mut self, cx: &mut Context<impl Backend>, key: Key) -> ActorId {
         if let Some(pool) = self.rest.tenants.asked(key, cx.now()) {
             return pool;
         }
@@ -150,13 +155,13 @@ impl Worker {
         pool
     }
 
-    fn fail(&self, cx: &mut Context<impl Host>, request: Request) {
+    fn fail(&self, cx: &mut Context<impl Backend>, request: Request) {
         cx.observe(Observation::Ended { worker: self.id, request, outcome: Outcome::Failed });
     }
 
     // Neighbours.
 
-    fn spill_out(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
+    fn spill_out(&mut self, cx: &mut Context<impl Backend>, mut spill: Spill) {
         match self.rest.config.neighbour {
             Some(neighbour) if neighbour != cx.me() => {
                 spill.hops -= 1;
@@ -166,7 +171,7 @@ impl Worker {
         }
     }
 
-    fn ask(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
+    fn ask(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         match self.pool_of(spill.request.key) {
             Some(pool) if !self.down => cx.send(pool, Message::TakeSpilled(spill)),
             _ => self.pass_on(cx, spill),
@@ -174,7 +179,7 @@ impl Worker {
     }
 
     /// To the next worker of the ring, or back to where it came from.
-    fn pass_on(&mut self, cx: &mut Context<impl Host>, mut spill: Spill) {
+    fn pass_on(&mut self, cx: &mut Context<impl Backend>, mut spill: Spill) {
         let next = self.rest.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
         match next {
             Some(next) => {
@@ -185,20 +190,20 @@ impl Worker {
         }
     }
 
-    fn unserved(&mut self, cx: &mut Context<impl Host>, spill: Spill) {
+    fn unserved(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         match self.pool_of(spill.request.key) {
             Some(pool) if !self.down => self.refuse(cx, pool, spill.request, spill.step),
             _ => self.fail(cx, spill.request),
         }
     }
 
-    fn refuse(&self, cx: &mut Context<impl Host>, pool: ActorId, request: Request, step: u8) {
+    fn refuse(&self, cx: &mut Context<impl Backend>, pool: ActorId, request: Request, step: u8) {
         cx.send(pool, Message::Refused { request, step, sprite: None });
     }
 
     // Slots and boots.
 
-    fn make(&mut self, cx: &mut Context<impl Host>, make: Make) {
+    fn make(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         if self.down {
             self.refuse(cx, make.pool, make.request, make.step);
         } else if self.slots_free > 0 {
@@ -210,7 +215,7 @@ impl Worker {
     }
 
     /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
-    fn displace(&mut self, cx: &mut Context<impl Host>, make: Make) {
+    fn displace(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         match self.rest.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
                 self.rest.displacing.push_back(make);
@@ -220,7 +225,7 @@ impl Worker {
         }
     }
 
-    fn with_slot(&mut self, cx: &mut Context<impl Host>, make: Make) {
+    fn with_slot(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         if make.create {
             self.boot(cx, make.pool, For::Request(make.request, make.step), true);
         } else {
@@ -230,7 +235,7 @@ impl Worker {
 
     /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill. Asked after
     /// every message that may have changed one of them.
-    fn dispatch(&mut self, cx: &mut Context<impl Host>) {
+    fn dispatch(&mut self, cx: &mut Context<impl Backend>) {
         while self.boots_free > 0 && !self.down {
             let (pool, purpose) = match self.orders.pop(self.slots_free > 0) {
                 Some(Next::Make(make)) => (make.pool, For::Request(make.request, make.step)),
@@ -245,7 +250,7 @@ impl Worker {
         }
     }
 
-    fn boot(&mut self, cx: &mut Context<impl Host>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, create: bool) {
         let sprite = match self.retired.pop() {
             Some(sprite) => sprite,
             None => self.another_sprite(cx),
@@ -254,14 +259,14 @@ impl Worker {
     }
 
     #[inline(never)]
-    fn another_sprite(&mut self, cx: &mut Context<impl Host>) -> ActorId {
+    fn another_sprite(&mut self, cx: &mut Context<impl Backend>) -> ActorId {
         let (policy, tells_end) = (self.rest.config.sprite, self.rest.counts_in_use);
         let sprite = cx.spawn(Sprite::new(self.id, cx.me(), policy, tells_end));
         self.rest.sprites.push(sprite);
         sprite
     }
 
-    fn released(&mut self, cx: &mut Context<impl Host>, slot: bool, retired: bool) {
+    fn released(&mut self, cx: &mut Context<impl Backend>, slot: bool, retired: bool) {
         if retired {
             self.retired.push(cx.sender());
         }
@@ -278,7 +283,7 @@ impl Worker {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<impl Host>, sprite: ActorId, request: Request, step: u8) {
+    fn wake(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, step: u8) {
         if self.slots_free > 0 && !self.down {
             self.slots_free -= 1;
             cx.send(sprite, Message::Wake { request });
@@ -289,7 +294,7 @@ impl Worker {
 
     // Faults.
 
-    fn crash(&mut self, cx: &mut Context<impl Host>) {
+    fn crash(&mut self, cx: &mut Context<impl Backend>) {
         if self.down {
             return;
         }
@@ -308,7 +313,7 @@ impl Worker {
         }
     }
 
-    fn recover(&mut self, cx: &mut Context<impl Host>) {
+    fn recover(&mut self, cx: &mut Context<impl Backend>) {
         if !self.down {
             return;
         }
@@ -327,7 +332,7 @@ fn hop(spill: &Spill) -> Duration {
 impl Worker {
     /// Handles one message.
     #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Request(request) => return self.request(cx, request),
             Message::Order { pool, urgent, spare } => self.orders.add(cx.sender(), pool, urgent, spare),
@@ -340,7 +345,7 @@ impl Worker {
 
     /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
     #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Begin { full } => self.begin(cx, full),
             Message::Ask(spill) => self.ask(cx, spill),

@@ -4,7 +4,7 @@ use actors::policy::Begin;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    ActorId, AnyActor, Duration, Host, Key, Message, Observation, Observer, OperationKind, Rng, Time,
+    ActorId, AnyActor, Backend, Duration, Key, Message, Observation, Observer, OperationKind, Rng, Time,
     WorkerId,
 };
 use scenarios::{Sampler, Scenario};
@@ -126,7 +126,7 @@ impl<O: Observer> Core<O> {
     }
 }
 
-impl<O: Observer> Host for Core<O> {
+impl<O: Observer> Backend for Core<O> {
     #[inline(always)]
     fn now(&self) -> Time {
         self.now

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actors::{
-    ActorId, AnyActor, Context, Duration, Host, Message, Observer, OperationKind, Request, Time, Worker,
+    ActorId, AnyActor, Backend, Context, Duration, Message, Observer, OperationKind, Request, Time, Worker,
     WorkerId,
 };
 use scenarios::{Arrival, Arrivals, Progress, Scenario};

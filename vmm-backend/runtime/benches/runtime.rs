@@ -11,7 +11,7 @@ use std::time::{Duration as Wait, Instant};
 
 use actors::protocol::Operation;
 use actors::{
-    Actor, ActorId, Context, Duration, Host, Key, Message, Observation, Observer, OperationKind, Time,
+    Actor, ActorId, Backend, Context, Duration, Key, Message, Observation, Observer, OperationKind, Time,
     Worker, WorkerConfig, WorkerId,
 };
 use hdrhistogram::Histogram;
@@ -171,7 +171,7 @@ fn paced(rate: u32) {
 struct PingPong(Option<ActorId>, Arc<AtomicU64>);
 
 impl Actor for PingPong {
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         match *message {
             Message::Begin { .. } => {
                 let other = cx.spawn(PingPong(None, Arc::clone(&self.1)));

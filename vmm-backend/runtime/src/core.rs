@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use actors::protocol::{Operation, Timer};
 use actors::random::Purpose;
 use actors::{
-    ActorId, AnyActor, Duration, Host, Message, Observation, Observer, OperationKind, Rng, State, Time,
+    ActorId, AnyActor, Backend, Duration, Message, Observation, Observer, OperationKind, Rng, State, Time,
 };
 
 use super::executor::{Envelope, Guard};
@@ -142,7 +142,7 @@ pub(crate) struct Hosting<'a> {
     pub(crate) shared: &'a Arc<Shared>,
 }
 
-impl Host for Hosting<'_> {
+impl Backend for Hosting<'_> {
     fn now(&self) -> Time {
         self.core.now
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use actors::protocol::Timer;
-use actors::{Actor, ActorId, Context, Duration, Host, Message, Time};
+use actors::{Actor, ActorId, Backend, Context, Duration, Message, Time};
 use runtime::{Config, Runtime};
 use support::*;
 
@@ -21,7 +21,7 @@ fn runtime() -> Runtime {
 struct Listener(Log);
 
 impl Actor for Listener {
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         self.0.lock().unwrap().push((cx.now(), cx.sender(), *message));
     }
 }
@@ -30,7 +30,7 @@ impl Actor for Listener {
 struct Parent(Log);
 
 impl Actor for Parent {
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         let Message::Begin { .. } = *message else { return };
         let one = cx.spawn(Listener(Arc::clone(&self.0)));
         let other = cx.spawn(Listener(Arc::clone(&self.0)));
@@ -89,7 +89,7 @@ fn threads_that_send_at_the_same_time_lose_nothing() {
 struct Alarm(Log);
 
 impl Actor for Alarm {
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         match *message {
             // Arms `Depth` twice: only the second counts.
             Message::Kept => {

@@ -10,8 +10,8 @@ use std::sync::{Arc, mpsc};
 
 use actors::protocol::{Operation, Timer};
 use actors::{
-    Actor, ActorId, AnyActor, Context, Duration, Host, Key, Message, Observation, Outcome, Rng, State, Time,
-    Worker,
+    Actor, ActorId, AnyActor, Backend, Context, Duration, Key, Message, Observation, Outcome, Rng, State,
+    Time, Worker,
 };
 use runtime::{Config, Lost, Runtime};
 use support::*;
@@ -26,7 +26,7 @@ struct Saboteur {
 }
 
 impl Actor for Saboteur {
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message) {
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         assert!(!(self.trigger)(message, true), "told to panic before {message:?}");
         let (me, sender) = (cx.me(), cx.sender());
         let mut through = Through { cx, trigger: Arc::clone(&self.trigger) };
@@ -37,11 +37,11 @@ impl Actor for Saboteur {
 
 /// Hands effects on, and makes saboteurs of whoever is spawned.
 struct Through<'a, 'b> {
-    cx: &'a mut Context<&'b mut dyn Host>,
+    cx: &'a mut Context<&'b mut dyn Backend>,
     trigger: Trigger,
 }
 
-impl Host for Through<'_, '_> {
+impl Backend for Through<'_, '_> {
     fn now(&self) -> Time {
         self.cx.now()
     }

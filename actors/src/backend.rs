@@ -12,18 +12,18 @@ use crate::worker::Worker;
 /// A state machine that a backend hosts. The project's own are the four of [`AnyActor`]; this is for others.
 pub trait Actor: Send {
     /// Handles one message. All that it does to the world goes through the context.
-    fn handle(&mut self, cx: &mut Context<&mut dyn Host>, message: &Message);
+    fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message);
 }
 
 /// What a backend hosts: one of the four, whose handlers are compiled together with the backend's own methods, or
 /// an [`Actor`] of somebody else. A row of them is a table that a message finds its actor in without another look
 /// elsewhere.
 #[repr(align(64))]
-pub struct AnyActor(Kind);
+pub struct AnyActor(Hosted);
 
 /// Its mark has a byte of its own: one hidden in what an actor leaves unused would have to be worked out for each message.
 #[repr(u8)]
-enum Kind {
+enum Hosted {
     Worker(Worker),
     Pool(Pool),
     Refiller(Refiller),
@@ -34,15 +34,15 @@ enum Kind {
 impl AnyActor {
     /// Handles one message. All that it does to the world goes through the context.
     #[inline(always)]
-    pub fn handle(&mut self, cx: &mut Context<impl Host>, message: &Message) {
+    pub fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match &mut self.0 {
-            Kind::Worker(worker) => worker.handle(cx, message),
-            Kind::Pool(pool) => pool.handle(cx, message),
-            Kind::Refiller(refiller) => refiller.handle(cx, message),
-            Kind::Sprite(sprite) => sprite.handle(cx, message),
-            Kind::Other(actor) => {
-                let Context { ref mut host, me, sender } = *cx;
-                actor.handle(&mut Context::new(host, me, sender), message);
+            Hosted::Worker(worker) => worker.handle(cx, message),
+            Hosted::Pool(pool) => pool.handle(cx, message),
+            Hosted::Refiller(refiller) => refiller.handle(cx, message),
+            Hosted::Sprite(sprite) => sprite.handle(cx, message),
+            Hosted::Other(actor) => {
+                let Context { ref mut backend, me, sender } = *cx;
+                actor.handle(&mut Context::new(backend, me, sender), message);
             }
         }
     }
@@ -50,31 +50,31 @@ impl AnyActor {
 
 impl<A: Actor + 'static> From<A> for AnyActor {
     fn from(actor: A) -> Self {
-        Self(Kind::Other(Box::new(actor)))
+        Self(Hosted::Other(Box::new(actor)))
     }
 }
 
 impl From<Worker> for AnyActor {
     fn from(worker: Worker) -> Self {
-        Self(Kind::Worker(worker))
+        Self(Hosted::Worker(worker))
     }
 }
 
 impl From<Pool> for AnyActor {
     fn from(pool: Pool) -> Self {
-        Self(Kind::Pool(pool))
+        Self(Hosted::Pool(pool))
     }
 }
 
 impl From<Refiller> for AnyActor {
     fn from(refiller: Refiller) -> Self {
-        Self(Kind::Refiller(refiller))
+        Self(Hosted::Refiller(refiller))
     }
 }
 
 impl From<Sprite> for AnyActor {
     fn from(sprite: Sprite) -> Self {
-        Self(Kind::Sprite(sprite))
+        Self(Hosted::Sprite(sprite))
     }
 }
 
@@ -107,7 +107,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
 }
 
 /// What a backend provides to the actors that it hosts. Methods that do something say for which actor (`me`).
-pub trait Host {
+pub trait Backend {
     /// The time of the delivery under way.
     fn now(&self) -> Time;
     /// Delivers a message at once, after those that were sent before it.
@@ -128,7 +128,7 @@ pub trait Host {
     fn rng(&mut self, me: ActorId) -> &mut Rng;
 }
 
-impl<H: Host + ?Sized> Host for &mut H {
+impl<B: Backend + ?Sized> Backend for &mut B {
     #[inline(always)]
     fn now(&self) -> Time {
         (**self).now()
@@ -174,21 +174,21 @@ impl<H: Host + ?Sized> Host for &mut H {
 }
 
 /// One delivery of one message to one actor: who and when, and the way to leave effects.
-pub struct Context<H> {
-    host: H,
+pub struct Context<B> {
+    backend: B,
     me: ActorId,
     sender: ActorId,
 }
 
-impl<H: Host> Context<H> {
+impl<B: Backend> Context<B> {
     /// For backends: the delivery of a message from `sender` to `me`.
-    pub fn new(host: H, me: ActorId, sender: ActorId) -> Self {
-        Self { host, me, sender }
+    pub fn new(backend: B, me: ActorId, sender: ActorId) -> Self {
+        Self { backend, me, sender }
     }
 
     /// The time of this delivery.
     pub fn now(&self) -> Time {
-        self.host.now()
+        self.backend.now()
     }
 
     /// The actor that handles the message.
@@ -203,45 +203,45 @@ impl<H: Host> Context<H> {
 
     /// This actor's own stream of random numbers.
     pub fn rng(&mut self) -> &mut Rng {
-        self.host.rng(self.me)
+        self.backend.rng(self.me)
     }
 
     /// Sends a message.
     #[inline(always)]
     pub fn send(&mut self, to: ActorId, message: Message) {
-        self.host.send(self.me, to, message);
+        self.backend.send(self.me, to, message);
     }
 
     /// Sends a message that arrives after a while, as over a network.
     pub fn send_after(&mut self, to: ActorId, message: Message, after: Duration) {
-        self.host.send_after(self.me, to, message, after);
+        self.backend.send_after(self.me, to, message, after);
     }
 
     /// Arms a named timer; arming it again replaces it.
     pub fn arm(&mut self, timer: Timer, after: Duration) {
-        self.host.arm(self.me, timer, after);
+        self.backend.arm(self.me, timer, after);
     }
 
     /// Disarms a named timer.
     pub fn disarm(&mut self, timer: Timer) {
-        self.host.disarm(self.me, timer);
+        self.backend.disarm(self.me, timer);
     }
 
     /// Begins an operation; its end comes back as [`Message::Done`].
     #[inline(always)]
     pub fn perform(&mut self, operation: Operation) {
-        self.host.perform(self.me, operation);
+        self.backend.perform(self.me, operation);
     }
 
     /// Tells whoever keeps the books.
     #[inline(always)]
     pub fn observe(&mut self, observation: Observation) {
-        self.host.observe(observation);
+        self.backend.observe(observation);
     }
 
     /// Hosts another actor on this worker and gives its address.
     pub fn spawn(&mut self, actor: impl Into<AnyActor>) -> ActorId {
-        self.host.spawn(self.me, actor.into())
+        self.backend.spawn(self.me, actor.into())
     }
 }
 
