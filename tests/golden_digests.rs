@@ -12,6 +12,10 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn observe(&mut self, _at: Time, _observation: Observation) {}
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 fn root() -> PathBuf {

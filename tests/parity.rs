@@ -28,6 +28,8 @@ impl Observer for Decisions {
             self.all.push((at, observation));
         }
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 /// What one run came to.

@@ -84,11 +84,11 @@ pub trait Observer {
     fn observe(&mut self, at: Time, observation: Observation);
 
     /// Pools are filled and the first request may come: this is t = 0. What was observed before is no part of the run.
-    fn opened(&mut self, _at: Time) {}
+    fn opened(&mut self, at: Time);
 
     /// The time for requests to end is over: those that have not are about to fail. What else is observed from now on is no
     /// part of the run.
-    fn closed(&mut self, _at: Time) {}
+    fn closed(&mut self, at: Time);
 }
 
 impl<O: Observer + ?Sized> Observer for &mut O {

@@ -70,6 +70,10 @@ impl Observer for Kept {
     fn observe(&mut self, at: Time, observation: Observation) {
         self.0.push((at, observation));
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 /// Nanoseconds that this thread has computed: a busy machine does not change them.
@@ -114,6 +118,10 @@ impl Observer for Nobody {
     fn observe(&mut self, at: Time, observation: Observation) {
         std::hint::black_box((at, &observation));
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 /// Nanoseconds per observation when this stretch is told so many times.

@@ -235,6 +235,10 @@ impl Observer for Simple {
             _ => {}
         }
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 proptest! {

@@ -35,6 +35,8 @@ impl Observer for Ready {
             self.least = self.least.min(self.since.len());
         }
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 fn ready(pool: &str, latency: &str) -> Ready {

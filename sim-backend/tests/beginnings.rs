@@ -50,6 +50,10 @@ fn highest_goal(start: &str, depth: &str) -> u32 {
                 self.0 = self.0.max(is.high);
             }
         }
+
+        fn opened(&mut self, _at: Time) {}
+
+        fn closed(&mut self, _at: Time) {}
     }
     let text = format!(
         r#"

@@ -120,6 +120,8 @@ impl Observer for Seen {
             self.lost += u32::from(matches!(observation, Observation::Sprite { is: State::Failed, .. }));
         }
     }
+
+    fn opened(&mut self, _at: Time) {}
 }
 
 #[test]

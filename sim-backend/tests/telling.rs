@@ -23,6 +23,8 @@ impl Observer for Seen {
             self.failing.push((at, observation));
         }
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 /// Boots fail, requests give up waiting, hosts crash and pools are swamped: whatever may leave a pool with too much.

@@ -67,6 +67,8 @@ impl Observer for Counts {
             _ => {}
         }
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 /// Checks every rule as the run goes; panics with what was broken and when.
@@ -199,4 +201,8 @@ impl Observer for Rules {
             Observation::BootsFailing { .. } | Observation::Host { .. } => {}
         }
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }

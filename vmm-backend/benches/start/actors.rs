@@ -59,6 +59,8 @@ impl Observer for Seen {
     fn opened(&mut self, _at: Time) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).open = true;
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 fn scenario(text: &str) -> Outcome<Scenario> {

@@ -63,6 +63,10 @@ impl Observer for Watch {
             self.0.count.fetch_add(1, Ordering::AcqRel);
         }
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 fn scenario(rate: u32, seconds: u32) -> Scenario {
@@ -154,6 +158,10 @@ impl Observer for Latencies {
             self.0.saturating_record(at.since(request.arrived).as_nanos());
         }
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 fn paced(rate: u32) {

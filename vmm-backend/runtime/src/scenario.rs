@@ -99,6 +99,10 @@ impl<O: Observer> Observer for Tap<O> {
     fn opened(&mut self, at: Time) {
         lock(&self.0).opened(at);
     }
+
+    fn closed(&mut self, at: Time) {
+        lock(&self.0).closed(at);
+    }
 }
 
 /// A runtime that hosts the Worker of a scenario.

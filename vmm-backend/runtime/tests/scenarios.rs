@@ -287,3 +287,17 @@ fn the_books_of_a_real_run_balance_and_progress_is_told() {
     assert_eq!(report.summary.misses, 0, "{:?}", report.summary.outcomes);
     assert!(progress.load(Ordering::Relaxed) > 500);
 }
+
+#[test]
+fn what_a_run_is_closed_with_is_neither_an_outage_nor_a_loss() {
+    let text = "[fleet]\nslots = 4\n[pool]\ndepth = { kind = \"fixed\", ready = 2 }\n[[demand]]\nto = 20\nfor = \"100ms\"\n";
+    let machines = Obedient::default();
+    machines.start_takes_us.store(600_000, Ordering::Relaxed);
+    let limits = Limits { drain: std::time::Duration::from_millis(50), ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let books = Recorder::new(RunMetadata::new("cut short", 1));
+    let (run, books) = run_scenario(&scenario(text), Arc::new(machines), books, &options).unwrap();
+    let summary = books.finish(run.ended).summary;
+    assert!(run.unfinished > 0 && summary.outcomes.failed > 0, "nothing was cut short");
+    assert_eq!((summary.boots.hosts_down, summary.boots.lost), (0, 0));
+}

@@ -370,6 +370,8 @@ impl Observer for Stopwatch {
             _ => {}
         }
     }
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 #[cfg(test)]

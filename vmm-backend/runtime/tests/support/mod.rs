@@ -27,6 +27,10 @@ impl Observer for Seen {
     fn observe(&mut self, at: Time, observation: Observation) {
         self.0.lock().unwrap().push((at, observation));
     }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
 }
 
 impl Seen {
