@@ -17,8 +17,9 @@ use crate::time::{Duration, Time};
 use dormant::Dormant;
 use waiting::Waiting;
 
-/// Of the ready Sprites, one in so many is replaced at a time because of its age, and one at the least.
-const AT_ONCE: usize = 8;
+/// A pool replaces its aged Sprites in so many rounds: in each one in eight leaves, and one at the least, and the next
+/// begins when they are replaced, or after an eighth of the greatest age.
+const REPLACEMENT_ROUNDS: usize = 8;
 
 /// What distinguishes one pool of a worker from another.
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +211,7 @@ impl Pool {
             self.tell_spare(cx);
             self.changed(cx);
         } else {
-            cx.send(self.place.worker, Message::Kept);
+            cx.send(self.place.worker, Message::NothingToYield);
         }
     }
 
@@ -244,7 +245,7 @@ impl Pool {
         let mut aged = self.ready.iter().take_while(|(_, since)| *since + max_age <= now).count();
         if self.replaces_aged() {
             // A pool that was filled at once also ages at once, and must not be empty then.
-            aged = aged.min((self.ready.len() / AT_ONCE).max(1));
+            aged = aged.min((self.ready.len() / REPLACEMENT_ROUNDS).max(1));
             self.replacing = aged as u32;
         }
         self.shrink(cx, (self.ready.len() - aged) as u32);
@@ -253,7 +254,7 @@ impl Pool {
         } else {
             // The refill may wait until more are missing, and then so do the replacements.
             self.age_armed = true;
-            cx.arm(Timer::Age, Duration::from_nanos(max_age.as_nanos() / AT_ONCE as u64));
+            cx.arm(Timer::Age, Duration::from_nanos(max_age.as_nanos() / REPLACEMENT_ROUNDS as u64));
         }
     }
 

@@ -99,25 +99,25 @@ pub struct Levels {
     pub in_use: u32,
 }
 
-/// What a depth policy aims for: when no more than `low` Sprites are ready or on their way, order up to `high`; what
-/// is ready beyond `high` may leave.
+/// What a depth policy aims for: when no more than `reorder_at` Sprites are ready or on their way, order up to `depth`;
+/// what is ready beyond `depth` may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Goal {
-    /// The reorder point; below `high`, unless both are zero.
-    pub low: u32,
-    /// The depth.
-    pub high: u32,
+pub struct Target {
+    /// The reorder point; below `depth`, unless both are zero.
+    pub reorder_at: u32,
+    /// How many Sprites are to be ready or on their way.
+    pub depth: u32,
 }
 
-impl Goal {
+impl Target {
     /// Aim for exactly so many: order as soon as one is missing.
     pub const fn exactly(depth: u32) -> Self {
-        Self { low: depth.saturating_sub(1), high: depth }
+        Self { reorder_at: depth.saturating_sub(1), depth }
     }
 
     /// Whether a pool with so many ready Sprites needs no refill.
     pub const fn is_met_by(self, ready: u32) -> bool {
-        ready > self.low || ready >= self.high
+        ready > self.reorder_at || ready >= self.depth
     }
 }
 
@@ -182,7 +182,7 @@ pub enum Message {
         ready: u32,
     },
     /// Pool: you asked me to `Yield`, but I have nothing left to give.
-    Kept,
+    NothingToYield,
     /// Sprite: my boot or create ended; the boot slot is free.
     BootEnded {
         /// Whether it was a create, which takes no boot slot.
@@ -533,14 +533,14 @@ pub enum Observation {
         /// The state it enters.
         is: State,
     },
-    /// Refiller: the pool aims for another level.
-    Goal {
+    /// Refiller: the depth policy has another target.
+    Target {
         /// Where.
         worker: WorkerId,
-        /// The goal before.
-        was: Goal,
-        /// The goal from now on.
-        is: Goal,
+        /// The target before.
+        was: Target,
+        /// The target from now on.
+        is: Target,
     },
     /// Refiller: what is ready or on its way, and what it aims for, after a decision.
     Position {

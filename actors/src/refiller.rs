@@ -7,7 +7,7 @@ use crate::backend::{Backend, Context};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
-use crate::protocol::{ActorId, Goal, Levels, Message, Observation, Timer, WorkerId};
+use crate::protocol::{ActorId, Levels, Message, Observation, Target, Timer, WorkerId};
 use crate::time::{Duration, Time, WallClock};
 
 /// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
@@ -19,12 +19,12 @@ pub(crate) struct Refiller {
     worker: ActorId,
     pool: ActorId,
     levels: Levels,
-    goal: Goal,
+    target: Target,
     /// Boots ordered that have neither ended nor failed.
     on_order: u32,
     /// Failed boots that are not ordered again before the back-off ends.
     held: u32,
-    /// The goal will never be another.
+    /// The target will never be another.
     depth_is_known: bool,
     measures_lead: bool,
     /// The last boot failed.
@@ -36,8 +36,8 @@ pub(crate) struct Refiller {
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
-    aim: i64,
-    refill: Box<dyn refill::Rule>,
+    wanted: i64,
+    refill: Box<dyn refill::Controller>,
     rest: Box<Rest>,
     depth_at: Option<Time>,
     refill_at: Option<Time>,
@@ -46,7 +46,7 @@ pub(crate) struct Refiller {
 /// What a decision needs only under some policies, or after a boot has failed. Apart, so that the rest is small.
 #[derive(Debug)]
 struct Rest {
-    depth: Box<dyn depth::Rule>,
+    depth: Box<dyn depth::Controller>,
     lead: LeadTime,
     backoff: BackoffState,
 }
@@ -60,9 +60,9 @@ impl Refiller {
         sprite: &SpritePolicy,
         epoch: WallClock,
     ) -> Self {
-        let depth = policy.depth.rule(epoch);
+        let depth = policy.depth.controller(epoch);
         let measures_lead = depth.needs_lead_time();
-        let refill = policy.refill.rule();
+        let refill = policy.refill.controller();
         let backoff = BackoffState::new(policy.backoff);
         Self {
             worker_id,
@@ -76,11 +76,11 @@ impl Refiller {
             failing: false,
             returns: sprite.after_use == AfterUse::Return,
             levels: Levels::default(),
-            goal: Goal::default(),
+            target: Target::default(),
             on_order: 0,
             held: 0,
             backing_off: false,
-            aim: 0,
+            wanted: 0,
             cancelling: false,
             depth_at: None,
             refill_at: None,
@@ -108,10 +108,10 @@ impl Refiller {
             on_order: self.on_order,
             lead_time: self.rest.lead.mean,
         };
-        let goal = self.rest.depth.goal(&view);
-        if goal != self.goal {
-            cx.observe(Observation::Goal { worker: self.worker_id, was: self.goal, is: goal });
-            self.goal = goal;
+        let target = self.rest.depth.target(&view);
+        if target != self.target {
+            cx.observe(Observation::Target { worker: self.worker_id, was: self.target, is: target });
+            self.target = target;
         }
         rearm(cx, Timer::Depth, &mut self.depth_at, self.rest.depth.changes_at());
         self.ask_for_boots(cx);
@@ -121,7 +121,7 @@ impl Refiller {
     /// missing, and to a streak of failures, which ends with the first that succeeds.
     fn ask_for_boots(&mut self, cx: &mut Context<impl Backend>) {
         if self.depth_is_known && self.refill.looks_only_at_deficit() {
-            let from = if self.failing { 0 } else { self.goal.high.saturating_add(1) };
+            let from = if self.failing { 0 } else { self.target.depth.saturating_add(1) };
             cx.send(self.pool, Message::TellBoots { from });
         }
     }
@@ -130,8 +130,9 @@ impl Refiller {
     fn decide(&mut self, cx: &mut Context<impl Backend>) {
         self.look_at_depth(cx);
         let position = self.position();
-        let high = i64::from(self.goal.high);
-        let deficit = if position <= i64::from(self.goal.low) { (high - position).max(0) as u32 } else { 0 };
+        let depth = i64::from(self.target.depth);
+        let deficit =
+            if position <= i64::from(self.target.reorder_at) { (depth - position).max(0) as u32 } else { 0 };
         // Nobody waits without a boot on its way: such orders are not the refill policy's to hold back.
         let incoming = self.on_order + self.held;
         let urgent = self.levels.waiting.saturating_sub(incoming).min(deficit);
@@ -148,11 +149,11 @@ impl Refiller {
         }
         self.order(cx, urgent, spare);
 
-        let aim = high + i64::from(self.levels.waiting);
-        let fell = aim < self.aim;
-        self.aim = aim;
-        if position > high {
-            self.give_up(cx, (position - high) as u32, fell);
+        let wanted = depth + i64::from(self.levels.waiting);
+        let fell = wanted < self.wanted;
+        self.wanted = wanted;
+        if position > depth {
+            self.give_up(cx, (position - depth) as u32, fell);
         }
     }
 
@@ -163,7 +164,7 @@ impl Refiller {
             return;
         }
         self.on_order += ordered;
-        let (worker, position, depth) = (self.worker_id, self.position(), self.goal.high);
+        let (worker, position, depth) = (self.worker_id, self.position(), self.target.depth);
         cx.observe(Observation::Position { worker, position, depth, ordered });
         cx.send(self.worker, Message::Order { pool: self.pool, urgent, spare });
     }
@@ -177,8 +178,8 @@ impl Refiller {
         if fell && self.on_order > 0 {
             self.cancelling = true;
             cx.send(self.worker, Message::Cancel { count: surplus.min(self.on_order) });
-        } else if !self.returns && self.levels.ready > self.goal.high {
-            let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.goal.high);
+        } else if !self.returns && self.levels.ready > self.target.depth {
+            let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.target.depth);
             cx.send(self.pool, Message::Shrink { keep });
         }
     }
@@ -264,8 +265,8 @@ impl Refiller {
                     // Before the first request nothing competes with these boots, so no policy holds them back, and how long
                     // they take tells nothing of later ones.
                     self.look_at_depth(cx);
-                    self.aim = i64::from(self.goal.high);
-                    self.order(cx, 0, self.goal.high);
+                    self.wanted = i64::from(self.target.depth);
+                    self.order(cx, 0, self.target.depth);
                 }
                 !full
             }

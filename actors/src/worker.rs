@@ -72,7 +72,7 @@ struct Rest {
 impl Worker {
     /// A host without VMs or pools; they come with [`Message::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
-        let counts_in_use = config.pool.depth.rule(config.epoch).needs_in_use();
+        let counts_in_use = config.pool.depth.controller(config.epoch).needs_in_use();
         Self {
             slots_free: config.slots,
             boots_free: config.boots,
@@ -361,7 +361,7 @@ impl Worker {
             Message::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
             Message::SpillOut(spill) => self.spill_out(cx, spill),
             Message::Spare { key, ready } => self.rest.tenants.set_spare(key, ready),
-            Message::Kept => {
+            Message::NothingToYield => {
                 if let Some(make) = self.rest.displacing.pop_back() {
                     self.make(cx, make);
                 }

@@ -4,7 +4,7 @@
 //! fixed tables and nothing else. Levels are integrated over time without a look back (see `integral.rs`), and
 //! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{Observation, Observer, Outcome, State, Time};
 
 use crate::integral::Integral;
@@ -365,8 +365,8 @@ impl Recorder {
         }
     }
 
-    fn goal(&mut self, t: u64, worker: usize, was: Goal, is: Goal) {
-        self.fleet.target.change(t, i64::from(is.high) - i64::from(was.high));
+    fn goal(&mut self, t: u64, worker: usize, was: Target, is: Target) {
+        self.fleet.target.change(t, i64::from(is.depth) - i64::from(was.depth));
         if let Some(worker) = self.workers.get_mut(worker) {
             worker.aims(t, was, is);
         }
@@ -423,7 +423,7 @@ impl Observer for Recorder {
             Observation::Ended { worker, request, outcome } => {
                 self.ended(t, worker.index(), request.arrived, outcome)
             }
-            Observation::Goal { worker, was, is } => self.goal(t, worker.index(), was, is),
+            Observation::Target { worker, was, is } => self.goal(t, worker.index(), was, is),
             Observation::Waiting { was, is, .. } => self.waiting(t, was, is),
             Observation::BootsFailing { streak, .. } => {
                 if self.counts_at(t) {

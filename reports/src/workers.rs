@@ -1,6 +1,6 @@
 //! The books of one worker while a run goes on: its pools' level, goal, emptiness and recovery.
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 
 use crate::integral::Integral;
 
@@ -106,9 +106,9 @@ impl Worker {
     }
 
     /// The goal of one of its pools changes.
-    pub(crate) fn aims(&mut self, t: u64, was: Goal, is: Goal) {
-        self.target.change(t, i64::from(is.high) - i64::from(was.high));
-        self.low += i64::from(is.low) - i64::from(was.low);
+    pub(crate) fn aims(&mut self, t: u64, was: Target, is: Target) {
+        self.target.change(t, i64::from(is.depth) - i64::from(was.depth));
+        self.low += i64::from(is.reorder_at) - i64::from(was.reorder_at);
         if self.recovering_since != NEVER {
             self.recovers_if_met(t);
         }
@@ -118,7 +118,7 @@ impl Worker {
     /// pool's Sprites are always on their way, and its goal itself is never met.
     fn is_met(&self) -> bool {
         let ready = clamped(self.ready.level());
-        let goal = Goal { low: clamped(self.low), high: clamped(self.target.level()) };
+        let goal = Target { reorder_at: clamped(self.low), depth: clamped(self.target.level()) };
         goal.is_met_by(ready) || (self.usual > 0 && ready >= self.usual)
     }
 
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn recovery_lasts_from_the_last_sprite_taken_to_the_goal_met() {
         let mut worker = Worker::new();
-        worker.aims(0, Goal::default(), Goal::exactly(2));
+        worker.aims(0, Target::default(), Target::exactly(2));
         worker.gains(0);
         worker.gains(0);
         worker.begin(0, true);

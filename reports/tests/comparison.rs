@@ -111,10 +111,7 @@ fn one_seed_shows_no_difference_and_a_costlier_equal_is_beaten() {
 #[test]
 fn runs_without_partners_cannot_be_compared() {
     let error = Comparison::new(&[variant("a", runs(4, 1..=2)), variant("b", runs(4, 2..=3))]).unwrap_err();
-    assert_eq!(
-        error,
-        CompareError::Seeds { variant: "b".into(), seeds: vec![2, 3], first: vec![1, 2] }
-    );
+    assert_eq!(error, CompareError::Seeds { variant: "b".into(), seeds: vec![2, 3], first: vec![1, 2] });
     assert_eq!(Comparison::new(&[variant("a", runs(4, 1..=1))]).unwrap_err(), CompareError::TooFew);
 }
 

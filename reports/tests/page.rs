@@ -2,7 +2,7 @@
 
 mod toy;
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{Observation, Observer, Time, WorkerId};
 use reports::{Recorder, RunMetadata, html};
 use toy::Toy;
@@ -40,7 +40,7 @@ fn a_figure_has_the_room_of_its_longest_word() {
 fn nothing_of_nothing_is_not_shown_as_full() {
     let worker = WorkerId(0);
     let mut books = Recorder::new(RunMetadata::new("nothing", 1));
-    books.observe(Time::ZERO, Observation::Goal { worker, was: Goal::default(), is: Goal::exactly(0) });
+    books.observe(Time::ZERO, Observation::Target { worker, was: Target::default(), is: Target::exactly(0) });
     books.opened(Time::ZERO);
     let report = books.finish(Time::from_nanos(5_000_000_000));
     assert!(!reports::terminal::plain(&report, 80).contains('\u{2588}'));

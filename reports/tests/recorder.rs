@@ -3,7 +3,7 @@
 
 mod toy;
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
 use proptest::prelude::*;
 use reports::{Gate, Recorder, RunMetadata, Summary, Verdict};
@@ -26,7 +26,10 @@ fn at(ms: u64) -> Time {
 /// A pool of two: filled before the opening at 1 s, emptied at 3 s and 4 s, full again at 9 s; the run ends at 11 s.
 fn by_hand(plan: RunMetadata) -> reports::Report {
     let mut books = Recorder::new(plan);
-    books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
+    books.observe(
+        at(0),
+        Observation::Target { worker: WORKER, was: Target::default(), is: Target::exactly(2) },
+    );
     for ms in [100, 200] {
         books.observe(at(ms), sprite(State::Stopped, State::Booting));
         books.observe(at(ms + 50), sprite(State::Booting, State::Ready));
@@ -112,7 +115,10 @@ fn what_did_not_recover_does_not_hold_and_says_so() {
         ..RunMetadata::new("by hand", 1)
     };
     let mut books = Recorder::new(plan);
-    books.observe(at(0), Observation::Goal { worker: WORKER, was: Goal::default(), is: Goal::exactly(2) });
+    books.observe(
+        at(0),
+        Observation::Target { worker: WORKER, was: Target::default(), is: Target::exactly(2) },
+    );
     books.opened(at(0));
     let summary = books.finish(at(9_000)).summary;
     assert_eq!((recovery(&summary).0, summary.verdict), (None, Verdict::Failed));

@@ -143,7 +143,7 @@ fn word(message: &Message) -> u64 {
         }
         SpillOut(spill) => (10, of_spill(spill)),
         Spare { key, ready } => (11, u64::from(key.0) << 24 ^ u64::from(*ready)),
-        Kept => (12, 0),
+        NothingToYield => (12, 0),
         BootEnded { create } => (13, u64::from(*create)),
         Released { slot, retired } => (14, u64::from(*slot) << 1 | u64::from(*retired)),
         Crash => (15, 0),
@@ -236,14 +236,14 @@ mod tests {
 
     #[test]
     fn time_address_kind_content_and_order_all_count() {
-        let base = after(&[(1, 2, Message::Stop), (3, 4, Message::Kept)]);
+        let base = after(&[(1, 2, Message::Stop), (3, 4, Message::NothingToYield)]);
         for other in [
-            vec![(2, 2, Message::Stop), (3, 4, Message::Kept)],
-            vec![(1, 3, Message::Stop), (3, 4, Message::Kept)],
-            vec![(1, 2, Message::Lost), (3, 4, Message::Kept)],
-            vec![(3, 4, Message::Kept), (1, 2, Message::Stop)],
+            vec![(2, 2, Message::Stop), (3, 4, Message::NothingToYield)],
+            vec![(1, 3, Message::Stop), (3, 4, Message::NothingToYield)],
+            vec![(1, 2, Message::Lost), (3, 4, Message::NothingToYield)],
+            vec![(3, 4, Message::NothingToYield), (1, 2, Message::Stop)],
             vec![(1, 2, Message::Stop)],
-            vec![(1, 2, Message::Shrink { keep: 1 }), (3, 4, Message::Kept)],
+            vec![(1, 2, Message::Shrink { keep: 1 }), (3, 4, Message::NothingToYield)],
         ] {
             assert_ne!(base, after(&other), "{other:?}");
         }

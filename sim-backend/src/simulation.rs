@@ -77,7 +77,7 @@ pub fn simulate<O: Observer>(
     simulation.fill_pools();
     simulation.serve()?;
     simulation.drain();
-    Ok(simulation.over())
+    Ok(simulation.finish())
 }
 
 struct Simulation<'a, O> {
@@ -176,7 +176,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
     }
 
-    fn over(self) -> Run {
+    fn finish(self) -> Run {
         let ended = self.core.now();
         let digest = self.core.digest;
         Run {

@@ -59,7 +59,7 @@ fn ready(pool: &str, latency: &str) -> Ready {
     let scenario = scenario(&text);
     let mut rules = Rules::new(&scenario);
     let ended = run(&scenario, &mut rules);
-    rules.over(&ended);
+    rules.finish(&ended);
     let mut ready = Ready::default();
     run(&scenario, &mut ready);
     ready

@@ -45,9 +45,9 @@ fn highest_goal(start: &str, depth: &str) -> u32 {
         fn observe(&mut self, at: Time, observation: Observation) {
             // The first boot has not ended before half a minute.
             if at < Time::from_nanos(25_000_000_000)
-                && let Observation::Goal { is, .. } = observation
+                && let Observation::Target { is, .. } = observation
             {
-                self.0 = self.0.max(is.high);
+                self.0 = self.0.max(is.depth);
             }
         }
 

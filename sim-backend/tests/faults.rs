@@ -26,7 +26,7 @@ fn booted(faults: &str) -> Counts {
     let scenario = scenario(&text);
     let mut rules = Rules::new(&scenario);
     let ended = run(&scenario, &mut rules);
-    rules.over(&ended);
+    rules.finish(&ended);
     let mut counts = Counts::default();
     run(&scenario, &mut counts);
     counts
@@ -161,7 +161,7 @@ fn who_is_never_served_fails_ten_minutes_after_the_demand_and_the_run_ends_there
         let scenario = scenario(&text);
         let mut rules = Rules::new(&scenario);
         let ended = run(&scenario, &mut rules);
-        rules.over(&ended);
+        rules.finish(&ended);
         let mut seen = Seen::default();
         let ended = run(&scenario, &mut seen);
         assert!(ended.unfinished > 0 && u64::from(seen.failed) >= ended.unfinished, "{text}");

@@ -41,7 +41,7 @@ fn holds(text: &str) {
     let scenario = scenario(text);
     let mut rules = Rules::new(&scenario);
     let one = run(&scenario, &mut rules);
-    rules.over(&one);
+    rules.finish(&one);
     let other = run(&scenario, Rules::new(&scenario));
     assert_eq!(one.digest, other.digest, "two runs differ");
     // Nothing spins: events are bounded by requests and, through timers, failing boots and Sprites that grow old, by time.

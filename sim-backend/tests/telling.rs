@@ -69,7 +69,7 @@ fn seen(text: &str) -> (Seen, u64) {
     let events = run(&scenario, &mut seen).events;
     let mut rules = Rules::new(&scenario);
     let ended = run(&scenario, &mut rules);
-    rules.over(&ended);
+    rules.finish(&ended);
     (seen, events)
 }
 

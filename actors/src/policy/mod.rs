@@ -1,4 +1,4 @@
-//! Policies are data: each is a `kind` with parameters, one small file of logic, and tests on its rule.
+//! Policies are data: each is a `kind` with parameters, one small file of logic, and tests on what it decides.
 //!
 //! | question | room |
 //! | --- | --- |

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
 use reports::{Gate, Mark, Prices, Recorder, Report, RunMetadata};
 
@@ -173,8 +173,8 @@ impl<O: Observer> Play<'_, O> {
 
     fn fill(&mut self) {
         for host in 0..self.hosts.len() {
-            let is = Goal::exactly(self.toy.depth);
-            self.tell(Observation::Goal { worker: WorkerId(host as u32), was: Goal::default(), is });
+            let is = Target::exactly(self.toy.depth);
+            self.tell(Observation::Target { worker: WorkerId(host as u32), was: Target::default(), is });
             for _ in 0..self.toy.depth {
                 self.sprite(host, State::Stopped, State::Booting);
                 self.sprite(host, State::Booting, State::Ready);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{ActorId, Observation, Observer, Outcome, State, Time};
 use scenarios::Scenario;
 use sim_backend::{Options, Run, simulate};
@@ -112,7 +112,7 @@ impl Rules {
     }
 
     /// What must hold when the run is over.
-    pub(crate) fn over(&self, run: &Run) {
+    pub(crate) fn finish(&self, run: &Run) {
         assert_eq!(self.requests.len() as u64, run.requests, "every request is observed");
         let open: Vec<_> =
             self.requests.iter().filter(|(_, outcome)| outcome.is_none()).map(|(id, _)| id).collect();
@@ -189,9 +189,9 @@ impl Observer for Rules {
                     "{worker:?} at {at}: {position} above {depth}"
                 );
             }
-            Observation::Goal { was, is, .. } => {
-                assert_ne!(was, is, "a goal is told when it changes");
-                assert!(is.low < is.high || is == Goal::default(), "{is:?} at {at}");
+            Observation::Target { was, is, .. } => {
+                assert_ne!(was, is, "a target is told when it changes");
+                assert!(is.reorder_at < is.depth || is == Target::default(), "{is:?} at {at}");
             }
             Observation::Waiting { worker, was, is } => {
                 // A worker may have several pools, each of which tells its own number.

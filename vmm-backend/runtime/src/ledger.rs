@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use actors::protocol::Goal;
+use actors::protocol::Target;
 use actors::{ActorId, Duration, Observation, Outcome, Request, State, Time, WorkerId};
 
 /// So many times within [`LIVES_WITHIN`] a Worker is made anew; then it is left down.
@@ -29,7 +29,7 @@ pub(crate) struct Root {
     pub(crate) dead: bool,
     pub(crate) worker: WorkerId,
     waiting: u32,
-    goal: Goal,
+    target: Target,
     streak: u32,
     down: bool,
     renewed: VecDeque<Time>,
@@ -125,10 +125,11 @@ impl Ledger {
                 }
                 self.with_root(root, |root| root.worker = worker);
             }
-            Observation::Goal { was, is, worker } => self.with_root(root, |root| {
+            Observation::Target { was, is, worker } => self.with_root(root, |root| {
                 root.worker = worker;
-                root.goal.low = (root.goal.low + is.low).saturating_sub(was.low);
-                root.goal.high = (root.goal.high + is.high).saturating_sub(was.high);
+                root.target.reorder_at =
+                    (root.target.reorder_at + is.reorder_at).saturating_sub(was.reorder_at);
+                root.target.depth = (root.target.depth + is.depth).saturating_sub(was.depth);
             }),
             Observation::Waiting { was, is, .. } => {
                 self.with_root(root, |root| root.waiting = (root.waiting + is).saturating_sub(was));
@@ -176,8 +177,8 @@ impl Ledger {
         if root.streak > 0 {
             told.push((id, Observation::BootsFailing { worker, streak: 0 }));
         }
-        if root.goal != Goal::default() {
-            told.push((id, Observation::Goal { worker, was: root.goal, is: Goal::default() }));
+        if root.target != Target::default() {
+            told.push((id, Observation::Target { worker, was: root.target, is: Target::default() }));
         }
         if !root.dead {
             told.push((id, Observation::Host { worker, up: true }));

@@ -128,7 +128,7 @@ impl<O: Observer + Send + 'static> Hosted<O> {
 
     /// Ends the runtime, and gives the observer back. It has seen the end of the run: what the shutdown destroys is no part
     /// of it.
-    fn over(self) -> Result<(Stats, O), RuntimeError> {
+    fn finish(self) -> Result<(Stats, O), RuntimeError> {
         let stats = self.runtime.shutdown()?;
         let observer =
             Arc::into_inner(self.observer).ok_or(RuntimeError::Runtime("it outlived its run".to_owned()))?;
@@ -158,7 +158,7 @@ pub fn run_scenario<O: Observer + Send + 'static>(
     let (unfinished, ended) = serve(runtime, scenario, &pacer, options)?;
     let arrival_lag = pacer.lag();
     drop(pacer);
-    let (stats, observer) = hosted.over()?;
+    let (stats, observer) = hosted.finish()?;
     Ok((Run { ended, unfinished, arrival_lag, stats }, observer))
 }
 
@@ -310,7 +310,7 @@ pub fn rehearse<O: Observer + Send + 'static>(
     runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
     runtime.open();
     let (unfinished, ended) = step_through(runtime, scenario)?;
-    let (stats, observer) = hosted.over()?;
+    let (stats, observer) = hosted.finish()?;
     Ok((Run { ended, unfinished, arrival_lag: Lag::default(), stats }, observer))
 }
 

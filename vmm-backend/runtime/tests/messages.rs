@@ -92,7 +92,7 @@ impl Actor for Alarm {
     fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         match *message {
             // Arms `Depth` twice: only the second counts.
-            Message::Kept => {
+            Message::NothingToYield => {
                 cx.arm(Timer::Depth, Duration::from_millis(5));
                 cx.arm(Timer::Depth, Duration::from_millis(30));
                 cx.arm(Timer::Age, Duration::from_millis(10));
@@ -118,7 +118,7 @@ fn timers_are_never_early_and_only_the_last_arming_counts() {
     let theirs = Arc::clone(&log);
     let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
     runtime.open();
-    runtime.tell(alarm, Message::Kept);
+    runtime.tell(alarm, Message::NothingToYield);
     runtime.tell(alarm, Message::Yield);
     wait_for("three timers have fired or should not", || log.lock().unwrap().len() >= 4);
     std::thread::sleep(Wait::from_millis(60));

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::largest_of::larger;
-use super::{Certain, Depth, Kind, Rule, View};
+use super::{Controller, Depth, GuaranteedDepth, PolicyConfig, View};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Time, WallClock};
 
 /// A floor under another policy.
@@ -18,33 +18,33 @@ pub struct AtLeast {
     pub of: Box<Depth>,
 }
 
-impl Kind for AtLeast {
+impl PolicyConfig for AtLeast {
     fn validate(&self) -> Result<(), Problem> {
         self.of.validate().map_err(|problem| problem.under("of"))
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("ready", self.ready).or(self.of.certain().under("of"))
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("ready", self.ready).or(self.of.guaranteed_depth().under("of"))
     }
 
-    fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
-        Box::new(Floor { goal: Goal::exactly(self.ready), of: self.of.rule(epoch) })
+    fn controller(&self, epoch: WallClock) -> Box<dyn Controller> {
+        Box::new(Floor { target: Target::exactly(self.ready), of: self.of.controller(epoch) })
     }
 }
 
 #[derive(Debug)]
 struct Floor {
-    goal: Goal,
-    of: Box<dyn Rule>,
+    target: Target,
+    of: Box<dyn Controller>,
 }
 
-impl Rule for Floor {
+impl Controller for Floor {
     fn demand(&mut self, now: Time, missed: bool) {
         self.of.demand(now, missed);
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
-        larger(self.goal, self.of.goal(view))
+    fn target(&mut self, view: &View) -> Target {
+        larger(self.target, self.of.target(view))
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -67,12 +67,16 @@ mod tests {
 
     #[test]
     fn the_floor_holds_where_the_policy_asks_for_less() {
-        let goal =
-            |ready, of| AtLeast { ready, of: Box::new(of) }.rule(WallClock::default()).goal(&test_view(0.0));
-        assert_eq!(goal(5, Depth::Fixed(Fixed { ready: 3 })), Goal::exactly(5));
-        assert_eq!(goal(5, Depth::Fixed(Fixed { ready: 8 })), Goal::exactly(8));
-        assert_eq!(goal(5, Depth::Watermark(Watermark { low: 1, high: 9 })), Goal { low: 4, high: 9 });
-        assert_eq!(goal(0, Depth::Fixed(Fixed { ready: 0 })), Goal::exactly(0));
+        let target = |ready, of| {
+            AtLeast { ready, of: Box::new(of) }.controller(WallClock::default()).target(&test_view(0.0))
+        };
+        assert_eq!(target(5, Depth::Fixed(Fixed { ready: 3 })), Target::exactly(5));
+        assert_eq!(target(5, Depth::Fixed(Fixed { ready: 8 })), Target::exactly(8));
+        assert_eq!(
+            target(5, Depth::Watermark(Watermark { low: 1, high: 9 })),
+            Target { reorder_at: 4, depth: 9 }
+        );
+        assert_eq!(target(0, Depth::Fixed(Fixed { ready: 0 })), Target::exactly(0));
     }
 
     #[test]

@@ -10,9 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 /// The largest depth that the formula is evaluated for.
@@ -72,17 +72,17 @@ pub fn erlang_servers(load: f64, misses: f64) -> u32 {
     servers
 }
 
-impl Kind for BaseStock {
+impl PolicyConfig for BaseStock {
     fn validate(&self) -> Result<(), Problem> {
         check::open_share("misses", self.misses, "the requests that may miss")?;
         check::window("window", self.window)
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("least", self.least)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("least", self.least)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         let arrivals = Arrivals::new(self.window);
         Box::new(Stocking { policy: *self, arrivals, is_due: true, is_measured: false, depth: self.least })
     }
@@ -100,13 +100,13 @@ struct Stocking {
     depth: u32,
 }
 
-impl Rule for Stocking {
+impl Controller for Stocking {
     fn demand(&mut self, now: Time, _missed: bool) {
         self.is_due |= self.arrivals.advance(now);
         self.arrivals.add();
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         self.is_due |= self.arrivals.advance(view.now);
         if self.is_due || view.lead_time.is_some() != self.is_measured {
             (self.is_due, self.is_measured) = (false, view.lead_time.is_some());
@@ -114,7 +114,7 @@ impl Rule for Stocking {
             let load = self.arrivals.rate() * boot.as_secs_f64();
             self.depth = erlang_servers(load, self.policy.misses).max(self.policy.least);
         }
-        Goal::exactly(self.depth)
+        Target::exactly(self.depth)
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -134,17 +134,17 @@ mod tests {
     const POLICY: BaseStock =
         BaseStock { misses: 0.013, window: Duration::from_secs(64), least: 1, boot: Duration::from_secs(1) };
 
-    /// The rule after an arrival every 180,818 us (5.5304 per second) for so many seconds.
-    fn after(secs: u64) -> Box<dyn Rule> {
-        let mut rule = POLICY.rule(WallClock::default());
+    /// The controller after an arrival every 180,818 us (5.5304 per second) for so many seconds.
+    fn after(secs: u64) -> Box<dyn Controller> {
+        let mut controller = POLICY.controller(WallClock::default());
         for step in 0..secs * 1_000_000 / 180_818 {
-            rule.demand(Time::ZERO + Duration::from_micros(step * 180_818), false);
+            controller.demand(Time::ZERO + Duration::from_micros(step * 180_818), false);
         }
-        rule
+        controller
     }
 
-    fn depth(rule: &mut dyn Rule, secs: f64, boot: Option<Duration>) -> u32 {
-        rule.goal(&View { lead_time: boot, ..test_view(secs) }).high
+    fn depth(controller: &mut dyn Controller, secs: f64, boot: Option<Duration>) -> u32 {
+        controller.target(&View { lead_time: boot, ..test_view(secs) }).depth
     }
 
     #[test]
@@ -171,29 +171,29 @@ mod tests {
 
     #[test]
     fn follows_the_measured_rate_and_boot_time() {
-        let mut rule = after(64);
-        assert_eq!(depth(&mut *rule, 64.0, None), erlang_servers(5.53, 0.013));
+        let mut controller = after(64);
+        assert_eq!(depth(&mut *controller, 64.0, None), erlang_servers(5.53, 0.013));
         assert_eq!(
-            depth(&mut *rule, 64.0, Some(Duration::from_secs(3))),
+            depth(&mut *controller, 64.0, Some(Duration::from_secs(3))),
             25,
             "the first measured boot counts"
         );
-        assert_eq!(rule.changes_at(), Some(Time::ZERO + Duration::from_secs(65)));
+        assert_eq!(controller.changes_at(), Some(Time::ZERO + Duration::from_secs(65)));
         assert_eq!(
-            depth(&mut *rule, 64.5, Some(Duration::from_secs(9))),
+            depth(&mut *controller, 64.5, Some(Duration::from_secs(9))),
             25,
             "the next ones at the next edge"
         );
-        assert!(depth(&mut *rule, 65.0, Some(Duration::from_secs(9))) > 50);
+        assert!(depth(&mut *controller, 65.0, Some(Duration::from_secs(9))) > 50);
     }
 
     #[test]
     fn nothing_is_known_at_first_and_nothing_is_kept_for_ever() {
-        let mut rule = after(1);
-        assert_eq!(depth(&mut *rule, 0.99, None), 1);
-        assert!(depth(&mut *rule, 1.0, None) > 5);
-        assert_eq!(depth(&mut *rule, 200.0, None), 1);
-        assert_eq!(rule.changes_at(), None);
+        let mut controller = after(1);
+        assert_eq!(depth(&mut *controller, 0.99, None), 1);
+        assert!(depth(&mut *controller, 1.0, None) > 5);
+        assert_eq!(depth(&mut *controller, 200.0, None), 1);
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]

@@ -7,9 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 /// The largest percentage: beyond it a mistake is likelier than a wish.
@@ -62,7 +62,7 @@ impl Buffer {
     }
 }
 
-impl Kind for Buffer {
+impl PolicyConfig for Buffer {
     fn validate(&self) -> Result<(), Problem> {
         check::bounds(self.min, self.max)?;
         if !(0.0..=PERCENT_MAX).contains(&self.percent) {
@@ -78,13 +78,13 @@ impl Kind for Buffer {
         check::some_time("every", self.every)
     }
 
-    fn certain(&self) -> Certain {
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
         // With nobody in use there is no share of them. Above `max` neither of the two counts.
-        let floor = Certain::new("min", self.min).or(Certain::new("least", self.least));
-        if floor.ready > self.max { Certain::new("max", self.max) } else { floor }
+        let floor = GuaranteedDepth::new("min", self.min).or(GuaranteedDepth::new("least", self.least));
+        if floor.ready > self.max { GuaranteedDepth::new("max", self.max) } else { floor }
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         let step = |count: Option<u32>| Step { bound: count.unwrap_or(u32::MAX), since: Time::ZERO, used: 0 };
         Box::new(Buffering {
             policy: *self,
@@ -134,8 +134,8 @@ struct Buffering {
     next: Option<Time>,
 }
 
-impl Rule for Buffering {
-    fn goal(&mut self, view: &View) -> Goal {
+impl Controller for Buffering {
+    fn target(&mut self, view: &View) -> Target {
         let in_use = view.levels.in_use;
         if in_use != self.in_use {
             (self.in_use, self.wanted) = (in_use, self.policy.wanted(in_use));
@@ -145,7 +145,7 @@ impl Rule for Buffering {
         if self.depth == Some(self.wanted) {
             (self.below_since, self.next) = (None, None);
         }
-        Goal::exactly(self.depth.unwrap_or(depth))
+        Target::exactly(self.depth.unwrap_or(depth))
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -195,13 +195,13 @@ mod tests {
     };
 
     /// The depth at so many seconds with so many in use; asking twice gives the same answer.
-    fn depth(rule: &mut dyn Rule, secs: f64, in_use: u32) -> u32 {
+    fn depth(controller: &mut dyn Controller, secs: f64, in_use: u32) -> u32 {
         let mut view = test_view(secs);
         view.levels.in_use = in_use;
-        let goal = rule.goal(&view);
-        let next = rule.changes_at();
-        assert_eq!((rule.goal(&view), rule.changes_at()), (goal, next), "asked twice");
-        goal.high
+        let target = controller.target(&view);
+        let next = controller.changes_at();
+        assert_eq!((controller.target(&view), controller.changes_at()), (target, next), "asked twice");
+        target.depth
     }
 
     fn secs(at: Option<Time>) -> f64 {
@@ -225,52 +225,56 @@ mod tests {
 
     #[test]
     fn rises_at_once_and_falls_after_the_cooldown() {
-        let mut rule = PLAIN.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0, 0), 0);
-        assert_eq!(depth(&mut *rule, 1.0, 40), 10);
-        assert_eq!(depth(&mut *rule, 2.0, 20), 10);
-        assert_eq!(secs(rule.changes_at()), 302.0);
-        assert_eq!(depth(&mut *rule, 301.9, 20), 10);
-        assert_eq!(depth(&mut *rule, 302.0, 20), 5);
-        assert_eq!(rule.changes_at(), None);
+        let mut controller = PLAIN.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0, 0), 0);
+        assert_eq!(depth(&mut *controller, 1.0, 40), 10);
+        assert_eq!(depth(&mut *controller, 2.0, 20), 10);
+        assert_eq!(secs(controller.changes_at()), 302.0);
+        assert_eq!(depth(&mut *controller, 301.9, 20), 10);
+        assert_eq!(depth(&mut *controller, 302.0, 20), 5);
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]
     fn wanting_the_present_depth_again_starts_the_cooldown_over() {
-        let mut rule = PLAIN.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0, 40), 10);
-        assert_eq!(depth(&mut *rule, 10.0, 36), 10);
-        assert_eq!(depth(&mut *rule, 200.0, 40), 10);
-        assert_eq!(depth(&mut *rule, 250.0, 36), 10);
-        assert_eq!(secs(rule.changes_at()), 550.0);
-        assert_eq!(depth(&mut *rule, 549.0, 36), 10);
-        assert_eq!(depth(&mut *rule, 550.0, 36), 9);
+        let mut controller = PLAIN.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0, 40), 10);
+        assert_eq!(depth(&mut *controller, 10.0, 36), 10);
+        assert_eq!(depth(&mut *controller, 200.0, 40), 10);
+        assert_eq!(depth(&mut *controller, 250.0, 36), 10);
+        assert_eq!(secs(controller.changes_at()), 550.0);
+        assert_eq!(depth(&mut *controller, 549.0, 36), 10);
+        assert_eq!(depth(&mut *controller, 550.0, 36), 9);
     }
 
     #[test]
     fn steps_bound_each_period_in_both_directions() {
         let policy =
             Buffer { step_up: Some(4), step_down: Some(3), cooldown: Duration::from_secs(60), ..PLAIN };
-        let mut rule = policy.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0, 0), 0);
-        assert_eq!(depth(&mut *rule, 1.0, 4), 1);
-        assert_eq!(depth(&mut *rule, 2.0, 40), 4, "one of four was used already");
-        assert_eq!(secs(rule.changes_at()), 16.0);
-        assert_eq!(depth(&mut *rule, 16.0, 40), 8);
-        assert_eq!(depth(&mut *rule, 31.5, 40), 10, "a late timer is no reason to take more");
-        assert_eq!(rule.changes_at(), None);
-        assert_eq!(depth(&mut *rule, 40.0, 16), 10);
-        assert_eq!(depth(&mut *rule, 100.0, 16), 7);
-        assert_eq!(secs(rule.changes_at()), 115.0);
-        assert_eq!(depth(&mut *rule, 115.0, 16), 4, "the cooldown has passed once for the whole way down");
-        assert_eq!(rule.changes_at(), None);
+        let mut controller = policy.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0, 0), 0);
+        assert_eq!(depth(&mut *controller, 1.0, 4), 1);
+        assert_eq!(depth(&mut *controller, 2.0, 40), 4, "one of four was used already");
+        assert_eq!(secs(controller.changes_at()), 16.0);
+        assert_eq!(depth(&mut *controller, 16.0, 40), 8);
+        assert_eq!(depth(&mut *controller, 31.5, 40), 10, "a late timer is no reason to take more");
+        assert_eq!(controller.changes_at(), None);
+        assert_eq!(depth(&mut *controller, 40.0, 16), 10);
+        assert_eq!(depth(&mut *controller, 100.0, 16), 7);
+        assert_eq!(secs(controller.changes_at()), 115.0);
+        assert_eq!(
+            depth(&mut *controller, 115.0, 16),
+            4,
+            "the cooldown has passed once for the whole way down"
+        );
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]
     fn without_a_cooldown_it_falls_at_once() {
-        let mut rule = Buffer { cooldown: Duration::ZERO, ..PLAIN }.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0, 40), 10);
-        assert_eq!(depth(&mut *rule, 0.0, 4), 1);
+        let mut controller = Buffer { cooldown: Duration::ZERO, ..PLAIN }.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0, 40), 10);
+        assert_eq!(depth(&mut *controller, 0.0, 4), 1);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certain, Kind, Rule, View};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::WallClock;
 
 /// Always `ready` Sprites.
@@ -15,23 +15,23 @@ pub struct Fixed {
     pub ready: u32,
 }
 
-impl Kind for Fixed {
+impl PolicyConfig for Fixed {
     fn validate(&self) -> Result<(), Problem> {
         Ok(())
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("ready", self.ready)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("ready", self.ready)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         Box::new(*self)
     }
 }
 
-impl Rule for Fixed {
-    fn goal(&mut self, _view: &View) -> Goal {
-        Goal::exactly(self.ready)
+impl Controller for Fixed {
+    fn target(&mut self, _view: &View) -> Target {
+        Target::exactly(self.ready)
     }
 
     fn is_constant(&self) -> bool {

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::calendar::{Calendar, Visit};
 use super::civil::Zone;
 use super::needs::{Counts, Memory, Recent, bucket};
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -54,7 +54,7 @@ impl Default for Forecast {
     }
 }
 
-impl Kind for Forecast {
+impl PolicyConfig for Forecast {
     fn validate(&self) -> Result<(), Problem> {
         check::open_share("quantile", self.quantile, "the requests to be served at once")?;
         check::some_time("half_life", self.half_life)?;
@@ -65,11 +65,11 @@ impl Kind for Forecast {
         Zone::named(&self.timezone).map(|_| ())
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("least", self.least)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("least", self.least)
     }
 
-    fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, epoch: WallClock) -> Box<dyn Controller> {
         // `validate` refuses what would need these two corrections.
         let zone = Zone::named(&self.timezone).unwrap_or_else(|_| Zone::utc());
         let slot = self.slot.max(SLOT_MIN);
@@ -118,18 +118,18 @@ struct Remembering {
     looks_ahead: bool,
 }
 
-impl Rule for Remembering {
+impl Controller for Remembering {
     fn demand(&mut self, now: Time, _missed: bool) {
         self.pass(now);
         self.counts.add(bucket(self.recent.need(now, self.boot)));
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         self.boot = view.lead_time.unwrap_or(self.boot_prior);
         self.pass(view.now);
         self.looks_ahead |= view.now + self.boot >= self.visit.ends;
         let ahead = if self.looks_ahead { self.next_depth } else { 0 };
-        Goal::exactly(self.depth.max(ahead).max(self.least))
+        Target::exactly(self.depth.max(ahead).max(self.least))
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -185,59 +185,63 @@ mod tests {
     }
 
     /// So many requests at once, at so many seconds.
-    fn burst(rule: &mut dyn Rule, secs: u64, count: usize) {
+    fn burst(controller: &mut dyn Controller, secs: u64, count: usize) {
         for _ in 0..count {
-            rule.demand(Time::ZERO + Duration::from_secs(secs), true);
+            controller.demand(Time::ZERO + Duration::from_secs(secs), true);
         }
     }
 
-    fn depth(rule: &mut dyn Rule, secs: u64) -> u32 {
+    fn depth(controller: &mut dyn Controller, secs: u64) -> u32 {
         let view = test_view(secs as f64);
-        let (goal, next) = (rule.goal(&view), rule.changes_at());
-        assert_eq!((rule.goal(&view), rule.changes_at()), (goal, next), "asked twice");
-        goal.high
+        let (target, next) = (controller.target(&view), controller.changes_at());
+        assert_eq!((controller.target(&view), controller.changes_at()), (target, next), "asked twice");
+        target.depth
     }
 
     #[test]
     fn the_same_hour_of_the_next_week_is_ready_one_boot_ahead() {
-        let mut rule = hourly().rule(MONDAY);
-        assert_eq!(depth(&mut *rule, 0), 1);
+        let mut controller = hourly().controller(MONDAY);
+        assert_eq!(depth(&mut *controller, 0), 1);
         let nine = 9 * 3_600;
-        burst(&mut *rule, nine + 100, 20);
+        burst(&mut *controller, nine + 100, 20);
         let next = 7 * DAY_SECS + nine;
-        assert_eq!(depth(&mut *rule, next - 11), 1);
-        assert_eq!(rule.changes_at(), Some(Time::ZERO + Duration::from_secs(next - 10)));
-        assert_eq!(depth(&mut *rule, next - 10), 18, "needs 1 to 20, of which nine in ten are at most 18");
-        assert_eq!(depth(&mut *rule, next + 3_599), 18);
-        assert_eq!(depth(&mut *rule, next + 3_600), 1);
+        assert_eq!(depth(&mut *controller, next - 11), 1);
+        assert_eq!(controller.changes_at(), Some(Time::ZERO + Duration::from_secs(next - 10)));
+        assert_eq!(
+            depth(&mut *controller, next - 10),
+            18,
+            "needs 1 to 20, of which nine in ten are at most 18"
+        );
+        assert_eq!(depth(&mut *controller, next + 3_599), 18);
+        assert_eq!(depth(&mut *controller, next + 3_600), 1);
     }
 
     #[test]
     fn a_slot_never_seen_takes_the_day_before_and_then_its_own() {
-        let mut rule = hourly().rule(MONDAY);
-        burst(&mut *rule, 9 * 3_600, 20);
-        assert_eq!(depth(&mut *rule, DAY_SECS + 9 * 3_600), 18, "Tuesday is like Monday");
+        let mut controller = hourly().controller(MONDAY);
+        burst(&mut *controller, 9 * 3_600, 20);
+        assert_eq!(depth(&mut *controller, DAY_SECS + 9 * 3_600), 18, "Tuesday is like Monday");
         assert_eq!(
-            depth(&mut *rule, 2 * DAY_SECS + 9 * 3_600),
+            depth(&mut *controller, 2 * DAY_SECS + 9 * 3_600),
             1,
             "Tuesday was quiet, and so will Wednesday be"
         );
-        assert_eq!(depth(&mut *rule, 7 * DAY_SECS + 9 * 3_600), 18, "Monday is Monday");
+        assert_eq!(depth(&mut *controller, 7 * DAY_SECS + 9 * 3_600), 18, "Monday is Monday");
     }
 
     #[test]
     fn a_first_day_takes_the_hour_before() {
-        let mut rule = hourly().rule(MONDAY);
-        burst(&mut *rule, 9 * 3_600, 20);
-        assert_eq!(depth(&mut *rule, 10 * 3_600), 18);
-        assert_eq!(depth(&mut *rule, 11 * 3_600), 1);
+        let mut controller = hourly().controller(MONDAY);
+        burst(&mut *controller, 9 * 3_600, 20);
+        assert_eq!(depth(&mut *controller, 10 * 3_600), 18);
+        assert_eq!(depth(&mut *controller, 11 * 3_600), 1);
     }
 
     #[test]
     fn what_no_longer_happens_fades() {
-        let mut rule = Forecast { half_life: DAY.times(7), ..hourly() }.rule(MONDAY);
-        burst(&mut *rule, 100, 19);
-        let depths: Vec<u32> = (1..6).map(|week| depth(&mut *rule, week * 7 * DAY_SECS)).collect();
+        let mut controller = Forecast { half_life: DAY.times(7), ..hourly() }.controller(MONDAY);
+        burst(&mut *controller, 100, 19);
+        let depths: Vec<u32> = (1..6).map(|week| depth(&mut *controller, week * 7 * DAY_SECS)).collect();
         // After k quiet weeks a share of 1 / (2^(k+1) - 1) of the weight is on needs above 0.
         assert_eq!(depths, [18, 14, 6, 1, 1]);
     }
@@ -246,21 +250,21 @@ mod tests {
     fn summer_time_keeps_its_hours() {
         // From 2024-10-21, the last week of summer time in Berlin.
         let epoch = WallClock::from_unix_nanos(1_729_468_800_000_000_000);
-        let mut rule = Forecast { timezone: "Europe/Berlin".to_owned(), ..hourly() }.rule(epoch);
-        burst(&mut *rule, 8 * 3_600, 20);
+        let mut controller = Forecast { timezone: "Europe/Berlin".to_owned(), ..hourly() }.controller(epoch);
+        burst(&mut *controller, 8 * 3_600, 20);
         let same_hour_in_winter = 7 * DAY_SECS + 9 * 3_600;
-        assert_eq!(depth(&mut *rule, same_hour_in_winter - 11), 1);
-        assert_eq!(depth(&mut *rule, same_hour_in_winter), 18);
+        assert_eq!(depth(&mut *controller, same_hour_in_winter - 11), 1);
+        assert_eq!(depth(&mut *controller, same_hour_in_winter), 18);
     }
 
     #[test]
     fn a_longer_boot_looks_further_ahead_and_does_not_look_back() {
-        let mut rule = hourly().rule(MONDAY);
-        burst(&mut *rule, 9 * 3_600, 20);
+        let mut controller = hourly().controller(MONDAY);
+        burst(&mut *controller, 9 * 3_600, 20);
         let next = 7 * DAY_SECS + 9 * 3_600;
         let mut with_boot = |secs: u64, boot| {
             let view = View { lead_time: Some(Duration::from_secs(boot)), ..test_view(secs as f64) };
-            rule.goal(&view).high
+            controller.target(&view).depth
         };
         assert_eq!(
             [with_boot(next - 61, 60), with_boot(next - 60, 60), with_boot(next - 59, 5)],

@@ -14,7 +14,7 @@ pub(super) const DAY_MINUTES: i64 = 24 * 60;
 #[derive(Clone, Debug)]
 pub(super) struct Hours {
     pub(super) zone: Zone,
-    pub(super) rule: HoursRule,
+    pub(super) controller: HoursRule,
 }
 
 #[derive(Clone, Debug)]
@@ -35,18 +35,18 @@ pub(super) struct Held {
 impl Hours {
     /// Whether both are stretches of the day on some days of the week, in one zone: such are the same every week.
     pub(super) fn is_weekly_with(&self, other: &Self) -> bool {
-        let is_daily = |hours: &Self| matches!(hours.rule, HoursRule::Daily { .. });
+        let is_daily = |hours: &Self| matches!(hours.controller, HoursRule::Daily { .. });
         is_daily(self) && is_daily(other) && self.zone == other.zone
     }
 
     /// The same hours on a clock that is never shifted.
     pub(super) fn in_utc(&self) -> Self {
-        Self { zone: Zone::utc(), rule: self.rule.clone() }
+        Self { zone: Zone::utc(), controller: self.controller.clone() }
     }
 
     /// Whether the window holds at a point in time.
     pub(super) fn at(&self, at: Timestamp) -> Held {
-        match &self.rule {
+        match &self.controller {
             HoursRule::Cron { cron, lasts } => self.at_cron(at, cron, *lasts),
             HoursRule::Daily { from, to, days } => self.at_daily(at, *from, *to, *days),
         }

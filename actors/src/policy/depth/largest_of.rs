@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certain, Depth, Kind, Rule, View};
+use super::{Controller, Depth, GuaranteedDepth, PolicyConfig, View};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Time, WallClock};
 
 /// The largest of several policies.
@@ -16,7 +16,7 @@ pub struct LargestOf {
     pub of: Vec<Depth>,
 }
 
-impl Kind for LargestOf {
+impl PolicyConfig for LargestOf {
     fn validate(&self) -> Result<(), Problem> {
         if self.of.is_empty() {
             return Err(Problem::new("of", "is empty", "name one or more depth policies"));
@@ -27,48 +27,51 @@ impl Kind for LargestOf {
         Ok(())
     }
 
-    fn certain(&self) -> Certain {
-        let each =
-            self.of.iter().enumerate().map(|(index, depth)| depth.certain().under(&format!("of.{index}")));
-        each.reduce(Certain::or).unwrap_or(Certain::new("of", 0))
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        let each = self
+            .of
+            .iter()
+            .enumerate()
+            .map(|(index, depth)| depth.guaranteed_depth().under(&format!("of.{index}")));
+        each.reduce(GuaranteedDepth::or).unwrap_or(GuaranteedDepth::new("of", 0))
     }
 
-    fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
-        Box::new(Largest { of: self.of.iter().map(|depth| depth.rule(epoch)).collect() })
+    fn controller(&self, epoch: WallClock) -> Box<dyn Controller> {
+        Box::new(Largest { of: self.of.iter().map(|depth| depth.controller(epoch)).collect() })
     }
 }
 
-/// The larger of two goals, mark by mark: so neither is ever violated.
-pub(super) fn larger(one: Goal, other: Goal) -> Goal {
-    Goal { low: one.low.max(other.low), high: one.high.max(other.high) }
+/// The larger of two targets, mark by mark: so neither is ever violated.
+pub(super) fn larger(one: Target, other: Target) -> Target {
+    Target { reorder_at: one.reorder_at.max(other.reorder_at), depth: one.depth.max(other.depth) }
 }
 
 #[derive(Debug)]
 struct Largest {
-    of: Vec<Box<dyn Rule>>,
+    of: Vec<Box<dyn Controller>>,
 }
 
-impl Rule for Largest {
+impl Controller for Largest {
     fn demand(&mut self, now: Time, missed: bool) {
-        for rule in &mut self.of {
-            rule.demand(now, missed);
+        for controller in &mut self.of {
+            controller.demand(now, missed);
         }
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
-        self.of.iter_mut().map(|rule| rule.goal(view)).fold(Goal::default(), larger)
+    fn target(&mut self, view: &View) -> Target {
+        self.of.iter_mut().map(|controller| controller.target(view)).fold(Target::default(), larger)
     }
 
     fn changes_at(&self) -> Option<Time> {
-        self.of.iter().filter_map(|rule| rule.changes_at()).min()
+        self.of.iter().filter_map(|controller| controller.changes_at()).min()
     }
 
     fn needs_in_use(&self) -> bool {
-        self.of.iter().any(|rule| rule.needs_in_use())
+        self.of.iter().any(|controller| controller.needs_in_use())
     }
 
     fn needs_lead_time(&self) -> bool {
-        self.of.iter().any(|rule| rule.needs_lead_time())
+        self.of.iter().any(|controller| controller.needs_lead_time())
     }
 }
 
@@ -77,25 +80,25 @@ mod tests {
     use super::*;
     use crate::policy::depth::{Buffer, Fixed, Watermark, test_view};
 
-    fn goal(of: Vec<Depth>) -> Goal {
-        LargestOf { of }.rule(WallClock::default()).goal(&test_view(0.0))
+    fn target(of: Vec<Depth>) -> Target {
+        LargestOf { of }.controller(WallClock::default()).target(&test_view(0.0))
     }
 
     #[test]
     fn each_mark_is_the_largest() {
         let wide = Depth::Watermark(Watermark { low: 2, high: 20 });
         let narrow = Depth::Fixed(Fixed { ready: 10 });
-        assert_eq!(goal(vec![wide.clone(), narrow.clone()]), Goal { low: 9, high: 20 });
-        assert_eq!(goal(vec![narrow, wide]), Goal { low: 9, high: 20 });
-        assert_eq!(goal(vec![Depth::Fixed(Fixed { ready: 0 })]), Goal::exactly(0));
+        assert_eq!(target(vec![wide.clone(), narrow.clone()]), Target { reorder_at: 9, depth: 20 });
+        assert_eq!(target(vec![narrow, wide]), Target { reorder_at: 9, depth: 20 });
+        assert_eq!(target(vec![Depth::Fixed(Fixed { ready: 0 })]), Target::exactly(0));
     }
 
     #[test]
     fn what_one_needs_all_need() {
         let buffer: Buffer = toml::from_str("max = 4\npercent = 10.0").unwrap();
         let of = vec![Depth::Fixed(Fixed { ready: 1 }), Depth::Buffer(buffer)];
-        let rule = LargestOf { of }.rule(WallClock::default());
-        assert!(rule.needs_in_use() && !rule.needs_lead_time());
+        let controller = LargestOf { of }.controller(WallClock::default());
+        assert!(controller.needs_in_use() && !controller.needs_lead_time());
     }
 
     #[test]

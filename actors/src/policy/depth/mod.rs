@@ -25,7 +25,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::protocol::{Goal, Levels};
+use crate::protocol::{Levels, Target};
 use crate::time::{Duration, Time, WallClock};
 
 pub use at_least::AtLeast;
@@ -91,20 +91,20 @@ pub struct View {
 }
 
 /// A depth policy at work in one pool. Calls come in the order of time.
-pub trait Rule: fmt::Debug + Send {
-    /// A request came for this pool. Called before [`Rule::goal`].
+pub trait Controller: fmt::Debug + Send {
+    /// A request came for this pool. Called before [`Controller::target`].
     fn demand(&mut self, _now: Time, _missed: bool) {}
 
     /// What to aim for at this moment. Called after every change of the pool and whenever `changes_at` has come; it must be
     /// cheap, and asking twice at the same time must give the same answer.
-    fn goal(&mut self, view: &View) -> Goal;
+    fn target(&mut self, view: &View) -> Target;
 
-    /// The next time at which the goal may be another though nothing happens; `None` for never. Asked after `goal`.
+    /// The next time at which the target may be another though nothing happens; `None` for never. Asked after `target`.
     fn changes_at(&self) -> Option<Time> {
         None
     }
 
-    /// Whether the goal is the same for ever, whatever happens. Such a policy is asked once.
+    /// Whether the target is the same for ever, whatever happens. Such a policy is asked once.
     fn is_constant(&self) -> bool {
         false
     }
@@ -122,14 +122,14 @@ pub trait Rule: fmt::Debug + Send {
 
 /// How many Sprites a policy is sure to aim for at some time, whatever the demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certain {
+pub struct GuaranteedDepth {
     /// The number.
     pub ready: u32,
     /// The parameter that says so, as a dotted path from the policy's table.
     pub key: String,
 }
 
-impl Certain {
+impl GuaranteedDepth {
     fn new(key: &str, ready: u32) -> Self {
         Self { ready, key: key.to_owned() }
     }
@@ -146,29 +146,29 @@ impl Certain {
 }
 
 /// A parameterised policy: what every kind provides.
-trait Kind {
+trait PolicyConfig {
     /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
     /// What it is sure to aim for.
-    fn certain(&self) -> Certain;
+    fn guaranteed_depth(&self) -> GuaranteedDepth;
     /// The policy at work, in a run whose t = 0 is at `epoch`.
-    fn rule(&self, epoch: WallClock) -> Box<dyn Rule>;
+    fn controller(&self, epoch: WallClock) -> Box<dyn Controller>;
 }
 
 impl Depth {
-    fn kind(&self) -> &dyn Kind {
+    fn config(&self) -> &dyn PolicyConfig {
         match self {
-            Self::Fixed(kind) => kind,
-            Self::Watermark(kind) => kind,
-            Self::Buffer(kind) => kind,
-            Self::Schedule(kind) => kind,
-            Self::BaseStock(kind) => kind,
-            Self::WindowQuantile(kind) => kind,
-            Self::OnMisses(kind) => kind,
-            Self::Panic(kind) => kind,
-            Self::Forecast(kind) => kind,
-            Self::LargestOf(kind) => kind,
-            Self::AtLeast(kind) => kind,
+            Self::Fixed(config) => config,
+            Self::Watermark(config) => config,
+            Self::Buffer(config) => config,
+            Self::Schedule(config) => config,
+            Self::BaseStock(config) => config,
+            Self::WindowQuantile(config) => config,
+            Self::OnMisses(config) => config,
+            Self::Panic(config) => config,
+            Self::Forecast(config) => config,
+            Self::LargestOf(config) => config,
+            Self::AtLeast(config) => config,
         }
     }
 
@@ -177,17 +177,17 @@ impl Depth {
     /// # Errors
     /// The problem, with the path of its key from this policy's table.
     pub fn validate(&self) -> Result<(), Problem> {
-        self.kind().validate()
+        self.config().validate()
     }
 
     /// How many Sprites it is sure to aim for at some time: a worker without room for them can never hold its pool.
-    pub fn certain(&self) -> Certain {
-        self.kind().certain()
+    pub fn guaranteed_depth(&self) -> GuaranteedDepth {
+        self.config().guaranteed_depth()
     }
 
     /// The policy at work in one pool of a run whose t = 0 is at `epoch`.
-    pub fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
-        self.kind().rule(epoch)
+    pub fn controller(&self, epoch: WallClock) -> Box<dyn Controller> {
+        self.config().controller(epoch)
     }
 }
 
@@ -201,7 +201,7 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// For tests of rules: an empty pool, so many seconds into the run.
+/// For tests of controllers: an empty pool, so many seconds into the run.
 #[cfg(test)]
 fn test_view(secs: f64) -> View {
     let now = Time::ZERO + Duration::from_secs_f64(secs);

@@ -10,9 +10,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 /// Into how many slices `ttl` is cut: idleness is found at the end of one.
@@ -54,7 +54,7 @@ impl OnMisses {
     }
 }
 
-impl Kind for OnMisses {
+impl PolicyConfig for OnMisses {
     fn validate(&self) -> Result<(), Problem> {
         check::bounds(self.min, self.max)?;
         check::window("ttl", self.ttl)?;
@@ -63,11 +63,11 @@ impl Kind for OnMisses {
         check::positive("increment", self.increment, "Sprites that misses add")
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("min", self.min)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("min", self.min)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         let slice = Duration::from_nanos((self.ttl.as_nanos() / SLICES as u64).max(1));
         Box::new(Counting {
             policy: *self,
@@ -104,17 +104,17 @@ struct Counting {
     oldest: usize,
 }
 
-impl Rule for Counting {
+impl Controller for Counting {
     fn demand(&mut self, now: Time, missed: bool) {
         self.pass(now);
         self.misses = self.misses.saturating_add(u32::from(missed));
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         self.pass(view.now);
         self.ready = view.levels.ready;
         self.least = self.least.min(self.ready);
-        Goal::exactly(self.depth)
+        Target::exactly(self.depth)
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -176,92 +176,92 @@ mod tests {
         period: Duration::from_secs(10),
     };
 
-    fn miss(rule: &mut dyn Rule, secs: u64, count: usize) {
+    fn miss(controller: &mut dyn Controller, secs: u64, count: usize) {
         for _ in 0..count {
-            rule.demand(Time::ZERO + Duration::from_secs(secs), true);
+            controller.demand(Time::ZERO + Duration::from_secs(secs), true);
         }
     }
 
-    fn depth(rule: &mut dyn Rule, secs: f64, ready: u32) -> u32 {
+    fn depth(controller: &mut dyn Controller, secs: f64, ready: u32) -> u32 {
         let view = View { levels: Levels { ready, ..Levels::default() }, ..test_view(secs) };
-        let (goal, next) = (rule.goal(&view), rule.changes_at());
-        assert_eq!((rule.goal(&view), rule.changes_at()), (goal, next), "asked twice");
-        goal.high
+        let (target, next) = (controller.target(&view), controller.changes_at());
+        assert_eq!((controller.target(&view), controller.changes_at()), (target, next), "asked twice");
+        target.depth
     }
 
-    fn changes_at(rule: &dyn Rule) -> Option<f64> {
-        rule.changes_at().map(Time::as_secs_f64)
+    fn changes_at(controller: &dyn Controller) -> Option<f64> {
+        controller.changes_at().map(Time::as_secs_f64)
     }
 
     #[test]
     fn misses_raise_the_depth_at_the_end_of_their_period() {
-        let mut rule = POLICY.rule(WallClock::default());
-        assert_eq!((depth(&mut *rule, 0.0, 2), changes_at(&*rule)), (2, None));
-        miss(&mut *rule, 1, 2);
-        assert_eq!((depth(&mut *rule, 1.0, 0), changes_at(&*rule)), (2, None), "two are too few");
-        miss(&mut *rule, 2, 6);
-        assert_eq!((depth(&mut *rule, 9.9, 0), changes_at(&*rule)), (2, Some(10.0)));
-        assert_eq!(depth(&mut *rule, 10.0, 0), 10, "eight misses are two increments");
-        miss(&mut *rule, 11, 99);
-        assert_eq!(depth(&mut *rule, 25.0, 0), 20, "up to the largest");
+        let mut controller = POLICY.controller(WallClock::default());
+        assert_eq!((depth(&mut *controller, 0.0, 2), changes_at(&*controller)), (2, None));
+        miss(&mut *controller, 1, 2);
+        assert_eq!((depth(&mut *controller, 1.0, 0), changes_at(&*controller)), (2, None), "two are too few");
+        miss(&mut *controller, 2, 6);
+        assert_eq!((depth(&mut *controller, 9.9, 0), changes_at(&*controller)), (2, Some(10.0)));
+        assert_eq!(depth(&mut *controller, 10.0, 0), 10, "eight misses are two increments");
+        miss(&mut *controller, 11, 99);
+        assert_eq!(depth(&mut *controller, 25.0, 0), 20, "up to the largest");
     }
 
     #[test]
     fn rare_misses_do_not_add_up() {
-        let mut rule = POLICY.rule(WallClock::default());
+        let mut controller = POLICY.controller(WallClock::default());
         for period in 0..20 {
-            miss(&mut *rule, period * 10, 2);
+            miss(&mut *controller, period * 10, 2);
         }
-        assert_eq!(depth(&mut *rule, 200.0, 0), 2);
+        assert_eq!(depth(&mut *controller, 200.0, 0), 2);
     }
 
     #[test]
     fn hits_are_no_misses() {
-        let mut rule = POLICY.rule(WallClock::default());
+        let mut controller = POLICY.controller(WallClock::default());
         for _ in 0..50 {
-            rule.demand(Time::ZERO, false);
+            controller.demand(Time::ZERO, false);
         }
-        assert_eq!(depth(&mut *rule, 10.0, 2), 2);
+        assert_eq!(depth(&mut *controller, 10.0, 2), 2);
     }
 
-    /// The rule with depth 10, of which none was ready at 5 s and all from 19 s on.
-    fn raised() -> Box<dyn Rule> {
-        let mut rule = POLICY.rule(WallClock::default());
-        miss(&mut *rule, 5, 6);
-        assert_eq!(depth(&mut *rule, 5.0, 0), 2);
-        assert_eq!(depth(&mut *rule, 19.0, 10), 10);
-        rule
+    /// The controller with depth 10, of which none was ready at 5 s and all from 19 s on.
+    fn raised() -> Box<dyn Controller> {
+        let mut controller = POLICY.controller(WallClock::default());
+        miss(&mut *controller, 5, 6);
+        assert_eq!(depth(&mut *controller, 5.0, 0), 2);
+        assert_eq!(depth(&mut *controller, 19.0, 10), 10);
+        controller
     }
 
     #[test]
     fn what_was_never_needed_for_a_ttl_leaves() {
-        let mut rule = raised();
-        assert_eq!(changes_at(&*rule), Some(20.0));
-        assert_eq!(depth(&mut *rule, 100.0, 7), 10, "three were taken for a moment");
-        assert_eq!(depth(&mut *rule, 100.1, 10), 10);
-        assert_eq!(depth(&mut *rule, 179.9, 10), 10);
-        assert_eq!(depth(&mut *rule, 180.0, 10), 3, "seven were idle all the time");
-        assert_eq!(depth(&mut *rule, 180.1, 3), 3);
-        assert_eq!(depth(&mut *rule, 269.0, 3), 3, "the three of a moment ago count from then");
-        assert_eq!(depth(&mut *rule, 270.0, 3), 2, "down to the smallest");
-        assert_eq!(changes_at(&*rule), None);
+        let mut controller = raised();
+        assert_eq!(changes_at(&*controller), Some(20.0));
+        assert_eq!(depth(&mut *controller, 100.0, 7), 10, "three were taken for a moment");
+        assert_eq!(depth(&mut *controller, 100.1, 10), 10);
+        assert_eq!(depth(&mut *controller, 179.9, 10), 10);
+        assert_eq!(depth(&mut *controller, 180.0, 10), 3, "seven were idle all the time");
+        assert_eq!(depth(&mut *controller, 180.1, 3), 3);
+        assert_eq!(depth(&mut *controller, 269.0, 3), 3, "the three of a moment ago count from then");
+        assert_eq!(depth(&mut *controller, 270.0, 3), 2, "down to the smallest");
+        assert_eq!(changes_at(&*controller), None);
     }
 
     #[test]
     fn it_makes_no_difference_how_late_it_is_asked() {
-        let mut rule = raised();
-        assert_eq!(depth(&mut *rule, 5_000.0, 10), 2);
-        let mut rule = raised();
-        rule.demand(Time::ZERO + Duration::from_secs(5_000), false);
-        assert_eq!(depth(&mut *rule, 5_000.0, 9), 2);
+        let mut controller = raised();
+        assert_eq!(depth(&mut *controller, 5_000.0, 10), 2);
+        let mut controller = raised();
+        controller.demand(Time::ZERO + Duration::from_secs(5_000), false);
+        assert_eq!(depth(&mut *controller, 5_000.0, 9), 2);
     }
 
     #[test]
     fn a_busy_pool_keeps_its_depth() {
-        let mut rule = raised();
+        let mut controller = raised();
         for secs in (25..1_000).step_by(50) {
-            assert_eq!(depth(&mut *rule, f64::from(secs), 0), 10);
-            assert_eq!(depth(&mut *rule, f64::from(secs) + 1.0, 10), 10);
+            assert_eq!(depth(&mut *controller, f64::from(secs), 0), 10);
+            assert_eq!(depth(&mut *controller, f64::from(secs) + 1.0, 10), 10);
         }
     }
 

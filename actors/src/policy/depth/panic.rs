@@ -13,9 +13,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 /// Follow a sudden rise at once, and a fall slowly.
@@ -66,7 +66,7 @@ impl Panic {
     }
 }
 
-impl Kind for Panic {
+impl PolicyConfig for Panic {
     fn validate(&self) -> Result<(), Problem> {
         check::bounds(self.min, self.max)?;
         check::window("panic", self.panic)?;
@@ -79,11 +79,11 @@ impl Kind for Panic {
         Ok(())
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("min", self.min)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("min", self.min)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         Box::new(Panicking {
             policy: *self,
             long: Arrivals::new(self.stable),
@@ -117,7 +117,7 @@ struct Panicking {
     depth: u32,
 }
 
-impl Rule for Panicking {
+impl Controller for Panicking {
     fn demand(&mut self, now: Time, _missed: bool) {
         self.pass(now);
         self.long.add();
@@ -125,7 +125,7 @@ impl Rule for Panicking {
         self.is_due = true;
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         let now = view.now;
         self.pass(now);
         let boot = view.lead_time.unwrap_or(self.policy.boot);
@@ -145,7 +145,7 @@ impl Rule for Panicking {
             None => self.long_demand,
         };
         self.depth = wanted.clamp(self.policy.min, self.policy.max);
-        Goal::exactly(self.depth)
+        Target::exactly(self.depth)
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -188,71 +188,71 @@ mod tests {
         boot: Duration::from_secs(2),
     };
 
-    fn arrive(rule: &mut dyn Rule, millis: std::ops::Range<u64>, step: usize) {
+    fn arrive(controller: &mut dyn Controller, millis: std::ops::Range<u64>, step: usize) {
         for at in millis.step_by(step) {
-            rule.demand(Time::ZERO + Duration::from_millis(at), false);
+            controller.demand(Time::ZERO + Duration::from_millis(at), false);
         }
     }
 
-    fn depth(rule: &mut dyn Rule, secs: f64, ready: u32) -> u32 {
+    fn depth(controller: &mut dyn Controller, secs: f64, ready: u32) -> u32 {
         let view = View { levels: Levels { ready, ..Levels::default() }, ..test_view(secs) };
-        let goal = rule.goal(&view);
-        assert_eq!(rule.goal(&view), goal, "asked twice");
-        goal.high
+        let target = controller.target(&view);
+        assert_eq!(controller.target(&view), target, "asked twice");
+        target.depth
     }
 
     #[test]
     fn in_calm_the_long_window_decides() {
-        let mut rule = POLICY.rule(WallClock::default());
-        arrive(&mut *rule, 0..64_000, 500);
-        assert_eq!(depth(&mut *rule, 64.0, 50), 4, "two per second, two seconds each");
-        assert_eq!(rule.changes_at(), Some(Time::ZERO + Duration::from_secs(65)));
-        let mut careful = Panic { margin: 2.0, ..POLICY }.rule(WallClock::default());
+        let mut controller = POLICY.controller(WallClock::default());
+        arrive(&mut *controller, 0..64_000, 500);
+        assert_eq!(depth(&mut *controller, 64.0, 50), 4, "two per second, two seconds each");
+        assert_eq!(controller.changes_at(), Some(Time::ZERO + Duration::from_secs(65)));
+        let mut careful = Panic { margin: 2.0, ..POLICY }.controller(WallClock::default());
         arrive(&mut *careful, 0..64_000, 500);
         assert_eq!(depth(&mut *careful, 64.0, 50), 8, "and two standard deviations of two");
     }
 
     #[test]
     fn a_rise_is_followed_at_once_and_kept_for_a_long_window() {
-        let mut rule = POLICY.rule(WallClock::default());
-        arrive(&mut *rule, 0..64_000, 500);
-        arrive(&mut *rule, 64_000..70_400, 50);
+        let mut controller = POLICY.controller(WallClock::default());
+        arrive(&mut *controller, 0..64_000, 500);
+        arrive(&mut *controller, 64_000..70_400, 50);
         assert_eq!(
-            depth(&mut *rule, 70.4, 50),
+            depth(&mut *controller, 70.4, 50),
             8,
             "much is ready: no panic, and the long window alone rises"
         );
-        assert_eq!(depth(&mut *rule, 70.4, 20), 40, "20 per second ask for 40, which is twice 20");
-        assert_eq!(rule.changes_at(), Some(Time::ZERO + Duration::from_millis(134_400)));
-        assert_eq!(depth(&mut *rule, 134.3, 40), 40, "long after it has ended");
-        assert_eq!(depth(&mut *rule, 134.4, 40), 1, "little is left in the long window");
-        assert_eq!(depth(&mut *rule, 135.0, 40), 1);
-        assert_eq!(rule.changes_at(), None, "and then nothing");
+        assert_eq!(depth(&mut *controller, 70.4, 20), 40, "20 per second ask for 40, which is twice 20");
+        assert_eq!(controller.changes_at(), Some(Time::ZERO + Duration::from_millis(134_400)));
+        assert_eq!(depth(&mut *controller, 134.3, 40), 40, "long after it has ended");
+        assert_eq!(depth(&mut *controller, 134.4, 40), 1, "little is left in the long window");
+        assert_eq!(depth(&mut *controller, 135.0, 40), 1);
+        assert_eq!(controller.changes_at(), None, "and then nothing");
     }
 
     #[test]
     fn another_alarm_prolongs_the_panic() {
-        let mut rule = POLICY.rule(WallClock::default());
-        arrive(&mut *rule, 0..6_400, 50);
-        assert_eq!(depth(&mut *rule, 6.4, 0), 40);
-        arrive(&mut *rule, 50_000..50_001, 1);
-        assert_eq!(depth(&mut *rule, 50.0, 0), 40);
-        assert_eq!(rule.changes_at(), Some(Time::ZERO + Duration::from_secs(114)));
+        let mut controller = POLICY.controller(WallClock::default());
+        arrive(&mut *controller, 0..6_400, 50);
+        assert_eq!(depth(&mut *controller, 6.4, 0), 40);
+        arrive(&mut *controller, 50_000..50_001, 1);
+        assert_eq!(depth(&mut *controller, 50.0, 0), 40);
+        assert_eq!(controller.changes_at(), Some(Time::ZERO + Duration::from_secs(114)));
     }
 
     #[test]
     fn an_idle_pool_does_not_panic() {
-        let mut rule = POLICY.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0, 0), 1);
-        assert_eq!(depth(&mut *rule, 1_000.0, 0), 1);
-        assert_eq!(rule.changes_at(), None);
+        let mut controller = POLICY.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0, 0), 1);
+        assert_eq!(depth(&mut *controller, 1_000.0, 0), 1);
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]
     fn the_bounds_hold_in_a_panic() {
-        let mut rule = Panic { max: 30, ..POLICY }.rule(WallClock::default());
-        arrive(&mut *rule, 0..6_400, 1);
-        assert_eq!(depth(&mut *rule, 6.4, 0), 30);
+        let mut controller = Panic { max: 30, ..POLICY }.controller(WallClock::default());
+        arrive(&mut *controller, 0..6_400, 1);
+        assert_eq!(depth(&mut *controller, 6.4, 0), 30);
     }
 
     #[test]

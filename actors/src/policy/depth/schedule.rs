@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::civil::{run_time, timestamp};
 use super::hours::Hours;
 use super::overlap::{Overlap, first_overlap};
-use super::{Certain, Depth, Kind, Rule, View, Window};
+use super::{Controller, Depth, GuaranteedDepth, PolicyConfig, View, Window};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Time, WallClock};
 
 /// By the hour and the day: the first window that holds decides.
@@ -50,7 +50,7 @@ impl Schedule {
     }
 }
 
-impl Kind for Schedule {
+impl PolicyConfig for Schedule {
     fn validate(&self) -> Result<(), Problem> {
         if self.windows.is_empty() {
             return Err(Problem::new(
@@ -69,25 +69,25 @@ impl Kind for Schedule {
         if self.ordered { Ok(()) } else { self.check_overlap(&hours) }
     }
 
-    fn certain(&self) -> Certain {
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
         let windows = self.windows.iter().enumerate();
         windows
-            .map(|(index, window)| window.depth.certain().under(&format!("windows.{index}.depth")))
-            .fold(self.otherwise.certain().under("otherwise"), Certain::or)
+            .map(|(index, window)| window.depth.guaranteed_depth().under(&format!("windows.{index}.depth")))
+            .fold(self.otherwise.guaranteed_depth().under("otherwise"), GuaranteedDepth::or)
     }
 
-    fn rule(&self, epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, epoch: WallClock) -> Box<dyn Controller> {
         let window = |window: &Window| Opening {
             // A window without hours never opens; `validate` refuses it.
             hours: window.hours().ok(),
             is_open: false,
             until: Some(Time::ZERO),
-            rule: window.depth.rule(epoch),
+            controller: window.depth.controller(epoch),
         };
         Box::new(Scheduling {
             epoch,
             windows: self.windows.iter().map(window).collect(),
-            otherwise: self.otherwise.rule(epoch),
+            otherwise: self.otherwise.controller(epoch),
             open: None,
             next: Some(Time::ZERO),
         })
@@ -101,7 +101,7 @@ struct Opening {
     is_open: bool,
     /// When to look again.
     until: Option<Time>,
-    rule: Box<dyn Rule>,
+    controller: Box<dyn Controller>,
 }
 
 /// The schedule at work.
@@ -109,52 +109,52 @@ struct Opening {
 struct Scheduling {
     epoch: WallClock,
     windows: Vec<Opening>,
-    otherwise: Box<dyn Rule>,
+    otherwise: Box<dyn Controller>,
     /// Which window decides; none of them outside all windows.
     open: Option<usize>,
     /// When one of the windows may open or close.
     next: Option<Time>,
 }
 
-impl Rule for Scheduling {
+impl Controller for Scheduling {
     fn demand(&mut self, now: Time, missed: bool) {
         for window in &mut self.windows {
-            window.rule.demand(now, missed);
+            window.controller.demand(now, missed);
         }
         self.otherwise.demand(now, missed);
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         if self.next.is_some_and(|next| view.now >= next) {
             self.look(view.now);
         }
-        let mut goal = self.otherwise.goal(view);
+        let mut target = self.otherwise.target(view);
         for (index, window) in self.windows.iter_mut().enumerate() {
-            let of_window = window.rule.goal(view);
+            let of_window = window.controller.target(view);
             if self.open == Some(index) {
-                goal = of_window;
+                target = of_window;
             }
         }
-        goal
+        target
     }
 
     fn changes_at(&self) -> Option<Time> {
-        let deciding = self.open.map_or(&self.otherwise, |index| &self.windows[index].rule);
+        let deciding = self.open.map_or(&self.otherwise, |index| &self.windows[index].controller);
         [self.next, deciding.changes_at()].into_iter().flatten().min()
     }
 
     fn needs_in_use(&self) -> bool {
-        self.rules().any(|rule| rule.needs_in_use())
+        self.controllers().any(|controller| controller.needs_in_use())
     }
 
     fn needs_lead_time(&self) -> bool {
-        self.rules().any(|rule| rule.needs_lead_time())
+        self.controllers().any(|controller| controller.needs_lead_time())
     }
 }
 
 impl Scheduling {
-    fn rules(&self) -> impl Iterator<Item = &dyn Rule> {
-        self.windows.iter().map(|window| &*window.rule).chain([&*self.otherwise])
+    fn controllers(&self) -> impl Iterator<Item = &dyn Controller> {
+        self.windows.iter().map(|window| &*window.controller).chain([&*self.otherwise])
     }
 
     /// Looks which windows hold, where that may have changed.
@@ -196,14 +196,14 @@ mod tests {
         depth = { kind = 'fixed', ready = 50 }
     ";
 
-    /// The goal at so many hours into a run that begins on Friday, 2024-07-05T12:00:00Z, and when it may change.
-    fn goals(schedule: &Schedule, hours: &[f64]) -> Vec<(u32, f64)> {
-        let mut rule = schedule.rule(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
-        let mut goal = |&hours: &f64| {
-            let high = rule.goal(&test_view(hours * 3_600.0)).high;
-            (high, rule.changes_at().map_or(f64::INFINITY, |at| at.as_secs_f64() / 3_600.0))
+    /// The target at so many hours into a run that begins on Friday, 2024-07-05T12:00:00Z, and when it may change.
+    fn targets(schedule: &Schedule, hours: &[f64]) -> Vec<(u32, f64)> {
+        let mut controller = schedule.controller(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
+        let mut target = |&hours: &f64| {
+            let depth = controller.target(&test_view(hours * 3_600.0)).depth;
+            (depth, controller.changes_at().map_or(f64::INFINITY, |at| at.as_secs_f64() / 3_600.0))
         };
-        hours.iter().map(&mut goal).collect()
+        hours.iter().map(&mut target).collect()
     }
 
     #[test]
@@ -211,23 +211,23 @@ mod tests {
         let schedule = read(OFFICE);
         assert_eq!(schedule.validate(), Ok(()));
         // Berlin is two hours ahead: the office closes at 16:00 UTC and opens on Monday at 06:00 UTC.
-        let goals = goals(&schedule, &[0.0, 3.99, 4.0, 57.99, 58.0, 59.5, 65.99, 66.0, 76.0]);
-        let highs: Vec<u32> = goals.iter().map(|(high, _)| *high).collect();
-        assert_eq!(highs, [30, 30, 2, 2, 50, 2, 2, 30, 2]);
-        assert_eq!((goals[0].1, goals[4].1), (4.0, 59.5));
+        let targets = targets(&schedule, &[0.0, 3.99, 4.0, 57.99, 58.0, 59.5, 65.99, 66.0, 76.0]);
+        let depths: Vec<u32> = targets.iter().map(|(depth, _)| *depth).collect();
+        assert_eq!(depths, [30, 30, 2, 2, 50, 2, 2, 30, 2]);
+        assert_eq!((targets[0].1, targets[4].1), (4.0, 59.5));
     }
 
     #[test]
     fn going_by_changes_at_misses_no_edge() {
         let schedule = read(OFFICE);
-        let mut rule = schedule.rule(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
+        let mut controller = schedule.controller(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
         let (mut now, mut seen) = (Time::ZERO, Vec::new());
         for _ in 0..200 {
-            let high = rule.goal(&View { now, ..test_view(0.0) }).high;
-            if seen.last() != Some(&high) {
-                seen.push(high);
+            let depth = controller.target(&View { now, ..test_view(0.0) }).depth;
+            if seen.last() != Some(&depth) {
+                seen.push(depth);
             }
-            let next = rule.changes_at().unwrap();
+            let next = controller.changes_at().unwrap();
             assert!(next > now);
             now = next;
         }
@@ -246,8 +246,9 @@ mod tests {
         ";
         let schedule = read(text);
         assert_eq!(schedule.validate(), Ok(()));
-        let highs: Vec<u32> = goals(&schedule, &[0.5, 1.5, 30.0]).iter().map(|(high, _)| *high).collect();
-        assert_eq!(highs, [1, 9, 9]);
+        let depths: Vec<u32> =
+            targets(&schedule, &[0.5, 1.5, 30.0]).iter().map(|(depth, _)| *depth).collect();
+        assert_eq!(depths, [1, 9, 9]);
         let problem = read(&text.replace("true", "false")).validate().expect_err("they overlap");
         assert_eq!(problem.key, "windows.1");
         assert!(problem.wrong.contains("windows.0") && problem.remedy.contains("ordered = true"));
@@ -262,13 +263,13 @@ mod tests {
             to = '14:00'
             depth = { kind = 'window-quantile', misses = 0.1, window = '2h' }
         ";
-        let mut rule = read(text).rule(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
+        let mut controller = read(text).controller(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
         for _ in 0..20 {
-            rule.demand(Time::ZERO + Duration::from_secs(3_000), true);
+            controller.demand(Time::ZERO + Duration::from_secs(3_000), true);
         }
-        assert!(rule.needs_lead_time() && !rule.needs_in_use());
-        assert_eq!(rule.goal(&test_view(3_599.0)).high, 2);
-        assert_eq!(rule.goal(&test_view(3_600.0)).high, 18);
+        assert!(controller.needs_lead_time() && !controller.needs_in_use());
+        assert_eq!(controller.target(&test_view(3_599.0)).depth, 2);
+        assert_eq!(controller.target(&test_view(3_600.0)).depth, 18);
     }
 
     #[test]

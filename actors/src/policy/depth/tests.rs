@@ -34,9 +34,9 @@ fn read(kind: &str, parameters: &str) -> Result<Depth, toml::de::Error> {
     toml::from_str::<Pool>(&format!("depth = {{ kind = '{kind}', {parameters} }}")).map(|pool| pool.depth)
 }
 
-/// Goals over some minutes of random arrivals, with what every rule promises checked on the way.
-fn goals(depth: &Depth) -> Vec<(Time, Goal)> {
-    let mut rule = depth.rule(WallClock::default());
+/// Targets over some minutes of random arrivals, with what every controller promises checked on the way.
+fn targets(depth: &Depth) -> Vec<(Time, Target)> {
+    let mut controller = depth.controller(WallClock::default());
     let mut rng = Rng::stream(1, Purpose::Arrivals, 0);
     let mut levels = Levels { ready: 10, ..Levels::default() };
     let (mut now, mut seen) = (Time::ZERO, Vec::new());
@@ -44,22 +44,29 @@ fn goals(depth: &Depth) -> Vec<(Time, Goal)> {
         let pause = if step % 2_000 == 0 { 90_000_000_000 } else { 60_000_000 };
         let next = now + Duration::from_nanos(rng.below(pause));
         // A timer comes first where one is armed, and a little late.
-        let timer = rule.changes_at().map(|at| at + Duration::from_nanos(rng.below(1_000_000)));
+        let timer = controller.changes_at().map(|at| at + Duration::from_nanos(rng.below(1_000_000)));
         let is_timer = timer.is_some_and(|timer| timer < next);
         now = if is_timer { timer.unwrap_or(next) } else { next };
         if !is_timer {
             let missed = levels.ready == 0;
-            rule.demand(now, missed);
+            controller.demand(now, missed);
             levels.ready = if missed || rng.chance(0.5) { rng.below(20) as u32 } else { levels.ready - 1 };
             levels.in_use = rng.below(80) as u32;
         }
         let lead_time = (step > 50).then(|| Duration::from_millis(1_500 + rng.below(100)));
         let view = View { now, levels, on_order: 0, lead_time };
-        let (goal, at) = (rule.goal(&view), rule.changes_at());
-        assert_eq!((rule.goal(&view), rule.changes_at()), (goal, at), "{depth:?} at {now}: asked twice");
-        assert!(goal.low < goal.high || goal == Goal::default(), "{depth:?} at {now}: {goal:?}");
+        let (target, at) = (controller.target(&view), controller.changes_at());
+        assert_eq!(
+            (controller.target(&view), controller.changes_at()),
+            (target, at),
+            "{depth:?} at {now}: asked twice"
+        );
+        assert!(
+            target.reorder_at < target.depth || target == Target::default(),
+            "{depth:?} at {now}: {target:?}"
+        );
         assert!(at.is_none_or(|at| at > now), "{depth:?} at {now}: may change at {at:?}");
-        seen.push((now, goal));
+        seen.push((now, target));
     }
     seen
 }
@@ -69,15 +76,15 @@ fn every_kind_keeps_its_promises_and_repeats_itself() {
     for (kind, parameters) in KINDS {
         let depth = read(kind, parameters).unwrap();
         assert_eq!(depth.validate(), Ok(()), "{kind}");
-        let first = goals(&depth);
-        assert!(first == goals(&depth), "{kind}");
-        let is_constant = first.iter().all(|(_, goal)| *goal == first[0].1);
+        let first = targets(&depth);
+        assert!(first == targets(&depth), "{kind}");
+        let is_constant = first.iter().all(|(_, target)| *target == first[0].1);
         assert_eq!(is_constant, matches!(kind, "fixed" | "watermark"), "{kind}");
     }
 }
 
 /// What each of the kinds above is sure to aim for, with the parameter that says so.
-const CERTAIN: [(&str, u32); 11] = [
+const GUARANTEED: [(&str, u32); 11] = [
     ("ready", 16),
     ("high", 16),
     ("min", 0),
@@ -92,18 +99,24 @@ const CERTAIN: [(&str, u32); 11] = [
 ];
 
 #[test]
-fn every_kind_aims_at_least_once_for_what_it_is_certain_of() {
-    for ((kind, parameters), (key, ready)) in KINDS.iter().zip(CERTAIN) {
+fn every_kind_reaches_its_guaranteed_depth() {
+    for ((kind, parameters), (key, ready)) in KINDS.iter().zip(GUARANTEED) {
         let depth = read(kind, parameters).unwrap();
-        assert_eq!(depth.certain(), Certain::new(key, ready), "{kind}");
-        let most = goals(&depth).iter().map(|(_, goal)| goal.high).max();
+        assert_eq!(depth.guaranteed_depth(), GuaranteedDepth::new(key, ready), "{kind}");
+        let most = targets(&depth).iter().map(|(_, target)| target.depth).max();
         assert!(most >= Some(ready), "{kind}: {most:?}");
     }
-    let certain = |kind, parameters| read(kind, parameters).unwrap().certain();
-    assert_eq!(certain("buffer", "max = 40, percent = 5, min = 3, least = 9"), Certain::new("least", 9));
-    assert_eq!(certain("buffer", "max = 40, percent = 5, min = 3, least = 90"), Certain::new("max", 40));
+    let guaranteed_depth = |kind, parameters| read(kind, parameters).unwrap().guaranteed_depth();
+    assert_eq!(
+        guaranteed_depth("buffer", "max = 40, percent = 5, min = 3, least = 9"),
+        GuaranteedDepth::new("least", 9)
+    );
+    assert_eq!(
+        guaranteed_depth("buffer", "max = 40, percent = 5, min = 3, least = 90"),
+        GuaranteedDepth::new("max", 40)
+    );
     let nested = "ready = 2, of = { kind = 'largest-of', of = [{ kind = 'panic', max = 9, min = 7 }] }";
-    assert_eq!(certain("at-least", nested), Certain::new("of.of.0.min", 7));
+    assert_eq!(guaranteed_depth("at-least", nested), GuaranteedDepth::new("of.of.0.min", 7));
 }
 
 #[test]

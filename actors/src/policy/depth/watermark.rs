@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certain, Kind, Rule, View};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::WallClock;
 
 /// Order up to `high` when no more than `low` are left.
@@ -19,7 +19,7 @@ pub struct Watermark {
     pub high: u32,
 }
 
-impl Kind for Watermark {
+impl PolicyConfig for Watermark {
     fn validate(&self) -> Result<(), Problem> {
         if self.low >= self.high {
             let wrong = format!("is {}, not below `high` ({})", self.low, self.high);
@@ -28,18 +28,18 @@ impl Kind for Watermark {
         Ok(())
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("high", self.high)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("high", self.high)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         Box::new(*self)
     }
 }
 
-impl Rule for Watermark {
-    fn goal(&mut self, _view: &View) -> Goal {
-        Goal { low: self.low, high: self.high }
+impl Controller for Watermark {
+    fn target(&mut self, _view: &View) -> Target {
+        Target { reorder_at: self.low, depth: self.high }
     }
 
     fn is_constant(&self) -> bool {
@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn aims_between_the_marks() {
-        let mut rule = Watermark { low: 4, high: 16 }.rule(WallClock::default());
-        assert_eq!(rule.goal(&test_view(0.0)), Goal { low: 4, high: 16 });
-        assert_eq!(rule.changes_at(), None);
+        let mut controller = Watermark { low: 4, high: 16 }.controller(WallClock::default());
+        assert_eq!(controller.target(&test_view(0.0)), Target { reorder_at: 4, depth: 16 });
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Window {
     /// Reads its hours.
     pub(super) fn hours(&self) -> Result<Hours, Problem> {
         let zone = Zone::named(&self.timezone)?;
-        let rule = match (&self.cron, &self.from) {
+        let controller = match (&self.cron, &self.from) {
             (Some(_), Some(_)) => {
                 return Err(Problem::new(
                     "cron",
@@ -86,7 +86,7 @@ impl Window {
                 ));
             }
         };
-        Ok(Hours { zone, rule })
+        Ok(Hours { zone, controller })
     }
 
     fn begins_by_cron(&self, text: &str, zone: &Zone) -> Result<HoursRule, Problem> {

@@ -8,9 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::needs::{Counts, Recent, bucket, largest_in};
-use super::{Certain, Kind, Rule, View, check};
+use super::{Controller, GuaranteedDepth, PolicyConfig, View, check};
 use crate::policy::Problem;
-use crate::protocol::Goal;
+use crate::protocol::Target;
 use crate::time::{Duration, Time, WallClock};
 
 /// Into how many slices the window is cut; the oldest is dropped as a whole.
@@ -44,17 +44,17 @@ impl WindowQuantile {
     }
 }
 
-impl Kind for WindowQuantile {
+impl PolicyConfig for WindowQuantile {
     fn validate(&self) -> Result<(), Problem> {
         check::open_share("misses", self.misses, "the requests that may miss")?;
         check::window("window", self.window)
     }
 
-    fn certain(&self) -> Certain {
-        Certain::new("least", self.least)
+    fn guaranteed_depth(&self) -> GuaranteedDepth {
+        GuaranteedDepth::new("least", self.least)
     }
 
-    fn rule(&self, _epoch: WallClock) -> Box<dyn Rule> {
+    fn controller(&self, _epoch: WallClock) -> Box<dyn Controller> {
         let slice = Duration::from_nanos((self.window.as_nanos() / SLICES as u64).max(1));
         Box::new(Looking {
             policy: *self,
@@ -91,7 +91,7 @@ struct Looking {
     below: u64,
 }
 
-impl Rule for Looking {
+impl Controller for Looking {
     fn demand(&mut self, now: Time, _missed: bool) {
         self.advance(now);
         let here = bucket(self.recent.need(now, self.boot));
@@ -101,10 +101,10 @@ impl Rule for Looking {
         self.settle();
     }
 
-    fn goal(&mut self, view: &View) -> Goal {
+    fn target(&mut self, view: &View) -> Target {
         self.boot = view.lead_time.unwrap_or(self.policy.boot);
         self.advance(view.now);
-        Goal::exactly(largest_in(self.quantile).max(self.policy.least))
+        Target::exactly(largest_in(self.quantile).max(self.policy.least))
     }
 
     fn changes_at(&self) -> Option<Time> {
@@ -166,37 +166,37 @@ mod tests {
         Time::ZERO + Duration::from_millis(millis)
     }
 
-    fn depth(rule: &mut dyn Rule, secs: f64) -> u32 {
-        rule.goal(&test_view(secs)).high
+    fn depth(controller: &mut dyn Controller, secs: f64) -> u32 {
+        controller.target(&test_view(secs)).depth
     }
 
     #[test]
     fn a_burst_is_remembered_for_a_window() {
-        let mut rule = POLICY.rule(WallClock::default());
-        assert_eq!(depth(&mut *rule, 0.0), 1);
+        let mut controller = POLICY.controller(WallClock::default());
+        assert_eq!(depth(&mut *controller, 0.0), 1);
         for _ in 0..20 {
-            rule.demand(at(500), true);
+            controller.demand(at(500), true);
         }
         // Needs 1 to 20; two of the twenty may miss.
-        assert_eq!(depth(&mut *rule, 0.5), 18);
-        assert_eq!(rule.changes_at(), Some(at(1_000)));
-        assert_eq!(depth(&mut *rule, 15.9), 18);
-        assert_eq!(depth(&mut *rule, 16.0), 1, "the slice of the burst has left the window");
-        assert_eq!(rule.changes_at(), None);
+        assert_eq!(depth(&mut *controller, 0.5), 18);
+        assert_eq!(controller.changes_at(), Some(at(1_000)));
+        assert_eq!(depth(&mut *controller, 15.9), 18);
+        assert_eq!(depth(&mut *controller, 16.0), 1, "the slice of the burst has left the window");
+        assert_eq!(controller.changes_at(), None);
     }
 
     #[test]
     fn a_longer_boot_needs_more() {
-        let mut rule = POLICY.rule(WallClock::default());
+        let mut controller = POLICY.controller(WallClock::default());
         let boot = Some(Duration::from_secs(4));
-        rule.goal(&View { lead_time: boot, ..test_view(0.0) });
+        controller.target(&View { lead_time: boot, ..test_view(0.0) });
         for step in 0..100 {
-            rule.demand(at(step * 100), false);
+            controller.demand(at(step * 100), false);
         }
-        assert_eq!(rule.goal(&View { lead_time: boot, ..test_view(9.9) }).high, 40);
+        assert_eq!(controller.target(&View { lead_time: boot, ..test_view(9.9) }).depth, 40);
     }
 
-    /// The rule, done the slow way.
+    /// The controller, done the slow way.
     fn by_sorting(mut needs: Vec<u32>, misses: f64) -> u32 {
         needs.sort_unstable();
         let may_miss = (misses * needs.len() as f64) as usize;
@@ -207,19 +207,20 @@ mod tests {
     fn agrees_with_sorting_whatever_comes() {
         for (seed, misses) in [(1, 0.01), (2, 0.1), (3, 0.5), (4, 0.9)] {
             let mut rng = Rng::stream(seed, Purpose::Arrivals, 0);
-            let mut rule = WindowQuantile { misses, least: 0, ..POLICY }.rule(WallClock::default());
+            let mut controller =
+                WindowQuantile { misses, least: 0, ..POLICY }.controller(WallClock::default());
             let (mut now, mut recent, mut seen) = (0, Recent::default(), Vec::new());
             for _ in 0..4_000 {
                 let pause = if rng.chance(0.02) { 4_000_000_000 } else { 5_000_000 };
                 now += rng.below(pause);
                 let time = Time::from_nanos(now);
-                rule.demand(time, false);
+                controller.demand(time, false);
                 seen.push((now, recent.need(time, POLICY.boot)));
                 let slices_gone = (now / 1_000_000_000).saturating_sub(15);
                 seen.retain(|(at, _)| at / 1_000_000_000 >= slices_gone);
                 let expected = by_sorting(seen.iter().map(|&(_, need)| need).collect(), misses);
                 let view = View { now: time, ..test_view(0.0) };
-                assert_eq!(rule.goal(&view).high, expected, "seed {seed} at {time}");
+                assert_eq!(controller.target(&view).depth, expected, "seed {seed} at {time}");
             }
         }
     }

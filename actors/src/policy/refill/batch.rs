@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule};
+use super::{Controller, PolicyConfig};
 use crate::policy::Problem;
 use crate::time::Time;
 
@@ -15,7 +15,7 @@ pub struct Batch {
     pub size: u32,
 }
 
-impl Kind for Batch {
+impl PolicyConfig for Batch {
     fn validate(&self) -> Result<(), Problem> {
         if self.size == 0 {
             return Err(Problem::new("size", "is 0", "give the number of Sprites that one order is for"));
@@ -23,12 +23,12 @@ impl Kind for Batch {
         Ok(())
     }
 
-    fn rule(&self) -> Box<dyn Rule> {
+    fn controller(&self) -> Box<dyn Controller> {
         Box::new(*self)
     }
 }
 
-impl Rule for Batch {
+impl Controller for Batch {
     fn allow(&mut self, _now: Time, deficit: u32, _ready: u32) -> u32 {
         if deficit >= self.size { deficit } else { 0 }
     }
@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn waits_until_the_batch_is_full_and_then_orders_all() {
-        let mut rule = Batch { size: 4 }.rule();
-        let mut allow = |deficit| rule.allow(Time::ZERO, deficit, 10);
+        let mut controller = Batch { size: 4 }.controller();
+        let mut allow = |deficit| controller.allow(Time::ZERO, deficit, 10);
         assert_eq!([allow(1), allow(3), allow(4), allow(9)], [0, 0, 4, 9]);
-        assert_eq!(rule.again_at(), None);
+        assert_eq!(controller.again_at(), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule};
+use super::{Controller, PolicyConfig};
 use crate::policy::Problem;
 use crate::time::{Duration, Time};
 
@@ -22,7 +22,7 @@ pub struct Delay {
     pub low: Option<u32>,
 }
 
-impl Kind for Delay {
+impl PolicyConfig for Delay {
     fn validate(&self) -> Result<(), Problem> {
         if self.hold.is_zero() {
             return Err(Problem::new(
@@ -38,7 +38,7 @@ impl Kind for Delay {
         Ok(())
     }
 
-    fn rule(&self) -> Box<dyn Rule> {
+    fn controller(&self) -> Box<dyn Controller> {
         Box::new(Holding { policy: *self, hold: None, held: 0, overdue: 0 })
     }
 }
@@ -61,7 +61,7 @@ struct Holding {
     overdue: u32,
 }
 
-impl Rule for Holding {
+impl Controller for Holding {
     fn taken(&mut self, now: Time) {
         // A hold that ended before this take, though its timer is still under way, does not begin again: what it
         // held back may go, as on an exact clock.
@@ -98,69 +98,69 @@ mod tests {
         Time::ZERO + Duration::from_millis(millis)
     }
 
-    fn delay(longest: Option<u64>, low: Option<u32>) -> Box<dyn Rule> {
-        Delay { hold: Duration::from_secs(1), longest: longest.map(Duration::from_millis), low }.rule()
+    fn delay(longest: Option<u64>, low: Option<u32>) -> Box<dyn Controller> {
+        Delay { hold: Duration::from_secs(1), longest: longest.map(Duration::from_millis), low }.controller()
     }
 
     /// A take that leaves this deficit, and what may be ordered right after it.
-    fn take(rule: &mut dyn Rule, millis: u64, deficit: u32) -> u32 {
-        rule.taken(at(millis));
-        rule.allow(at(millis), deficit, 20)
+    fn take(controller: &mut dyn Controller, millis: u64, deficit: u32) -> u32 {
+        controller.taken(at(millis));
+        controller.allow(at(millis), deficit, 20)
     }
 
     #[test]
     fn every_take_holds_again() {
-        let mut rule = delay(None, None);
-        assert_eq!(take(&mut *rule, 0, 1), 0);
-        assert_eq!(rule.again_at(), Some(at(1_000)));
-        assert_eq!(take(&mut *rule, 900, 2), 0);
-        assert_eq!(rule.again_at(), Some(at(1_900)));
-        assert_eq!(rule.allow(at(1_899), 2, 20), 0);
-        assert_eq!(rule.allow(at(1_900), 2, 20), 2);
-        assert_eq!(rule.again_at(), None);
+        let mut controller = delay(None, None);
+        assert_eq!(take(&mut *controller, 0, 1), 0);
+        assert_eq!(controller.again_at(), Some(at(1_000)));
+        assert_eq!(take(&mut *controller, 900, 2), 0);
+        assert_eq!(controller.again_at(), Some(at(1_900)));
+        assert_eq!(controller.allow(at(1_899), 2, 20), 0);
+        assert_eq!(controller.allow(at(1_900), 2, 20), 2);
+        assert_eq!(controller.again_at(), None);
     }
 
     #[test]
     fn the_longest_hold_ends_it() {
-        let mut rule = delay(Some(2_000), None);
+        let mut controller = delay(Some(2_000), None);
         for step in 0..4 {
-            assert_eq!(take(&mut *rule, step * 600, step as u32 + 1), 0);
+            assert_eq!(take(&mut *controller, step * 600, step as u32 + 1), 0);
         }
-        assert_eq!(rule.again_at(), Some(at(2_000)));
-        assert_eq!(rule.allow(at(2_000), 4, 20), 4);
-        assert_eq!(take(&mut *rule, 2_100, 1), 0, "the next take begins another hold");
-        assert_eq!(rule.again_at(), Some(at(3_100)));
+        assert_eq!(controller.again_at(), Some(at(2_000)));
+        assert_eq!(controller.allow(at(2_000), 4, 20), 4);
+        assert_eq!(take(&mut *controller, 2_100, 1), 0, "the next take begins another hold");
+        assert_eq!(controller.again_at(), Some(at(3_100)));
     }
 
     #[test]
     fn a_pool_that_runs_dry_holds_nothing() {
-        let mut rule = delay(None, Some(10));
-        rule.taken(at(0));
-        assert_eq!(rule.allow(at(0), 5, 11), 0);
-        rule.taken(at(10));
-        assert_eq!(rule.allow(at(10), 6, 10), 6);
-        assert_eq!(rule.again_at(), None);
+        let mut controller = delay(None, Some(10));
+        controller.taken(at(0));
+        assert_eq!(controller.allow(at(0), 5, 11), 0);
+        controller.taken(at(10));
+        assert_eq!(controller.allow(at(10), 6, 10), 6);
+        assert_eq!(controller.again_at(), None);
     }
 
     #[test]
     fn what_no_take_caused_is_not_held() {
-        let mut rule = delay(None, None);
-        assert_eq!(rule.allow(at(0), 7, 3), 7);
-        assert_eq!(take(&mut *rule, 0, 1), 0);
-        assert_eq!(rule.allow(at(1_000), 1, 3), 1);
-        assert_eq!(rule.allow(at(1_001), 2, 3), 2);
+        let mut controller = delay(None, None);
+        assert_eq!(controller.allow(at(0), 7, 3), 7);
+        assert_eq!(take(&mut *controller, 0, 1), 0);
+        assert_eq!(controller.allow(at(1_000), 1, 3), 1);
+        assert_eq!(controller.allow(at(1_001), 2, 3), 2);
     }
 
     #[test]
     fn a_late_timer_does_not_begin_the_hold_again() {
-        let mut rule = delay(None, None);
-        assert_eq!(take(&mut *rule, 0, 1), 0);
-        assert_eq!(take(&mut *rule, 500, 2), 0);
+        let mut controller = delay(None, None);
+        assert_eq!(take(&mut *controller, 0, 1), 0);
+        assert_eq!(take(&mut *controller, 500, 2), 0);
         // The hold ended at 1.5 s, but its timer is late and the next take comes first.
-        assert_eq!(take(&mut *rule, 1_501, 3), 2, "what was held goes, the new one is held");
-        assert_eq!(rule.again_at(), Some(at(2_501)));
-        assert_eq!(rule.allow(at(2_000), 1, 20), 0);
-        assert_eq!(rule.allow(at(2_502), 1, 20), 1);
+        assert_eq!(take(&mut *controller, 1_501, 3), 2, "what was held goes, the new one is held");
+        assert_eq!(controller.again_at(), Some(at(2_501)));
+        assert_eq!(controller.allow(at(2_000), 1, 20), 0);
+        assert_eq!(controller.allow(at(2_502), 1, 20), 1);
     }
 
     #[test]

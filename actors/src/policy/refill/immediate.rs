@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule};
+use super::{Controller, PolicyConfig};
 use crate::policy::Problem;
 use crate::time::Time;
 
@@ -11,17 +11,17 @@ use crate::time::Time;
 #[serde(deny_unknown_fields)]
 pub struct Immediate {}
 
-impl Kind for Immediate {
+impl PolicyConfig for Immediate {
     fn validate(&self) -> Result<(), Problem> {
         Ok(())
     }
 
-    fn rule(&self) -> Box<dyn Rule> {
+    fn controller(&self) -> Box<dyn Controller> {
         Box::new(*self)
     }
 }
 
-impl Rule for Immediate {
+impl Controller for Immediate {
     fn allow(&mut self, _now: Time, deficit: u32, _ready: u32) -> u32 {
         deficit
     }

@@ -44,7 +44,7 @@ impl Default for Refill {
 }
 
 /// A refill policy at work in one pool. Calls come in the order of time.
-pub trait Rule: fmt::Debug + Send {
+pub trait Controller: fmt::Debug + Send {
     /// A ready Sprite of this pool was taken.
     fn taken(&mut self, _now: Time) {}
 
@@ -71,21 +71,21 @@ pub trait Rule: fmt::Debug + Send {
 }
 
 /// A parameterised policy: what every kind provides.
-trait Kind {
+trait PolicyConfig {
     /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
     /// The policy at work.
-    fn rule(&self) -> Box<dyn Rule>;
+    fn controller(&self) -> Box<dyn Controller>;
 }
 
 impl Refill {
-    fn kind(&self) -> &dyn Kind {
+    fn config(&self) -> &dyn PolicyConfig {
         match self {
-            Self::Immediate(kind) => kind,
-            Self::Rate(kind) => kind,
-            Self::Delay(kind) => kind,
-            Self::Batch(kind) => kind,
-            Self::Never(kind) => kind,
+            Self::Immediate(config) => config,
+            Self::Rate(config) => config,
+            Self::Delay(config) => config,
+            Self::Batch(config) => config,
+            Self::Never(config) => config,
         }
     }
 
@@ -94,12 +94,12 @@ impl Refill {
     /// # Errors
     /// The problem, with the path of its key from this policy's table.
     pub fn validate(&self) -> Result<(), Problem> {
-        self.kind().validate()
+        self.config().validate()
     }
 
     /// The policy at work in one pool.
-    pub fn rule(&self) -> Box<dyn Rule> {
-        self.kind().rule()
+    pub fn controller(&self) -> Box<dyn Controller> {
+        self.config().controller()
     }
 }
 
@@ -121,16 +121,16 @@ mod tests {
         for kind in kinds {
             // Each is asked alone, three times after a take: later, and with more and with less ready.
             let allowed = |at_ms, ready| {
-                let mut rule = kind.rule();
-                rule.taken(Time::ZERO);
+                let mut controller = kind.controller();
+                controller.taken(Time::ZERO);
                 let after = Time::ZERO + Duration::from_millis(at_ms);
-                [1, 3, 4, 9].map(|deficit| rule.allow(after, deficit, ready))
+                [1, 3, 4, 9].map(|deficit| controller.allow(after, deficit, ready))
             };
             let first = allowed(1, 10);
             let same = [allowed(1, 1), allowed(500, 10)].iter().all(|other| *other == first);
-            assert!(same || !kind.rule().looks_only_at_deficit(), "{kind:?}");
+            assert!(same || !kind.controller().looks_only_at_deficit(), "{kind:?}");
             let depends = matches!(kind, Refill::Rate(_) | Refill::Delay(_));
-            assert_eq!(kind.rule().looks_only_at_deficit(), !depends, "{kind:?}");
+            assert_eq!(kind.controller().looks_only_at_deficit(), !depends, "{kind:?}");
         }
     }
 }

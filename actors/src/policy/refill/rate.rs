@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Rule};
+use super::{Controller, PolicyConfig};
 use crate::policy::Problem;
 use crate::time::{Duration, Time};
 
@@ -32,7 +32,7 @@ impl Rate {
     }
 }
 
-impl Kind for Rate {
+impl PolicyConfig for Rate {
     fn validate(&self) -> Result<(), Problem> {
         if !(RATE_MIN..=RATE_MAX).contains(&self.per_second) {
             return Err(Problem::new(
@@ -47,7 +47,7 @@ impl Kind for Rate {
         Ok(())
     }
 
-    fn rule(&self) -> Box<dyn Rule> {
+    fn controller(&self) -> Box<dyn Controller> {
         let full = u128::from(self.burst) * TOKEN;
         // Rounded half up; `as` saturates, and turns what is not a number into zero.
         let rate = ((self.per_second * 1e6 + 0.5) as u64).max(1);
@@ -65,7 +65,7 @@ struct Bucket {
     at: Time,
 }
 
-impl Rule for Bucket {
+impl Controller for Bucket {
     fn allow(&mut self, now: Time, deficit: u32, _ready: u32) -> u32 {
         let come = u128::from(now.since(self.at).as_nanos()) * u128::from(self.rate);
         self.level = (self.level + come).min(self.full);
@@ -87,54 +87,54 @@ impl Rule for Bucket {
 mod tests {
     use super::*;
 
-    fn bucket(per_second: f64, burst: u32) -> Box<dyn Rule> {
-        Rate { per_second, burst }.rule()
+    fn bucket(per_second: f64, burst: u32) -> Box<dyn Controller> {
+        Rate { per_second, burst }.controller()
     }
 
     #[test]
     fn gives_its_burst_and_then_a_token_at_a_time() {
-        let mut rule = bucket(5.0, 3);
-        assert_eq!(rule.allow(Time::ZERO, 2, 0), 2);
-        assert_eq!(rule.allow(Time::ZERO, 4, 0), 1);
-        assert_eq!(rule.again_at(), Some(Time::from_nanos(200_000_000)));
-        assert_eq!(rule.allow(Time::from_nanos(199_999_999), 3, 0), 0);
-        assert_eq!(rule.again_at(), Some(Time::from_nanos(200_000_000)), "asking early costs nothing");
-        assert_eq!(rule.allow(Time::from_nanos(200_000_000), 3, 0), 1);
-        assert_eq!(rule.again_at(), Some(Time::from_nanos(400_000_000)));
+        let mut controller = bucket(5.0, 3);
+        assert_eq!(controller.allow(Time::ZERO, 2, 0), 2);
+        assert_eq!(controller.allow(Time::ZERO, 4, 0), 1);
+        assert_eq!(controller.again_at(), Some(Time::from_nanos(200_000_000)));
+        assert_eq!(controller.allow(Time::from_nanos(199_999_999), 3, 0), 0);
+        assert_eq!(controller.again_at(), Some(Time::from_nanos(200_000_000)), "asking early costs nothing");
+        assert_eq!(controller.allow(Time::from_nanos(200_000_000), 3, 0), 1);
+        assert_eq!(controller.again_at(), Some(Time::from_nanos(400_000_000)));
     }
 
     #[test]
     fn a_late_timer_loses_nothing() {
-        let mut rule = bucket(5.0, 3);
-        assert_eq!(rule.allow(Time::ZERO, 3, 0), 3);
-        assert_eq!(rule.allow(Time::from_nanos(430_000_000), 9, 0), 2);
-        assert_eq!(rule.again_at(), Some(Time::from_nanos(600_000_000)));
+        let mut controller = bucket(5.0, 3);
+        assert_eq!(controller.allow(Time::ZERO, 3, 0), 3);
+        assert_eq!(controller.allow(Time::from_nanos(430_000_000), 9, 0), 2);
+        assert_eq!(controller.again_at(), Some(Time::from_nanos(600_000_000)));
     }
 
     #[test]
     fn it_holds_no_more_than_its_burst() {
-        let mut rule = bucket(1_000.0, 2);
-        assert_eq!(rule.allow(Time::ZERO, 1, 0), 1);
-        assert_eq!(rule.allow(Time::MAX, 9, 0), 2);
+        let mut controller = bucket(1_000.0, 2);
+        assert_eq!(controller.allow(Time::ZERO, 1, 0), 1);
+        assert_eq!(controller.allow(Time::MAX, 9, 0), 2);
     }
 
     #[test]
     fn thirds_do_not_drift() {
-        let mut rule = bucket(3.0, 2);
-        assert_eq!(rule.allow(Time::ZERO, 2, 0), 2);
+        let mut controller = bucket(3.0, 2);
+        assert_eq!(controller.allow(Time::ZERO, 2, 0), 2);
         for token in 1..=30_000_u64 {
-            let at = rule.again_at().unwrap();
+            let at = controller.again_at().unwrap();
             assert_eq!(at.as_nanos(), (token * 1_000_000_000).div_ceil(3));
-            assert_eq!(rule.allow(at - Duration::from_nanos(1), 1, 0), 0);
-            assert_eq!(rule.allow(at, 1, 0), 1);
+            assert_eq!(controller.allow(at - Duration::from_nanos(1), 1, 0), 0);
+            assert_eq!(controller.allow(at, 1, 0), 1);
         }
     }
 
     #[test]
     fn slow_rates_wait_long() {
-        let mut rule = bucket(0.000_001, 1);
-        assert_eq!(rule.allow(Time::ZERO, 5, 0), 1);
-        assert_eq!(rule.again_at(), Some(Time::ZERO + Duration::from_secs(1_000_000)));
+        let mut controller = bucket(0.000_001, 1);
+        assert_eq!(controller.allow(Time::ZERO, 5, 0), 1);
+        assert_eq!(controller.again_at(), Some(Time::ZERO + Duration::from_secs(1_000_000)));
     }
 
     #[test]

@@ -54,11 +54,11 @@ impl Scenario {
 
     /// A worker must have room for every depth that its pool is sure to aim for.
     fn check_depth(&self, outer: &[&str], pool: &PoolPolicy, slots: u32) -> Checked {
-        let certain = pool.depth.certain();
-        if certain.ready <= slots {
+        let guaranteed = pool.depth.guaranteed_depth();
+        if guaranteed.ready <= slots {
             return Ok(());
         }
-        let (ready, key) = (certain.ready, certain.key.split('.').collect::<Vec<_>>());
+        let (ready, key) = (guaranteed.ready, guaranteed.key.split('.').collect::<Vec<_>>());
         let depth = [outer, &["pool", "depth"], &key].concat();
         // Of the two the one is at fault that the file gives.
         let given = [[outer, &["slots"]].concat(), vec!["fleet", "slots"]];
@@ -66,7 +66,7 @@ impl Scenario {
         match given {
             Some(path) => {
                 let wrong = format!("is {slots}, but pools are {ready} deep");
-                self.fail(path, &wrong, &format!("raise it, or lower `pool.depth.{}`", certain.key))
+                self.fail(path, &wrong, &format!("raise it, or lower `pool.depth.{}`", guaranteed.key))
             }
             None => {
                 let wrong = format!("is {ready}, but a worker has {slots} slots");
