@@ -22,6 +22,8 @@
 //! Actors have no thread: whoever brings a message handles it and all that follows from it, up to the next operation;
 //! `executor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements [`Machines`].
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod core;
 mod delivery;
