@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::sum;
+
 /// The highest price that a bill may have. Up to it every sum, mean and interval over runs is a finite number; files could not
 /// hold another.
 pub const PRICE_MAX: f64 = 1e100;
@@ -12,7 +14,7 @@ pub const PRICE_MAX: f64 = 1e100;
 pub struct Prices {
     /// One ready VM, kept for one second.
     pub idle_vm_second: f64,
-    /// One request that was not warm.
+    /// One request that was a miss.
     pub miss: f64,
     /// One VM booted or created.
     pub boot: f64,
@@ -25,7 +27,7 @@ pub struct Prices {
 pub struct Quantities {
     /// Time integral of ready VMs, in VM-seconds.
     pub idle_vm_seconds: f64,
-    /// Requests that were not warm.
+    /// Requests that were misses.
     pub misses: u64,
     /// VMs whose boot or create began.
     pub boots: u64,
@@ -76,7 +78,7 @@ impl Prices {
                 amount: quantity * price,
             })
             .collect();
-        let total = items.iter().map(|item| item.amount).sum();
+        let total = sum(items.iter().map(|item| item.amount));
         Cost { items, total }
     }
 }
@@ -112,6 +114,6 @@ mod tests {
     fn without_prices_there_is_no_bill() {
         let bill = Prices::default().bill(&Quantities { misses: 3, ..Quantities::default() });
         assert!(bill.items.is_empty());
-        assert_eq!(bill.total, 0.0);
+        assert!(bill.total == 0.0 && bill.total.is_sign_positive());
     }
 }

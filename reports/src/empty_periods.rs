@@ -1,57 +1,155 @@
-//! When pools were empty, read from the workers' strips: for sentences and for shading.
+//! When pools were empty, to the nanosecond: for sentences and for shading.
 
-use crate::summary::Summary;
+use serde::{Deserialize, Serialize};
 
-/// A stretch of time in which at least one worker's pool was empty for a while.
+/// At most so many periods are kept apart. Beyond that those with the shortest pauses between them are told as one.
+const MOST: usize = 200;
+
+/// A period in which at least one worker's pool was empty. Periods with short pauses between them may be told as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyPeriod {
+    /// When it began, in seconds since the opening.
+    pub from_s: f64,
+    /// When it ended.
+    pub to_s: f64,
+    /// The largest number of workers whose pools were empty at once.
+    pub workers: u64,
+    /// How long pools were empty in it, summed over workers.
+    pub empty_seconds: f64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct EmptyPeriod {
-    /// When it begins, in seconds since the opening, to the width of a strip's bin.
-    pub(crate) from_s: f64,
-    /// When it ends.
-    pub(crate) to_s: f64,
-    /// The share of worker time that was empty.
-    pub(crate) share: f64,
-    /// The largest number of workers whose pools were empty for a while within one bin.
-    pub(crate) workers: usize,
+struct Period {
+    from: u64,
+    to: u64,
+    workers: u64,
+    empty_ns: u128,
 }
 
-/// One stretch for each bin with any emptiness after the warm-up.
-pub(crate) fn bins(summary: &Summary) -> Vec<EmptyPeriod> {
-    let bins = summary.workers.iter().map(|worker| worker.empty_strip.len()).max().unwrap_or(0);
-    let (mut tenths, mut workers) = (vec![0_u64; bins], vec![0_usize; bins]);
-    for worker in &summary.workers {
-        for (bin, character) in worker.empty_strip.chars().enumerate() {
-            let share = u64::from(character.to_digit(10).unwrap_or(10));
-            tenths[bin] += share;
-            workers[bin] += usize::from(share > 0);
+/// The empty periods of a run that goes on.
+#[derive(Debug, Default)]
+pub(crate) struct EmptyPeriods {
+    ended: Vec<Period>,
+    /// Pauses up to this long are no longer told apart.
+    joined_ns: u64,
+    /// The workers whose pools are empty now.
+    empty: u64,
+    /// The period that goes on, told up to its `to`.
+    open: Option<Period>,
+}
+
+impl EmptyPeriods {
+    /// One more worker's pool is empty.
+    pub(crate) fn rises(&mut self, t: u64) {
+        self.settle(t);
+        self.empty += 1;
+        let open = self.open.get_or_insert(Period { from: t, to: t, workers: 0, empty_ns: 0 });
+        open.workers = open.workers.max(self.empty);
+    }
+
+    /// One less is.
+    pub(crate) fn falls(&mut self, t: u64) {
+        self.settle(t);
+        self.empty = self.empty.saturating_sub(1);
+        if self.empty == 0
+            && let Some(period) = self.open.take()
+        {
+            self.push(period);
         }
     }
-    let (width, end) = (summary.strip_width_s, summary.warmup_s + summary.duration_s);
-    (0..bins)
-        .filter(|bin| workers[*bin] > 0)
-        .map(|bin| EmptyPeriod {
-            from_s: (bin as f64 * width).max(summary.warmup_s),
-            to_s: ((bin + 1) as f64 * width).min(end),
-            share: tenths[bin] as f64 / 10.0 / summary.workers.len() as f64,
-            workers: workers[bin],
-        })
-        .filter(|void| void.to_s > void.from_s)
-        .collect()
-}
 
-/// Neighbouring stretches as one.
-pub(crate) fn periods(summary: &Summary) -> Vec<EmptyPeriod> {
-    let mut periods: Vec<EmptyPeriod> = Vec::new();
-    for void in bins(summary) {
-        match periods.last_mut() {
-            Some(last) if void.from_s - last.to_s < summary.strip_width_s / 2.0 => {
-                let (before, now) = (last.to_s - last.from_s, void.to_s - void.from_s);
-                last.share = (last.share * before + void.share * now) / (before + now);
-                last.to_s = void.to_s;
-                last.workers = last.workers.max(void.workers);
+    /// What was before is forgotten.
+    pub(crate) fn begin(&mut self, t: u64) {
+        self.ended.clear();
+        self.open = (self.empty > 0).then_some(Period { from: t, to: t, workers: self.empty, empty_ns: 0 });
+    }
+
+    fn settle(&mut self, t: u64) {
+        if let Some(open) = &mut self.open {
+            open.empty_ns += u128::from(t - open.to) * u128::from(self.empty);
+            open.to = t;
+        }
+    }
+
+    fn push(&mut self, period: Period) {
+        // One that was shorter than anything that is told is not told.
+        if period.to > period.from {
+            join_or_push(&mut self.ended, period, self.joined_ns);
+        }
+        while self.ended.len() > MOST {
+            self.joined_ns = (self.joined_ns * 2).max(1_000_000);
+            for period in std::mem::take(&mut self.ended) {
+                join_or_push(&mut self.ended, period, self.joined_ns);
             }
-            _ => periods.push(void),
         }
     }
-    periods
+
+    /// All of them, up to the end of the run.
+    pub(crate) fn finish(mut self, end: u64) -> Vec<EmptyPeriod> {
+        self.settle(end);
+        if let Some(period) = self.open.take() {
+            self.push(period);
+        }
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let told = self.ended.iter().map(|period| EmptyPeriod {
+            from_s: seconds(period.from),
+            to_s: seconds(period.to),
+            workers: period.workers,
+            empty_seconds: period.empty_ns as f64 / 1e9,
+        });
+        told.collect()
+    }
+}
+
+fn join_or_push(periods: &mut Vec<Period>, next: Period, joined_ns: u64) {
+    match periods.last_mut() {
+        Some(last) if next.from - last.to <= joined_ns => {
+            last.to = next.to;
+            last.workers = last.workers.max(next.workers);
+            last.empty_ns += next.empty_ns;
+        }
+        _ => periods.push(next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_lasts_as_long_as_any_pool_is_empty() {
+        let mut periods = EmptyPeriods::default();
+        periods.rises(2_000_000_000);
+        periods.rises(3_000_000_000);
+        periods.falls(4_000_000_000);
+        periods.falls(4_500_000_000);
+        periods.rises(6_000_000_000);
+        let told = periods.finish(6_250_000_000);
+        let period =
+            |from_s, to_s, workers, empty_seconds| EmptyPeriod { from_s, to_s, workers, empty_seconds };
+        assert_eq!(told, [period(2.0, 4.5, 2, 3.5), period(6.0, 6.25, 1, 0.25)]);
+    }
+
+    #[test]
+    fn counting_begins_within_a_period() {
+        let mut periods = EmptyPeriods::default();
+        periods.rises(0);
+        periods.begin(1_000_000_000);
+        periods.falls(3_000_000_000);
+        let told = periods.finish(9_000_000_000);
+        assert_eq!(told, [EmptyPeriod { from_s: 1.0, to_s: 3.0, workers: 1, empty_seconds: 2.0 }]);
+    }
+
+    #[test]
+    fn many_periods_become_few_and_no_time_is_lost() {
+        let mut periods = EmptyPeriods::default();
+        for n in 0..10_000_u64 {
+            periods.rises(n * 10_000_000);
+            periods.falls(n * 10_000_000 + 1_000_000 + n % 7);
+        }
+        let told = periods.finish(200_000_000_000);
+        let sum: f64 = told.iter().map(|period| period.empty_seconds).sum();
+        assert!(told.len() <= MOST && (sum - 10.0).abs() < 0.001, "{} {sum}", told.len());
+    }
 }

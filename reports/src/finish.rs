@@ -6,9 +6,10 @@ use crate::cost::Quantities;
 use crate::latency::{Exact, Latencies, over_all};
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
+use crate::peak::WINDOW_NS;
 use crate::recorder::{Class, Recorder};
 use crate::report::Report;
-use crate::summary::{Boots, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Worker};
+use crate::summary::{Boots, DemandPeak, LatencyNs, Levels, Recovery, Region, SCHEMA, Summary, Worker};
 use crate::timeline::{Row, Timeline};
 use crate::verdict::Verdict;
 use crate::workers::NEVER;
@@ -39,6 +40,7 @@ fn report(mut books: Recorder, end: u64) -> Report {
         books.workers.iter_mut().for_each(|worker| worker.begin(end, false));
     }
     books.workers.iter_mut().for_each(|worker| worker.end(end));
+    let empty_periods = std::mem::take(&mut books.empty_periods).finish(end);
     let timeline = timeline(&books, end);
     let workers = workers(&books, end, seconds(end - from));
     let recorder = std::mem::replace(&mut books.latency, crate::latency::LatencyRecorder::new(None));
@@ -46,6 +48,7 @@ fn report(mut books: Recorder, end: u64) -> Report {
     let mut summary = figures(&books, from, end, &latencies, &exact);
     summary.regions = regions(&books, &workers);
     summary.workers = workers;
+    summary.empty_periods = of_one_pool(&books, empty_periods);
     summary.notes = notes(&summary, end);
     summary.gates = books.run.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
     summary.verdict = Verdict::over(&summary.gates);
@@ -100,6 +103,11 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         events: 0,
         duration_s: seconds(end - from),
         demand_s: seconds(demand_end(books, end).saturating_sub(from)),
+        demand_peak: books.peak.most().map(|(requests, from)| DemandPeak {
+            requests,
+            window_s: seconds(WINDOW_NS),
+            from_s: seconds(from),
+        }),
         warmup_s: books.run.warmup.as_secs_f64(),
         verdict: Verdict::NoGates,
         gates: Vec::new(),
@@ -115,6 +123,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         prices: books.run.prices,
         cost,
         regions: Vec::new(),
+        empty_periods: None,
         strip_width_s: seconds(books.strips.width),
         workers: Vec::new(),
         marks: marks(books),
@@ -164,7 +173,7 @@ fn levels(books: &Recorder, ns: u64) -> Levels {
         ready_least_worker: books
             .workers
             .iter()
-            .map(|worker| u64::from(worker.ready_least))
+            .map(|worker| u64::from(worker.counted.least))
             .min()
             .unwrap_or(0),
         target_mean: mean(totals.target as f64, ns),
@@ -211,10 +220,10 @@ fn workers(books: &Recorder, end: u64, counted_s: f64) -> Vec<Worker> {
         Worker {
             region: *region,
             requests: worker.requests,
-            misses: worker.requests.saturating_sub(worker.warm),
+            misses: worker.requests.saturating_sub(worker.at_once),
             boots: u64::from(worker.boots),
             ready_mean: per_second(worker.counted.ready),
-            ready_least: u64::from(worker.ready_least),
+            ready_least: u64::from(worker.counted.least),
             target_mean: per_second(worker.counted.target),
             empty_seconds: of_one_pool(books, rounded(seconds(worker.counted.empty))),
             recovery_s: of_one_pool(books, worker.longest_recovery(end)).flatten().map(seconds),
@@ -303,7 +312,7 @@ fn timeline(books: &Recorder, end: u64) -> Timeline {
             woken,
             rejected,
             failed,
-            misses: bin.outcomes[1..].iter().sum(),
+            misses: waited + booted + created + spilled + rejected + failed,
             ready_mean: level(bin.levels.ready),
             ready_least: bin.ready_least,
             target: level(bin.levels.target),

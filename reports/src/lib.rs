@@ -14,6 +14,7 @@
 
 pub mod compare;
 pub mod cost;
+pub mod empty_periods;
 pub mod figure;
 pub mod folder;
 pub mod format;
@@ -33,7 +34,6 @@ pub mod terminal;
 pub mod timeline;
 pub mod twin;
 
-mod empty_periods;
 pub mod no_value;
 pub mod unit;
 pub mod verdict;
@@ -41,15 +41,18 @@ pub mod verdict;
 mod finish;
 mod integral;
 mod ladder;
+mod peak;
 mod series;
 mod stats;
 mod strip;
 mod undisturbed;
 mod value;
+mod wording;
 mod workers;
 
 pub use compare::{Comparison, Variant};
 pub use cost::{Cost, Prices};
+pub use empty_periods::EmptyPeriod;
 pub use figure::Figure;
 pub use folder::FolderError;
 pub use gate::{Gate, GateError};

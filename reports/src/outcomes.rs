@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerOutcome<T> {
-    /// Served at once by the first pool it asked.
+    /// Served at once by the first pool it asked, or by an idle Sprite of its key.
     pub warm: T,
     /// Served by a pool after waiting.
     pub waited: T,
@@ -17,7 +17,7 @@ pub struct PerOutcome<T> {
     pub created: T,
     /// Served by a neighbour.
     pub spilled: T,
-    /// Served by an idle or sleeping Sprite of its key.
+    /// Served by a sleeping Sprite of its key.
     pub woken: T,
     /// Turned away by the policy.
     pub rejected: T,
@@ -90,10 +90,15 @@ impl PerOutcome<u64> {
         self.rejected + self.failed
     }
 
-    /// All but the warm ones.
+    /// Those that asked a pool and were not served at once: all but the warm and the woken ones.
     pub fn misses(&self) -> u64 {
-        self.total() - self.warm
+        self.iter().filter(|(outcome, _)| is_miss(*outcome)).map(|(_, count)| count).sum()
     }
+}
+
+/// Whether a request that ended so is a miss. One that was woken has asked no pool.
+pub fn is_miss(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Warm | Outcome::Woken)
 }
 
 /// The outcome of this name.

@@ -7,13 +7,16 @@
 use actors::protocol::Target;
 use actors::{Observation, Observer, Outcome, State, Time};
 
+use crate::empty_periods::EmptyPeriods;
 use crate::integral::Integral;
 use crate::latency::LatencyRecorder;
 use crate::mark::Mark;
+use crate::outcomes::is_miss;
+use crate::peak::Peak;
 use crate::run_metadata::RunMetadata;
 use crate::series::{LevelSums, Series};
 use crate::strip::Strips;
-use crate::workers::{NEVER, Worker};
+use crate::workers::{NEVER, Turn, Worker};
 
 /// At most so many outages of hosts are marked in plots; all are counted.
 const OUTAGES: usize = 40;
@@ -35,6 +38,8 @@ pub struct Recorder {
     pub(crate) counts: Counts,
     pub(crate) totals: Totals,
     pub(crate) outages: Vec<Mark>,
+    pub(crate) empty_periods: EmptyPeriods,
+    pub(crate) peak: Peak,
     /// When the last request arrived.
     pub(crate) arrived_last: u64,
     spike_begin: u64,
@@ -161,6 +166,8 @@ impl Recorder {
             counts: Counts::default(),
             totals: Totals::default(),
             outages: Vec::with_capacity(OUTAGES),
+            empty_periods: EmptyPeriods::default(),
+            peak: Peak::new(),
             arrived_last: 0,
             spike_begin: run.spike_begin.map_or(NEVER, Time::as_nanos),
             spike_end: run.spike_end.map_or(NEVER, Time::as_nanos),
@@ -240,6 +247,7 @@ impl Recorder {
         self.counts.ready_least = self.fleet.class(Class::Ready).count();
         self.counts.in_use_most = self.fleet.class(Class::InUse).count();
         self.counts.waiting_most = self.fleet.waiting.count();
+        self.empty_periods.begin(t);
         let watch = self.watch_empty;
         for worker in &mut self.workers {
             worker.settle(t);
@@ -286,6 +294,7 @@ impl Recorder {
         self.arrived_last = self.arrived_last.max(arrived);
         if self.counts_at(arrived) {
             self.counts.arrived += 1;
+            self.peak.arrived(arrived);
             if let Some(worker) = self.workers.get_mut(worker) {
                 worker.requests += 1;
             }
@@ -302,11 +311,11 @@ impl Recorder {
         self.series.ended(arrived, outcome, latency);
         if self.counts_at(arrived) {
             self.latency.record(outcome, latency);
-            // A miss may end with a neighbour, so misses are what is left of the arrivals. Warm ones end where they arrived.
-            if outcome == Outcome::Warm
+            // A miss may end with a neighbour, so misses are what is left of the arrivals. All else ends where it arrived.
+            if !is_miss(outcome)
                 && let Some(worker) = self.workers.get_mut(worker)
             {
-                worker.warm += 1;
+                worker.at_once += 1;
             }
         }
     }
@@ -326,7 +335,8 @@ impl Recorder {
         match to {
             Class::Ready => {
                 if let Some(worker) = self.workers.get_mut(worker) {
-                    worker.gains(t);
+                    let turn = worker.gains(t);
+                    self.turned(t, turn);
                 }
             }
             Class::Booting if counted => {
@@ -361,14 +371,26 @@ impl Recorder {
         bin.ready_least = bin.ready_least.min(ready);
         self.counts.ready_least = self.counts.ready_least.min(ready);
         if let Some(worker) = self.workers.get_mut(worker) {
-            worker.loses(t, watch);
+            let turn = worker.loses(t, watch);
+            self.turned(t, turn);
         }
     }
 
-    fn goal(&mut self, t: u64, worker: usize, was: Target, is: Target) {
+    /// A pool became empty, or is no longer.
+    #[inline]
+    fn turned(&mut self, t: u64, turn: Option<Turn>) {
+        match turn {
+            None => {}
+            Some(Turn::Emptied) => self.empty_periods.rises(t),
+            Some(Turn::Filled) => self.empty_periods.falls(t),
+        }
+    }
+
+    fn target(&mut self, t: u64, worker: usize, was: Target, is: Target) {
         self.fleet.target.change(t, i64::from(is.depth) - i64::from(was.depth));
         if let Some(worker) = self.workers.get_mut(worker) {
-            worker.aims(t, was, is);
+            let turn = worker.aims(t, was, is);
+            self.turned(t, turn);
         }
     }
 
@@ -423,7 +445,7 @@ impl Observer for Recorder {
             Observation::Ended { worker, request, outcome } => {
                 self.ended(t, worker.index(), request.arrived, outcome)
             }
-            Observation::Target { worker, was, is } => self.goal(t, worker.index(), was, is),
+            Observation::Target { worker, was, is } => self.target(t, worker.index(), was, is),
             Observation::Waiting { was, is, .. } => self.waiting(t, was, is),
             Observation::BootsFailing { streak, .. } => {
                 if self.counts_at(t) {

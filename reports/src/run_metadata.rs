@@ -28,7 +28,7 @@ pub struct RunMetadata {
     /// bins are; a run that takes longer is still reported whole, in wider bins.
     pub planned: Option<Duration>,
     /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have recovered;
-    /// without it only the goal counts.
+    /// without it only the target counts.
     pub spike_begin: Option<Time>,
     /// When the spike ends and recovery begins.
     pub spike_end: Option<Time>,

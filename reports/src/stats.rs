@@ -10,14 +10,19 @@ pub(crate) struct Estimate {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
+/// The sum of some numbers. Of none it is zero, where the standard library says minus zero.
+pub(crate) fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}
+
 /// The estimate from these values; nothing without any.
 pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     if values.is_empty() {
         return None;
     }
     let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let mean = sum(values.iter().copied()) / count;
+    let squares = sum(values.iter().map(|value| (value - mean) * (value - mean)));
     let interval = StudentsT::new(0.0, 1.0, count - 1.0).ok().map(|t| {
         let half = t.inverse_cdf(0.975) * (squares / (count - 1.0)).sqrt() / count.sqrt();
         (mean - half, mean + half)
@@ -51,6 +56,12 @@ mod tests {
             (high - 3.0 - 1.963_243).abs() < 1e-5 && (3.0 - low - 1.963_243).abs() < 1e-5,
             "{low} {high}"
         );
+    }
+
+    #[test]
+    fn the_sum_of_nothing_is_no_negative_zero() {
+        assert!(sum(std::iter::empty()).is_sign_positive());
+        assert_eq!(sum([1.0, 2.5].into_iter()), 3.5);
     }
 
     #[test]

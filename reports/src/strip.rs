@@ -58,7 +58,7 @@ impl Strips {
         self.width = wider;
     }
 
-    /// The two strips of a worker as text, one character per bin: level as a share of the goal, and emptiness.
+    /// The two strips of a worker as text, one character per bin: the least level as a share of the target, and emptiness.
     pub(crate) fn texts(&self, worker: usize, end: u64) -> (String, String) {
         let row = &self.cells[worker * MOST..worker * MOST + self.bins];
         let length = |bin: usize| (end.saturating_sub(bin as u64 * self.width)).min(self.width);
@@ -66,17 +66,17 @@ impl Strips {
         row.iter()
             .zip(lengths)
             .filter(|(_, length)| *length > 0)
-            .map(|(cell, length)| (level_character(cell), empty_character(cell, length)))
+            .map(|(cell, length)| (level_character(cell, length), empty_character(cell, length)))
             .unzip()
     }
 }
 
-/// The level as a share of the goal, in tenths. Without a goal whatever is ready is enough, but nothing is nothing.
-fn level_character(cell: &Stretch) -> char {
+/// The least level as a share of the mean target, in tenths; `-` where the pool aimed for nothing.
+fn level_character(cell: &Stretch, length: u64) -> char {
     if cell.target == 0 {
-        return if cell.ready > 0 { '+' } else { '0' };
+        return '-';
     }
-    let share = cell.ready as f64 / cell.target as f64;
+    let share = f64::from(cell.least) * length as f64 / cell.target as f64;
     if share >= 0.95 { '+' } else { tenth((share * 10.0) as u32) }
 }
 
@@ -95,27 +95,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_show_level_and_every_emptiness() {
+    fn texts_show_the_least_level_and_every_emptiness() {
         let mut strips = Strips::new(2, Some(30_000_000));
-        strips.add(1, Stretch { ready: 40_000_000, target: 40_000_000, empty: 0 });
+        let cell = |ready, target, empty, least| Stretch { ready, target, empty, least };
+        strips.add(1, cell(40_000_000, 40_000_000, 0, 4));
         strips.close();
-        strips.add(1, Stretch { ready: 22_000_000, target: 40_000_000, empty: 1 });
+        strips.add(1, cell(38_000_000, 40_000_000, 0, 2));
         strips.close();
-        strips.add(1, Stretch { ready: 0, target: 20_000_000, empty: 5_000_000 });
-        assert_eq!(strips.texts(1, 25_000_000), ("+50".to_owned(), "01+".to_owned()));
+        strips.add(1, cell(15_000_000, 20_000_000, 1, 0));
+        assert_eq!(strips.texts(1, 25_000_000), ("+50".to_owned(), "001".to_owned()));
     }
 
     #[test]
-    fn a_pool_without_a_goal_is_full_only_where_something_is_ready() {
-        assert_eq!(level_character(&Stretch { ready: 1, target: 0, empty: 0 }), '+');
-        assert_eq!(level_character(&Stretch { ready: 0, target: 0, empty: 1 }), '0');
+    fn a_pool_that_aims_for_nothing_is_neither_full_nor_empty() {
+        let cell = Stretch { ready: 0, target: 0, empty: 0, least: 0 };
+        assert_eq!((level_character(&cell, 10), empty_character(&cell, 10)), ('-', '0'));
     }
 
     #[test]
     fn merging_adds_cells_up() {
         let mut strips = Strips::new(1, None);
         for n in 1..=1_000_u64 {
-            strips.add(0, Stretch { ready: 1, target: 2, empty: 3 });
+            strips.add(0, Stretch { ready: 1, target: 2, empty: 3, least: 5 });
             strips.fit(n * 10_000_000);
             while strips.due() <= n * 10_000_000 {
                 strips.close();

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{Cost, Prices};
+use crate::empty_periods::EmptyPeriod;
+use crate::format;
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
 use crate::verdict::{GateResult, Verdict};
@@ -31,6 +33,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// For how long of that requests came, in seconds: until the demand's planned end, or else its last request.
     pub demand_s: f64,
+    /// The most requests within one window of time; null where there was none. It does not depend on the bins of the timeline.
+    pub demand_peak: Option<DemandPeak>,
     /// How long the warm-up was, in seconds.
     pub warmup_s: f64,
     /// Whether every gate holds.
@@ -43,7 +47,7 @@ pub struct Summary {
     pub unfinished: u64,
     /// Every request ended in exactly one of these ways.
     pub outcomes: PerOutcome<u64>,
-    /// Requests that were not warm.
+    /// Requests that were neither warm nor woken.
     pub misses: u64,
     /// Misses as a share of requests.
     pub miss_ratio: f64,
@@ -51,7 +55,7 @@ pub struct Summary {
     pub latency_ns: LatencyNs,
     /// The pools' levels.
     pub pool: Levels,
-    /// From the end of the spike until every pool met its goal; null where pools are per tenant.
+    /// From the end of the spike until every pool met its target; null where pools are per tenant.
     pub recovery: Option<Recovery>,
     /// How VMs came to be, and were lost.
     pub boots: Boots,
@@ -61,6 +65,8 @@ pub struct Summary {
     pub cost: Cost,
     /// A row for each region.
     pub regions: Vec<Region>,
+    /// When pools were empty, in the order of time; null where pools are per tenant.
+    pub empty_periods: Option<Vec<EmptyPeriod>>,
     /// How wide the bins of the workers' strips are, in seconds; they begin at the opening, warm-up included.
     pub strip_width_s: f64,
     /// A row for each worker.
@@ -69,6 +75,18 @@ pub struct Summary {
     pub marks: Vec<Mark>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
+}
+
+/// The most requests that arrived within one window of time, wherever it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DemandPeak {
+    /// How many.
+    pub requests: u64,
+    /// How long the window is, in seconds.
+    pub window_s: f64,
+    /// When the first of them came, in seconds since the opening.
+    pub from_s: f64,
 }
 
 /// Latencies in nanoseconds over the served requests, over all, and by outcome.
@@ -147,7 +165,7 @@ pub struct Levels {
     pub ready_least_worker: u64,
     /// Mean number of Sprites that the pools aimed to have ready.
     pub target_mean: f64,
-    /// Seconds that a pool was without any ready Sprite, summed over workers; null where pools are per tenant.
+    /// Seconds that a pool that aimed for at least one Sprite had none ready, summed over workers; null where pools are per tenant.
     pub empty_seconds: Option<f64>,
     /// The mean over workers of the share of time that its pool was empty; null where pools are per tenant.
     pub empty_share: Option<f64>,
@@ -171,7 +189,7 @@ pub struct Levels {
     pub running_vm_seconds: f64,
 }
 
-/// How long the pools took to meet their goals again.
+/// How long the pools took to meet their targets again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recovery {
@@ -213,7 +231,7 @@ pub struct Region {
     pub workers: u64,
     /// Requests that arrived there, also those that a neighbour served or that had not ended.
     pub requests: u64,
-    /// Of which not warm.
+    /// Of which misses.
     pub misses: u64,
     /// Mean number of ready Sprites.
     pub ready_mean: f64,
@@ -231,7 +249,7 @@ pub struct Worker {
     pub region: usize,
     /// Requests that arrived there, also those that a neighbour served or that had not ended.
     pub requests: u64,
-    /// Of which not warm.
+    /// Of which misses.
     pub misses: u64,
     /// Boots and creates that began.
     pub boots: u64,
@@ -245,11 +263,21 @@ pub struct Worker {
     pub empty_seconds: Option<f64>,
     /// Its own recovery in seconds; null when it had not recovered, and where pools are per tenant.
     pub recovery_s: Option<f64>,
-    /// One character per bin: the mean level as a share of the goal in tenths, 0 to 9, and `+` from 95 % up.
+    /// One character per bin: the least level as a share of the mean target in tenths, 0 to 9, `+` from 95 % up, and `-` where the
+    /// pool aimed for nothing.
     pub level_strip: String,
     /// One character per bin: the share of time its pool was empty in tenths, 0 to 9 and `+`; any emptiness is at least 1.
     /// Without any character where pools are per tenant.
     pub empty_strip: String,
+}
+
+impl DemandPeak {
+    /// In words: `390 a second at most, over 1s from 1m 30s`.
+    pub fn says(&self) -> String {
+        let rate = format::number(self.requests as f64 / self.window_s);
+        let (window, from) = (format::seconds(self.window_s), format::seconds(self.from_s));
+        format!("{rate} a second at most, over {window} from {from}")
+    }
 }
 
 impl Summary {

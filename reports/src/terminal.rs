@@ -8,14 +8,12 @@ use std::fmt::Write as _;
 use actors::Outcome;
 use anstyle::{AnsiColor, Color, Style};
 
-use crate::empty_periods;
-use crate::figure::{Figure, Statistic};
+use crate::figure::Statistic;
 use crate::format;
-use crate::html::workers_text;
-use crate::no_value::NoValue;
 use crate::report::Report;
 use crate::summary::{LatencyFigures, Summary};
 use crate::verdict::{Verdict, gates_say};
+use crate::wording;
 
 const BOLD: Style = Style::new().bold();
 const SOFT: Style = Style::new().dimmed();
@@ -59,7 +57,7 @@ pub fn render(report: &Report, columns: usize) -> String {
     let mut page = Page { text: String::new(), columns };
     verdict(&mut page, summary);
     gates(&mut page, summary);
-    demand(&mut page, report);
+    demand(&mut page, summary);
     outcomes(&mut page, summary);
     latencies(&mut page, summary);
     pool(&mut page, report);
@@ -120,13 +118,7 @@ fn verdict(page: &mut Page, summary: &Summary) {
         styled(BOLD, &summary.name),
         gates_say(&summary.gates)
     );
-    let mut about = format!("{} run, {} counted", summary.backend, format::seconds(summary.duration_s));
-    if summary.warmup_s > 0.0 {
-        let _ = write!(about, " after {} of warm-up", format::seconds(summary.warmup_s));
-    }
-    let workers = format::counted(summary.workers.len() as u64, "worker", "workers");
-    let _ = write!(about, ", {workers}, seed {}", summary.seed);
-    page.entry_in(SOFT, "", &about);
+    page.entry_in(SOFT, "", &wording::about(summary));
     page.gap();
 }
 
@@ -148,25 +140,12 @@ fn gates(page: &mut Page, summary: &Summary) {
     page.gap();
 }
 
-fn demand(page: &mut Page, report: &Report) {
-    let summary = &report.summary;
-    let mut says = format::counted(summary.requests, "request", "requests");
-    if let Some(rate) = summary.rate() {
-        let _ = write!(says, ", {} per second on average", format::number(rate));
-    }
-    if let Some((peak, at)) = report.timeline.peak() {
-        let _ = write!(says, ", {} at most (at {})", format::number(peak), format::seconds(at));
-    }
-    page.entry("demand", &says);
-    let (rejected, failed) = (summary.outcomes.rejected, summary.outcomes.failed);
-    match summary.outcomes.unserved() {
-        0 => page.line("", "all were served"),
-        unserved => {
-            let share = unserved as f64 / summary.requests as f64;
-            let says = format!("{} not served ({})", format::count(unserved), format::share(share));
-            let detail = format!(": {} rejected, {} failed", format::count(rejected), format::count(failed));
-            page.line("", &(styled(BAD, says) + &detail));
-        }
+fn demand(page: &mut Page, summary: &Summary) {
+    page.entry("demand", &wording::demand(summary));
+    match wording::unserved(summary) {
+        None if summary.requests == 0 => {}
+        None => page.line("", "all were served"),
+        Some(says) => page.entry_in(BAD, "", &says),
     }
     page.gap();
 }
@@ -238,22 +217,13 @@ fn pool(page: &mut Page, report: &Report) {
     let room = page.columns - INDENT;
     let scale = format!(
         "0s{:^1$}{end}",
-        "level as a share of its target",
+        "least level as a share of its target",
         room.saturating_sub(2 + end.chars().count())
     );
     page.line("", &styled(SOFT, scale));
-    let pool = &summary.pool;
-    page.entry(
-        "ready",
-        &format!(
-            "{} on average of {} aimed for, {} at the least",
-            format::number(pool.ready_mean),
-            format::number(pool.target_mean),
-            format::count(pool.ready_least)
-        ),
-    );
-    page.entry("empty", &empty_says(summary));
-    page.entry("recovery", &recovery_says(summary));
+    page.entry("ready", &wording::ready(summary));
+    page.entry("empty", &wording::empty(summary));
+    page.entry("recovery", &wording::recovery(summary));
     let boots = &summary.boots;
     let mut says = format!("{} begun, {} failed", format::count(boots.begun), format::count(boots.failed));
     for (count, name) in [(boots.creates, "creates"), (boots.wakes, "wakes")] {
@@ -265,75 +235,25 @@ fn pool(page: &mut Page, report: &Report) {
     page.gap();
 }
 
-/// How long pools took to recover, in words.
-fn recovery_says(summary: &Summary) -> String {
-    let Some(recovery) = &summary.recovery else { return NoValue::PerTenant.to_string() };
-    let since = if recovery.after_spike { "after the end of the spike" } else { "from empty to its goal" };
-    match (Figure::Recovery.value(summary), recovery.worker) {
-        (Err(why), Some(worker)) => format!("{why}: worker {worker}"),
-        (Err(why), None) => why.to_string(),
-        (Ok(_), None) => "no pool had to recover".to_owned(),
-        (Ok(seconds), Some(worker)) => format!("{} {since} (worker {worker})", format::seconds(seconds)),
-    }
-}
-
-/// When pools were empty, in words.
-fn empty_says(summary: &Summary) -> String {
-    let pool = &summary.pool;
-    let (Some(seconds), Some(share), Some(longest)) =
-        (pool.empty_seconds, pool.empty_share, pool.empty_longest_s)
-    else {
-        return format!("{}, and what is ready is counted over all pools of a worker", NoValue::PerTenant);
-    };
-    let periods = empty_periods::periods(summary);
-    if periods.is_empty() {
-        return "never".to_owned();
-    }
-    let mut says = format!(
-        "{} over all workers ({} of the time), longest {};",
-        format::seconds(seconds),
-        format::share(share),
-        format::seconds(longest)
-    );
-    for (index, period) in periods.iter().take(3).enumerate() {
-        let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
-        let comma = if index > 0 { "," } else { "" };
-        let _ =
-            write!(says, "{comma} {from} to {to} on {}", workers_text(period.workers, summary.workers.len()));
-    }
-    if periods.len() > 3 {
-        let _ = write!(says, " and {} more times", periods.len() - 3);
-    }
-    says
-}
-
-/// The mean level as a share of its target, one character per stretch of time; a blank is empty.
+/// The least level as a share of its target, one character per stretch of time; a blank is empty.
 fn sparkline(report: &Report, columns: usize) -> String {
+    /// Where pools aim for nothing.
+    const AIMLESS: char = '\u{b7}';
     const LEVELS: [char; 9] =
         [' ', '\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}', '\u{2588}'];
     let rows = &report.timeline.rows;
     let end = rows.last().map_or(0.0, |row| row.to_s);
     let columns = columns.min(rows.len().max(1));
-    let mut sums = vec![(0.0, 0.0); columns];
-    for row in rows {
+    let mut least: Vec<Option<f64>> = vec![None; columns];
+    for row in rows.iter().filter(|row| row.target > 0.0) {
         let middle = (row.from_s + row.to_s) / 2.0;
         let column = if end > 0.0 { (middle / end * columns as f64) as usize } else { 0 };
-        let sum = &mut sums[column.min(columns - 1)];
-        sum.0 += row.ready_mean * row.seconds();
-        sum.1 += row.target * row.seconds();
+        let least = &mut least[column.min(columns - 1)];
+        let share = (row.ready_least as f64 / row.target).min(1.0);
+        *least = Some(least.map_or(share, |before| before.min(share)));
     }
-    // Without a target whatever is ready is enough, but nothing is nothing.
-    let share = |(ready, target): (f64, f64)| match target > 0.0 {
-        true => (ready / target).min(1.0),
-        false => {
-            if ready > 0.0 {
-                1.0
-            } else {
-                0.0
-            }
-        }
-    };
-    sums.into_iter().map(|sum| LEVELS[(share(sum) * 8.0).ceil() as usize]).collect()
+    let character = |share: Option<f64>| share.map_or(AIMLESS, |share| LEVELS[(share * 8.0).ceil() as usize]);
+    least.into_iter().map(character).collect()
 }
 
 fn cost(page: &mut Page, summary: &Summary) {

@@ -41,7 +41,7 @@ pub struct Row {
     pub rejected: u64,
     /// Of which lost to a fault.
     pub failed: u64,
-    /// Of which not warm.
+    /// Of which misses: neither warm nor woken.
     pub misses: u64,
     /// Mean number of ready Sprites.
     pub ready_mean: f64,
@@ -96,12 +96,6 @@ impl Timeline {
         count as f64 / self.width_s()
     }
 
-    /// The most arrivals per second, and the time of their bin, in seconds since the opening.
-    pub fn peak(&self) -> Option<(f64, f64)> {
-        let row = self.rows.iter().rev().max_by_key(|row| row.arrivals)?;
-        Some((self.per_second(row.arrivals), row.from_s))
-    }
-
     /// Writes `timeline.csv`.
     pub fn write(&self, to: impl io::Write) -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_writer(to);
@@ -127,10 +121,9 @@ mod tests {
     fn a_bin_that_the_end_cuts_short_has_no_higher_rate() {
         let row = |from_s, to_s, arrivals| Row { from_s, to_s, arrivals, ..Row::default() };
         let timeline = Timeline { rows: vec![row(0.0, 1.0, 3), row(1.0, 2.0, 5), row(2.0, 2.001, 1)] };
-        assert_eq!((timeline.per_second(1), timeline.peak()), (1.0, Some((5.0, 1.0))));
+        assert_eq!(timeline.per_second(1), 1.0);
         let moment = Timeline { rows: vec![row(0.0, 1e-6, 3)] };
-        assert_eq!(moment.peak(), Some((300.0, 0.0)), "nothing is told apart within 10 ms");
-        assert_eq!(Timeline::default().peak(), None);
+        assert_eq!(moment.per_second(3), 300.0, "nothing is told apart within 10 ms");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The books of one worker while a run goes on: its pools' level, goal, emptiness and recovery.
+//! The books of one worker while a run goes on: its pools' level, target, emptiness and recovery.
 
 use actors::protocol::Target;
 
@@ -13,19 +13,20 @@ pub(crate) const NEVER: u64 = u64::MAX;
 #[repr(C, align(64))]
 pub(crate) struct Worker {
     pub(crate) ready: Integral,
-    pub(crate) ready_least: u32,
+    /// The least level since the books were settled last.
+    least: u32,
     pub(crate) boots: u32,
-    /// Since when the pool has been on its way back to its goal.
+    /// Since when the pool has been on its way back to its target.
     pub(crate) recovering_since: u64,
     /// Requests that arrived here.
     pub(crate) requests: u64,
-    /// Of which served at once, and therefore here.
-    pub(crate) warm: u64,
+    /// Of which no misses: they are served at once, and therefore here.
+    pub(crate) at_once: u64,
+    pub(crate) target: Integral,
     /// Since when the pool is empty.
     empty_since: u64,
     pub(crate) empty_longest: u64,
     empty: Integral,
-    pub(crate) target: Integral,
     low: i64,
     /// The level that the pool usually has while demand goes on; zero where that is not known.
     usual: u32,
@@ -34,12 +35,26 @@ pub(crate) struct Worker {
     pub(crate) counted: Stretch,
 }
 
-/// Integrals of a worker's levels over a stretch of time, in level times nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
+/// Whether a pool became empty, or is no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Emptied,
+    Filled,
+}
+
+/// A worker's levels over a stretch of time: integrals, in level times nanoseconds, and the least level.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     pub(crate) ready: u64,
     pub(crate) target: u64,
     pub(crate) empty: u64,
+    pub(crate) least: u32,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self { ready: 0, target: 0, empty: 0, least: u32::MAX }
+    }
 }
 
 impl Stretch {
@@ -47,6 +62,7 @@ impl Stretch {
         self.ready += other.ready;
         self.target += other.target;
         self.empty += other.empty;
+        self.least = self.least.min(other.least);
     }
 }
 
@@ -58,12 +74,11 @@ fn clamped(level: i64) -> u32 {
 impl Worker {
     /// A worker with nothing on it.
     pub(crate) fn new() -> Self {
-        let mut empty = Integral::default();
-        empty.rise(0);
         Self {
             ready: Integral::default(),
             target: Integral::default(),
-            empty,
+            empty: Integral::default(),
+            least: 0,
             low: 0,
             usual: 0,
             empty_since: 0,
@@ -71,55 +86,71 @@ impl Worker {
             recovery: 0,
             empty_longest: 0,
             requests: 0,
-            warm: 0,
+            at_once: 0,
             boots: 0,
-            ready_least: 0,
             counted: Stretch::default(),
         }
     }
 
     /// A Sprite becomes ready.
     #[inline]
-    pub(crate) fn gains(&mut self, t: u64) {
+    pub(crate) fn gains(&mut self, t: u64) -> Option<Turn> {
         self.ready.rise(t);
-        if self.ready.level() == 1 {
-            self.empty.fall(t);
-            self.empty_longest = self.empty_longest.max(t - self.empty_since);
-        }
+        let turn = if self.ready.level() == 1 { self.turns(t) } else { None };
         if self.recovering_since != NEVER {
             self.recovers_if_met(t);
         }
+        turn
     }
 
-    /// A Sprite is no longer ready. `watch` asks for the time to the goal to be taken when none is left.
+    /// A Sprite is no longer ready. `watch` asks for the time to the target to be taken when none is left.
     #[inline]
-    pub(crate) fn loses(&mut self, t: u64, watch: bool) {
+    pub(crate) fn loses(&mut self, t: u64, watch: bool) -> Option<Turn> {
         self.ready.fall(t);
-        self.ready_least = self.ready_least.min(clamped(self.ready.level()));
-        if self.ready.level() == 0 {
-            self.empty.rise(t);
-            self.empty_since = t;
-            if watch {
-                self.recover_from(t);
-            }
+        self.least = self.least.min(clamped(self.ready.level()));
+        if self.ready.level() != 0 {
+            return None;
         }
+        if watch {
+            self.recover_from(t);
+        }
+        self.turns(t)
     }
 
-    /// The goal of one of its pools changes.
-    pub(crate) fn aims(&mut self, t: u64, was: Target, is: Target) {
+    /// The target of one of its pools changes.
+    pub(crate) fn aims(&mut self, t: u64, was: Target, is: Target) -> Option<Turn> {
         self.target.change(t, i64::from(is.depth) - i64::from(was.depth));
         self.low += i64::from(is.reorder_at) - i64::from(was.reorder_at);
         if self.recovering_since != NEVER {
             self.recovers_if_met(t);
         }
+        self.turns(t)
     }
 
-    /// Whether the pools' goals, added up, are met, or the level is the usual one again: while demand goes on, some of a
-    /// pool's Sprites are always on their way, and its goal itself is never met.
+    /// Notes whether the pool is empty. One that aims for nothing is not.
+    fn turns(&mut self, t: u64) -> Option<Turn> {
+        let (was, is) = (self.is_empty(), self.ready.level() <= 0 && self.target.level() > 0);
+        match (was, is) {
+            (false, true) => {
+                self.empty.rise(t);
+                self.empty_since = t;
+                Some(Turn::Emptied)
+            }
+            (true, false) => {
+                self.empty.fall(t);
+                self.empty_longest = self.empty_longest.max(t - self.empty_since);
+                Some(Turn::Filled)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the pools' targets, added up, are met, or the level is the usual one again: while demand goes on, some of a
+    /// pool's Sprites are always on their way, and its target itself is never met.
     fn is_met(&self) -> bool {
         let ready = clamped(self.ready.level());
-        let goal = Target { reorder_at: clamped(self.low), depth: clamped(self.target.level()) };
-        goal.is_met_by(ready) || (self.usual > 0 && ready >= self.usual)
+        let target = Target { reorder_at: clamped(self.low), depth: clamped(self.target.level()) };
+        target.is_met_by(ready) || (self.usual > 0 && ready >= self.usual)
     }
 
     /// From now on the mean level so far, over `counted_ns`, is the usual one.
@@ -143,19 +174,26 @@ impl Worker {
 
     /// Whether its pool is empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ready.level() <= 0
+        self.empty.level() > 0
     }
 
     /// What has gone by since this was asked last.
     pub(crate) fn settle(&mut self, t: u64) -> Stretch {
-        Stretch { ready: self.ready.settle(t), target: self.target.settle(t), empty: self.empty.settle(t) }
+        let level = clamped(self.ready.level());
+        let least = std::mem::replace(&mut self.least, level).min(level);
+        Stretch {
+            ready: self.ready.settle(t),
+            target: self.target.settle(t),
+            empty: self.empty.settle(t),
+            least,
+        }
     }
 
     /// Counting begins: what was before is forgotten.
     pub(crate) fn begin(&mut self, t: u64, watch: bool) {
         self.empty_longest = 0;
         self.empty_since = t;
-        self.ready_least = clamped(self.ready.level());
+        self.counted = Stretch { least: clamped(self.ready.level()), ..Stretch::default() };
         if watch && self.is_empty() {
             self.recover_from(t);
         }
@@ -182,22 +220,36 @@ impl Worker {
 mod tests {
     use super::*;
 
+    const NONE: Target = Target { reorder_at: 0, depth: 0 };
+    const TWO: Target = Target { reorder_at: 1, depth: 2 };
+
     #[test]
-    fn recovery_lasts_from_the_last_sprite_taken_to_the_goal_met() {
+    fn recovery_lasts_from_the_last_sprite_taken_to_the_target_met() {
         let mut worker = Worker::new();
-        worker.aims(0, Target::default(), Target::exactly(2));
+        worker.aims(0, NONE, TWO);
         worker.gains(0);
         worker.gains(0);
+        worker.settle(0);
         worker.begin(0, true);
         worker.loses(10, true);
-        worker.loses(20, true);
-        worker.gains(50);
-        assert_eq!(worker.longest_recovery(60), None, "one of two is not the goal");
+        assert_eq!(worker.loses(20, true), Some(Turn::Emptied));
+        assert_eq!(worker.gains(50), Some(Turn::Filled));
+        assert_eq!(worker.longest_recovery(60), None, "one of two is not the target");
         worker.gains(70);
         assert_eq!(worker.longest_recovery(90), Some(50));
-        assert_eq!((worker.empty_longest, worker.ready_least), (30, 0));
         let stretch = worker.settle(100);
+        assert_eq!((worker.empty_longest, stretch.least), (30, 0));
         assert_eq!((stretch.ready, stretch.target, stretch.empty), (20 + 10 + 20 + 60, 200, 30));
+        assert_eq!(worker.settle(110).least, 2);
+    }
+
+    #[test]
+    fn a_pool_is_empty_only_while_it_aims_for_something() {
+        let mut worker = Worker::new();
+        worker.begin(0, true);
+        assert_eq!(worker.aims(10, NONE, TWO), Some(Turn::Emptied));
+        assert_eq!(worker.aims(30, TWO, NONE), Some(Turn::Filled));
+        assert_eq!((worker.settle(100).empty, worker.empty_longest, worker.is_empty()), (20, 20, false));
     }
 
     #[test]

@@ -35,14 +35,14 @@ fn a_figure_has_the_room_of_its_longest_word() {
     }
 }
 
-/// A pool that aims for nothing and has nothing is empty, not full.
+/// A pool that aims for nothing and has nothing is neither empty nor full.
 #[test]
-fn nothing_of_nothing_is_not_shown_as_full() {
+fn nothing_of_nothing_is_shown_as_neither_full_nor_empty() {
     let worker = WorkerId(0);
     let mut books = Recorder::new(RunMetadata::new("nothing", 1));
     books.observe(Time::ZERO, Observation::Target { worker, was: Target::default(), is: Target::exactly(0) });
     books.opened(Time::ZERO);
     let report = books.finish(Time::from_nanos(5_000_000_000));
     assert!(!reports::terminal::plain(&report, 80).contains('\u{2588}'));
-    assert!(report.summary.workers[0].level_strip.chars().all(|level| level == '0'));
+    assert!(report.summary.workers[0].level_strip.chars().all(|level| level == '-'));
 }

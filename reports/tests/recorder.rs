@@ -138,6 +138,68 @@ fn requests_of_the_warmup_are_in_no_figure() {
 }
 
 #[test]
+fn empty_periods_and_strips_are_as_long_as_a_pool_was_empty() {
+    let summary = by_hand(RunMetadata::new("by hand", 1)).summary;
+    let period = reports::EmptyPeriod { from_s: 3.0, to_s: 6.0, workers: 1, empty_seconds: 3.0 };
+    assert_eq!(summary.empty_periods, Some(vec![period]));
+    let strip = &summary.workers[0].level_strip;
+    let per_second = (1.0 / summary.strip_width_s) as usize;
+    let at = |second: usize| &strip[second * per_second..=second * per_second];
+    assert_eq!((at(1), at(2), at(3), at(5), at(7), at(9)), ("+", "5", "0", "0", "5", "+"), "{strip}");
+}
+
+#[test]
+fn a_pool_that_aims_for_nothing_is_not_empty() {
+    let mut books = Recorder::new(RunMetadata::new("night", 1));
+    let (day, night) = (Target::exactly(2), Target::exactly(0));
+    books.observe(at(0), Observation::Target { worker: WORKER, was: Target::default(), is: day });
+    books.opened(at(0));
+    books.observe(at(1_000), Observation::Target { worker: WORKER, was: day, is: night });
+    let report = books.finish(at(10_000));
+    assert_eq!(report.summary.pool.empty_seconds, Some(1.0));
+    assert_eq!(
+        report.summary.workers[0].level_strip.matches('-').count() as f64 * report.summary.strip_width_s,
+        9.0
+    );
+}
+
+#[test]
+fn who_is_woken_is_no_miss() {
+    let mut books = Recorder::new(RunMetadata::new("woken", 1));
+    books.opened(at(0));
+    for (id, outcome) in [(0, Outcome::Warm), (1, Outcome::Woken), (2, Outcome::Waited)] {
+        let request = request(id, 1_000_000_000);
+        books.observe(at(1_000), Observation::Arrived { worker: WORKER, request });
+        books.observe(at(1_500), Observation::Ended { worker: WORKER, request, outcome });
+    }
+    let report = books.finish(at(9_000));
+    let summary = &report.summary;
+    assert_eq!((summary.requests, summary.misses, summary.workers[0].misses), (3, 1, 1));
+    assert_eq!(report.timeline.rows.iter().map(|row| row.misses).sum::<u64>(), 1);
+    assert!(Gate::parse("misses", "<= 1").unwrap().evaluate(summary).holds);
+    assert_eq!(Gate::parse("woken latency max", "< 1s").unwrap().evaluate(summary).value, Some(5e8));
+}
+
+#[test]
+fn the_peak_is_over_one_second_however_long_the_run_is() {
+    let peak = |hours: u64| {
+        let planned = Some(Duration::from_secs(hours * 3_600));
+        let mut books = Recorder::new(RunMetadata { planned, ..RunMetadata::new("peak", 1) });
+        books.opened(at(0));
+        for (id, ms) in [(0, 100), (1, 60_700), (2, 61_000), (3, 61_500), (4, 90_000)] {
+            books.observe(
+                at(ms),
+                Observation::Arrived { worker: WORKER, request: request(id, ms * 1_000_000) },
+            );
+        }
+        books.finish(at(hours * 3_600_000)).summary.demand_peak.unwrap()
+    };
+    assert_eq!((peak(1).requests, peak(1).from_s), (3, 60.7));
+    assert_eq!(peak(1), peak(100));
+    assert_eq!(peak(1).says(), "3 a second at most, over 1s from 1m 1s");
+}
+
+#[test]
 fn a_miss_is_booked_where_it_was_asked_for() {
     let helper = WorkerId(1);
     let mut books =
@@ -186,13 +248,13 @@ fn the_rate_is_over_the_time_in_which_requests_came() {
     };
     let (demand_s, mean, text) = rate(Some(5), 0);
     assert_eq!((demand_s, mean), (5.0, Some(0.4)), "what comes after the demand is not counted");
-    assert!(text.contains("2 requests, 0.4 per second on average"), "{text}");
+    assert!(text.contains("2 requests, 0.4 a second on average"), "{text}");
     assert_eq!(rate(None, 0).0, 3.0, "a trace ends with its last request");
     assert_eq!(rate(Some(5), 1).0, 4.0);
     assert_eq!(rate(Some(60), 0).0, 10.0, "a run that was cut short has no demand after its end");
     let (demand_s, mean, text) = rate(None, 3);
     assert_eq!((demand_s, mean), (0.0, None));
-    assert!(text.contains("1 request, "), "{text}");
+    assert!(text.contains("demand     1 request\n"), "{text}");
 }
 
 #[test]
@@ -274,7 +336,7 @@ proptest! {
         prop_assert_eq!(rows.iter().map(|row| row.arrivals).sum::<u64>(), simple.arrivals);
         for row in rows {
             prop_assert_eq!(row.arrivals, row.outcomes().iter().sum::<u64>());
-            prop_assert_eq!(row.misses, row.arrivals - row.warm);
+            prop_assert_eq!(row.misses, row.arrivals - row.warm - row.woken);
             prop_assert!(row.ready_least as f64 <= row.ready_mean + 0.001, "{row:?}");
             prop_assert!(row.to_s > row.from_s && row.to_s - row.from_s <= rows[0].to_s - rows[0].from_s + 1e-6);
         }

@@ -9,7 +9,7 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 use crate::figure::{COMPARED, Figure};
-use crate::stats::estimate;
+use crate::stats::{estimate, sum};
 use crate::summary::Summary;
 use crate::unit::Unit;
 pub use crate::verdict::Shown;
@@ -242,7 +242,7 @@ fn notes(variants: &[Variant]) -> Vec<String> {
 
 fn pareto(variants: &[Variant]) -> Vec<Point> {
     let mean = |variant: &Variant, of: fn(&Summary) -> f64| {
-        variant.runs.iter().map(of).sum::<f64>() / (variant.runs.len().max(1)) as f64
+        sum(variant.runs.iter().map(of)) / (variant.runs.len().max(1)) as f64
     };
     let places: Vec<(f64, f64)> = variants
         .iter()

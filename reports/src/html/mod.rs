@@ -15,10 +15,10 @@ use crate::format;
 use crate::report::Report;
 use crate::summary::Summary;
 use crate::verdict::{Verdict, gates_say};
+use crate::wording;
 use text::{escape, section, table};
 
 pub use comparison::comparison_page;
-pub(crate) use over_time::workers_text;
 pub use twin::twin_page;
 
 const STYLE: &str = include_str!("page.css");
@@ -73,16 +73,7 @@ fn banner(summary: &Summary) -> String {
         })
         .collect();
     let gates = if gates.is_empty() { gates } else { format!("<ul class=\"gates\">{gates}</ul>") };
-    let mut about =
-        format!("{} run, {} counted", escape(&summary.backend), format::seconds(summary.duration_s));
-    if summary.warmup_s > 0.0 {
-        about += &format!(" after {} of warm-up", format::seconds(summary.warmup_s));
-    }
-    about += &format!(
-        ", {}, seed {}",
-        format::counted(summary.workers.len() as u64, "worker", "workers"),
-        summary.seed
-    );
+    let about = escape(&wording::about(summary));
     format!(
         "<header class=\"banner {class}\"><div><p class=\"word\">{}</p><h1>{}</h1><p>{}</p><p class=\"about\">{about}</p></div>{gates}</header>\n",
         summary.verdict.word(),
@@ -157,18 +148,9 @@ fn empty_card(summary: &Summary) -> String {
 }
 
 fn recovery_card(summary: &Summary) -> String {
-    let (value, about) = match &summary.recovery {
-        None => not_known(),
-        Some(recovery) => (
-            recovery.seconds.map_or_else(|| "not recovered".to_owned(), format::seconds),
-            match (recovery.after_spike, recovery.worker) {
-                (true, _) => "from the end of the spike until every pool is back".to_owned(),
-                (false, None) => "no pool had to recover".to_owned(),
-                (false, Some(worker)) => format!("from empty to the goal again, worker {worker}"),
-            },
-        ),
-    };
-    card(summary, &[Figure::Recovery], "Recovery", &value, &about)
+    let value = Figure::Recovery.value(summary).map_or_else(|why| why.to_string(), format::seconds);
+    let value = if summary.recovery.is_some() { value } else { not_known().0 };
+    card(summary, &[Figure::Recovery], "Recovery", &value, &wording::recovery(summary))
 }
 
 /// What is said of single pools where pools are per tenant.

@@ -4,11 +4,11 @@ use actors::Outcome;
 
 use super::plot::{Plot, Scale};
 use super::text::{escape, legend, section};
-use crate::empty_periods;
 use crate::format;
 use crate::report::Report;
 use crate::summary::Summary;
 use crate::timeline::Row;
+use crate::wording;
 
 fn end_s(report: &Report) -> f64 {
     report.timeline.rows.last().map_or(1.0, |row| row.to_s).max(1e-3)
@@ -80,31 +80,19 @@ pub(super) fn demand(report: &Report) -> String {
         entries.push(("unserved", "bar on top: some were not served".to_owned()));
     }
     let content = legend(&entries) + &plot.finish("requests per second over time, by outcome");
-    section("Demand and what became of it", &demand_says(report), &content)
+    section("Demand and what became of it", &demand_says(&report.summary), &content)
 }
 
-fn demand_says(report: &Report) -> String {
-    let summary = &report.summary;
-    let mut says = "Requests per second, by the time of their arrival".to_owned();
-    if let Some(mean) = summary.rate() {
-        says += &format!(": {} on average", format::number(mean));
-    }
-    if let Some((peak, at)) = report.timeline.peak() {
-        says += &format!(", {} at most, at {}", format::number(peak), format::seconds(at));
-    }
-    match summary.outcomes.unserved() {
-        0 => says += ". Every request was served.",
-        _ => {
-            let parts = [("rejected", summary.outcomes.rejected), ("failed", summary.outcomes.failed)];
-            let parts: Vec<String> = parts
-                .iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(name, count)| format!("{} {name}", format::count(*count)))
-                .collect();
-            says += &format!(". <strong>Not served: {}.</strong>", parts.join(", "));
-        }
-    }
-    says
+fn demand_says(summary: &Summary) -> String {
+    let served = match wording::unserved(summary) {
+        None if summary.requests == 0 => String::new(),
+        None => ". Every request was served.".to_owned(),
+        Some(says) => format!(". <strong>{}.</strong>", escape(&says)),
+    };
+    format!(
+        "Requests per second, by the time of their arrival: {}{served}",
+        escape(&wording::demand(summary))
+    )
 }
 
 /// Ready Sprites against what the pools aimed for, with every emptiness shaded.
@@ -113,8 +101,9 @@ pub(super) fn pool(report: &Report) -> String {
     let summary = &report.summary;
     let most = headroom(rows.iter().map(|row| row.ready_mean.max(row.target).max(row.booting)));
     let mut plot = Plot::new(Scale::Linear(0.0, end_s(report)), Scale::Linear(0.0, most), 260);
-    for void in empty_periods::bins(summary) {
-        plot.band("void", void.from_s, void.to_s, 0.1 + 0.4 * void.share);
+    for period in summary.empty_periods.iter().flatten() {
+        let whole = (period.to_s - period.from_s) * summary.workers.len() as f64;
+        plot.band("void", period.from_s, period.to_s, 0.1 + 0.4 * period.empty_seconds / whole);
     }
     frame(&mut plot, report, most);
     let area: Vec<_> = rows.iter().map(|row| (row.from_s, row.to_s, 0.0, row.ready_mean)).collect();
@@ -166,52 +155,7 @@ pub(super) fn pool(report: &Report) -> String {
     section("How full the pools were", &pool_says(summary), &content)
 }
 
-/// When pools were empty, in words.
-pub(super) fn pool_says(summary: &Summary) -> String {
-    let pool = &summary.pool;
-    let mut says = format!(
-        "{} ready on average, of {} aimed for; {} at the least. ",
-        format::number(pool.ready_mean),
-        format::number(pool.target_mean),
-        format::count(pool.ready_least)
-    );
-    let (Some(seconds), Some(share), Some(longest)) =
-        (pool.empty_seconds, pool.empty_share, pool.empty_longest_s)
-    else {
-        return says
-            + "Pools are per tenant, and a worker's are counted together: when one of them was empty is not known.";
-    };
-    let periods = empty_periods::periods(summary);
-    if periods.is_empty() {
-        return says + "No pool was ever empty.";
-    }
-    says += &format!(
-        "<strong>Empty for {} in all</strong> ({} of the time), the longest {}: ",
-        format::seconds(seconds),
-        format::share(share),
-        format::seconds(longest)
-    );
-    let shown: Vec<String> = periods
-        .iter()
-        .take(4)
-        .map(|period| {
-            let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
-            format!("{from} to {to} on {}", escape(&workers_text(period.workers, summary.workers.len())))
-        })
-        .collect();
-    says += &shown.join("; ");
-    match periods.len() - shown.len() {
-        0 => says += ".",
-        more => says += &format!("; and {more} more times."),
-    }
-    says
-}
-
-/// `2 of 4 workers`.
-pub(crate) fn workers_text(some: usize, all: usize) -> String {
-    match (some, all) {
-        (1, 1) => "the worker".to_owned(),
-        (some, all) if some == all => format!("all {} workers", format::count(all as u64)),
-        (some, all) => format!("{} of {} workers", format::count(some as u64), format::count(all as u64)),
-    }
+/// How many Sprites were ready, and when pools were empty.
+fn pool_says(summary: &Summary) -> String {
+    format!("Ready: {}. Empty: {}.", escape(&wording::ready(summary)), escape(&wording::empty(summary)))
 }

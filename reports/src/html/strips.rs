@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::over_time::workers_text;
 use super::text::{escape, section, table};
 use crate::format;
 use crate::summary::{Summary, Worker};
+use crate::wording;
 
 /// At most so many rows; beyond that neighbours share one, which shows the worst of them.
 const ROWS: usize = 200;
@@ -38,7 +38,7 @@ fn says(summary: &Summary) -> String {
         0 => "A row for each worker, from left to right in time. None was ever empty.".to_owned(),
         _ => format!(
             "A row for each worker, from left to right in time. The pools of {} were empty at some time.",
-            escape(&workers_text(touched, summary.workers.len()))
+            escape(&wording::workers(touched as u64, summary.workers.len() as u64))
         ),
     }
 }
@@ -73,13 +73,13 @@ fn map(summary: &Summary, rows: &[(String, String)], together: usize) -> String 
         rows.len()
     );
     for (prefix, pick) in [("l", 0), ("e", 1)] {
-        for level in "0123456789+".chars() {
-            if (pick == 1 && level == '0') || (pick == 0 && level == '+') {
+        for level in "0123456789+-".chars() {
+            if (pick == 1 && "0-".contains(level)) || (pick == 0 && level == '+') {
                 continue;
             }
             let path = runs(rows, level, |row| if pick == 0 { &row.0 } else { &row.1 });
             if !path.is_empty() {
-                let class = level.to_digit(10).unwrap_or(10);
+                let class = if level == '-' { 11 } else { level.to_digit(10).unwrap_or(10) };
                 let _ = write!(svg, "<path class=\"{prefix}{class}\" d=\"{path}\"/>");
             }
         }
@@ -140,7 +140,7 @@ fn legend(per_tenant: bool) -> String {
     let steps: String = (0..=9).rev().map(|level| format!("<i class=\"l{level}\"></i>")).collect();
     let empty = if per_tenant { "" } else { "<li><i class=\"e10\"></i>empty</li>" };
     format!(
-        "<ul class=\"legend\"><li>level as a share of its goal: full <span class=\"ramp\"><i class=\"l10\"></i>{steps}</span> \
+        "<ul class=\"legend\"><li>least level as a share of its target: full <span class=\"ramp\"><i class=\"l10\"></i>{steps}</span> \
          none</li>{empty}</ul>"
     )
 }

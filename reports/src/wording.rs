@@ -1,0 +1,111 @@
+//! Sentences about a run, in one place for the terminal and the page. They are plain text without any markup.
+
+use crate::figure::Figure;
+use crate::format;
+use crate::no_value::NoValue;
+use crate::summary::Summary;
+
+/// At most so many empty periods are told one by one.
+const PERIODS: usize = 3;
+
+/// What was run: `simulated run, 3m counted after 30s of warm-up, 4 workers, seed 42`.
+pub(crate) fn about(summary: &Summary) -> String {
+    let mut says = format!("{} run, {} counted", summary.backend, format::seconds(summary.duration_s));
+    if summary.warmup_s > 0.0 {
+        says += &format!(" after {} of warm-up", format::seconds(summary.warmup_s));
+    }
+    let workers = format::counted(summary.workers.len() as u64, "worker", "workers");
+    says + &format!(", {workers}, seed {}", summary.seed)
+}
+
+/// How many requests came, and how fast.
+pub(crate) fn demand(summary: &Summary) -> String {
+    let mut says = format::counted(summary.requests, "request", "requests");
+    if summary.requests < 2 {
+        return says;
+    }
+    if let Some(rate) = summary.rate() {
+        says += &format!(", {} a second on average", format::number(rate));
+    }
+    if let Some(peak) = summary.demand_peak {
+        says += &format!(", {}", peak.says());
+    }
+    says
+}
+
+/// How many requests were not served, and how they ended; nothing where all were served.
+pub(crate) fn unserved(summary: &Summary) -> Option<String> {
+    let unserved = summary.outcomes.unserved();
+    let parts = [(summary.outcomes.rejected, "rejected"), (summary.outcomes.failed, "failed")];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{} {name}", format::count(*count)))
+        .collect();
+    let share = Figure::Unserved.share(summary).map_or_else(|why| why.to_string(), format::share);
+    (unserved > 0).then(|| format!("{} not served ({share}): {}", format::count(unserved), parts.join(", ")))
+}
+
+/// How many Sprites were ready.
+pub(crate) fn ready(summary: &Summary) -> String {
+    let pool = &summary.pool;
+    format!(
+        "{} on average for a target of {}, {} at the least",
+        format::number(pool.ready_mean),
+        format::number(pool.target_mean),
+        format::count(pool.ready_least)
+    )
+}
+
+/// When pools were empty.
+pub(crate) fn empty(summary: &Summary) -> String {
+    let pool = &summary.pool;
+    let (Some(seconds), Some(share), Some(longest), Some(periods)) =
+        (pool.empty_seconds, pool.empty_share, pool.empty_longest_s, &summary.empty_periods)
+    else {
+        return format!("{}, and what is ready is counted over all pools of a worker", NoValue::PerTenant);
+    };
+    if periods.is_empty() {
+        return "never".to_owned();
+    }
+    let told = periods.iter().take(PERIODS).map(|period| {
+        let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
+        // Ends that read the same say nothing about how long it was.
+        let when = match from == to {
+            true => format!("{} at {from}", format::seconds(period.to_s - period.from_s)),
+            false => format!("{from} to {to}"),
+        };
+        format!("{when} on {}", workers(period.workers, summary.workers.len() as u64))
+    });
+    let mut says = told.collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = periods.len().saturating_sub(PERIODS) {
+        says += &format!(" and {}", format::counted(more as u64, "more time", "more times"));
+    }
+    let (seconds, share, longest) =
+        (format::seconds(seconds), format::share(share), format::seconds(longest));
+    if summary.workers.len() == 1 {
+        return format!("{seconds} ({share} of the time), longest {longest}; {says}");
+    }
+    format!("{seconds} over all workers ({share} of the time), longest {longest}; {says}")
+}
+
+/// How long pools took to recover.
+pub(crate) fn recovery(summary: &Summary) -> String {
+    let Some(recovery) = &summary.recovery else { return NoValue::PerTenant.to_string() };
+    let since = if recovery.after_spike { "after the end of the spike" } else { "from empty to its target" };
+    match (Figure::Recovery.value(summary), recovery.worker) {
+        (Err(why), Some(worker)) => format!("{why} when the run ended: worker {worker}"),
+        (Err(why), None) => format!("{why}: the run ended before the spike did"),
+        (Ok(_), None) => "no pool had to recover".to_owned(),
+        (Ok(seconds), Some(worker)) => format!("{} {since} (worker {worker})", format::seconds(seconds)),
+    }
+}
+
+/// `2 of 4 workers`.
+pub(crate) fn workers(some: u64, all: u64) -> String {
+    match (some, all) {
+        (1, 1) => "the worker".to_owned(),
+        (some, all) if some == all => format!("all {} workers", format::count(all)),
+        (some, all) => format!("{} of {} workers", format::count(some), format::count(all)),
+    }
+}
