@@ -1,5 +1,5 @@
-//! `warmpool calibrate`, `run --host` and `twin` as their users meet them. What needs real VMs is skipped with a word where there
-//! is no KVM.
+//! `warmpool calibrate`, `run --host` and `twin` as their users meet them. What needs real VMs is skipped
+//! with a word where there is no KVM.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 

@@ -154,8 +154,7 @@ fn a_disk_that_is_full_costs_the_files_but_not_the_verdict() {
     assert!(text(&output.stdout).contains("small"), "no verdict: {}", text(&output.stdout));
     let said = text(&output.stderr);
     assert!(said.contains("cannot write") && said.contains("choose another folder"), "{said}");
-    let left = std::fs::read_dir(folder.path().join("out")).expect("the folder was made").count();
-    assert_eq!(left, 0, "a file is half-written");
+    assert!(!folder.path().join("out").exists(), "a file is half-written");
 }
 
 #[test]
@@ -258,22 +257,122 @@ fn the_four_shapes_meet_the_same_requests() {
     ends(&warmpool(&root(), &arguments), 0);
 }
 
+/// Names that a listing begins its entries with.
+fn listed(output: &Output) -> Vec<String> {
+    let names = text(&output.stdout);
+    names.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
+}
+
 #[test]
-fn scenarios_lists_every_ready_made_one() {
-    let output = warmpool(&root(), &["scenarios"]);
+fn the_program_carries_every_ready_made_scenario_and_lists_no_pool_file() {
+    let elsewhere = tempfile::tempdir().expect("there is room for a folder");
+    let output = warmpool(elsewhere.path(), &["scenarios"]);
     ends(&output, 0);
-    let list = text(&output.stdout);
-    for name in ["spike", "exhaustion-cliff", "trace-replay", "per-tenant"] {
-        assert!(list.contains(&format!("scenarios/{name}.toml")), "{list}");
+    let from_files = warmpool(&root(), &["scenarios", "scenarios"]);
+    ends(&from_files, 0);
+    let of_files = listed(&from_files);
+    let of_files: Vec<_> = of_files
+        .iter()
+        .map(|file| file.trim_start_matches("scenarios/").trim_end_matches(".toml").to_owned())
+        .collect();
+    assert_eq!(listed(&output), of_files);
+    assert!(of_files.len() >= 12 && of_files.contains(&"spike".to_owned()), "{of_files:?}");
+    let pools = warmpool(&root(), &["scenarios", "scenarios/pools"]);
+    ends(&pools, 1);
+    assert!(text(&pools.stderr).contains("no file in it is a scenario"), "{}", text(&pools.stderr));
+}
+
+#[test]
+fn a_ready_made_scenario_runs_from_any_folder_as_its_file_does() {
+    let elsewhere = tempfile::tempdir().expect("there is room for a folder");
+    let by_name = warmpool(elsewhere.path(), &["check", "spike"]);
+    ends(&by_name, 0);
+    assert_eq!(text(&by_name.stdout), text(&warmpool(&root(), &["check", "scenarios/spike.toml"]).stdout));
+    let shown = warmpool(elsewhere.path(), &["scenarios", "show", "spike"]);
+    assert_eq!(shown.stdout, std::fs::read(root().join("scenarios/spike.toml")).expect("it is there"));
+
+    ends(&warmpool(elsewhere.path(), &["scenarios", "copy", "spike", "own"]), 0);
+    let copied = std::fs::read(elsewhere.path().join("own/spike.toml")).expect("it was copied");
+    assert_eq!(shown.stdout, copied);
+    let again = warmpool(elsewhere.path(), &["scenarios", "copy", "spike", "own"]);
+    ends(&again, 1);
+    assert!(text(&again.stderr).contains("--force"), "{}", text(&again.stderr));
+    ends(&warmpool(elsewhere.path(), &["scenarios", "copy", "spike", "own", "--force"]), 0);
+    ends(&warmpool(elsewhere.path(), &["scenarios", "copy", "pools/fixed-40", "own"]), 0);
+    assert!(elsewhere.path().join("own/fixed-40.toml").exists());
+
+    let pools = ["compare", "spike", "--pool", "fixed-40", "--pool", "own/fixed-40.toml", "--seeds", "2"];
+    ends(&warmpool(elsewhere.path(), &pools), 0);
+}
+
+#[test]
+fn a_file_comes_before_a_ready_made_scenario_and_a_misspelt_name_is_told() {
+    let folder = folder();
+    write(folder.path(), "spike", SMALL);
+    let output = warmpool(folder.path(), &["run", "spike", "--json"]);
+    ends(&output, 0);
+    assert!(text(&output.stdout).contains("\"name\": \"small\""), "{}", text(&output.stdout));
+    for (arguments, says) in [
+        (&["run", "spkie"][..], "did you mean `spike`?"),
+        (&["run", "scenarios/spike.toml"], "`spike` alone is the ready-made one"),
+        (&["compare", "small.toml", "--pool", "imediate"], "did you mean `immediate`?"),
+        (&["scenarios", "show", "spkie"], "did you mean `spike`?"),
+    ] {
+        let output = warmpool(folder.path(), arguments);
+        let code = if arguments[0] == "scenarios" { 1 } else { 104 };
+        ends(&output, code);
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
     }
-    assert!(!list.contains("invalid"), "{list}");
+}
+
+#[test]
+fn a_scenario_is_read_from_standard_input() {
+    let folder = folder();
+    let piped = |arguments: &str, input: &str| {
+        let line = format!("'{}' {arguments} < {input}", env!("CARGO_BIN_EXE_warmpool"));
+        let output = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
+        output.expect("a shell starts")
+    };
+    let output = piped("check -", "small.toml");
+    ends(&output, 0);
+    assert_eq!(text(&output.stdout), text(&warmpool(folder.path(), &["check", "small.toml"]).stdout));
+    write(folder.path(), "wrong.toml", &SMALL.replace("workers = 2", "wrokers = 2"));
+    let output = piped("run -", "wrong.toml");
+    ends(&output, 104);
+    assert!(text(&output.stderr).contains("standard input:4:"), "{}", text(&output.stderr));
+}
+
+/// A run of about a minute is interrupted while it simulates.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_a_simulation_says_so_and_leaves_nothing() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    let folder = folder();
+    for (arguments, signal) in [
+        (&["run", "small.toml", "--set", "demand.0.for=\"2000h\"", "--out", "deep/out"][..], Signal::SIGINT),
+        (&["run", "small.toml", "--seeds", "100000", "--out", "deep/out"], Signal::SIGTERM),
+        (&["check", "small.toml", "--set", "demand.0.for=\"2000h\""], Signal::SIGINT),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+        command.args(arguments).current_dir(folder.path());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let child = command.spawn().expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(1_000));
+        let pid = i32::try_from(child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("it runs");
+        let output = child.wait_with_output().expect("it ends");
+        ends(&output, 130);
+        assert!(text(&output.stderr).starts_with("interrupted after "), "{}", text(&output.stderr));
+        assert!(!folder.path().join("deep").exists(), "{arguments:?} left a folder");
+    }
 }
 
 #[test]
 fn a_scenario_that_cannot_be_listed_hides_no_other() {
     let folder = folder();
     std::fs::write(folder.path().join("a.toml"), b"# caf\xe9\n").expect("there is room for a file");
-    write(folder.path(), "b.toml", "name = \"b\"\n");
+    write(folder.path(), "b.toml", "[[demand]]\nto = 1\nfor = \"1s\"\n");
     let output = warmpool(folder.path(), &["scenarios", "."]);
     ends(&output, 0);
     let list = text(&output.stdout);

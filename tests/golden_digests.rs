@@ -1,5 +1,6 @@
-//! The digest of every ready-made scenario, as it is in any build on any machine. When a change is meant to change what
-//! happens in a run, print the new ones with `warmpool check` and say in the commit why they changed.
+//! The digest of every ready-made scenario, as it is in any build on any machine. When a change is meant to
+//! change what happens in a run, print the new ones with `warmpool check` and say in the commit why they
+//! changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

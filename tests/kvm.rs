@@ -1,5 +1,6 @@
-//! `warmpool run --backend kvm` as its users meet it: the same report and files as from a simulation, what a host cannot do is said,
-//! and however the program ends, no process, file or memory of it is left. Real runs are skipped with a word where there is no KVM.
+//! `warmpool run --backend kvm` as its users meet it: the same report and files as from a simulation, what a
+//! host cannot do is said, and however the program ends, no process, file or memory of it is left. Real runs
+//! are skipped with a word where there is no KVM.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 

@@ -1,8 +1,9 @@
-//! The same actors make the same decisions on both backends: one test body, run on the simulated arm and on the ractor arm
-//! (with its clock stepped), with operations answered by the same script.
+//! The same actors make the same decisions on both backends: one test body, run on the simulated arm and on
+//! the ractor arm (with its clock stepped), with operations answered by the same script.
 //!
-//! What must agree: how each request ended and when, what each Sprite went through and when, and what each pool aimed for,
-//! ordered and kept waiting. Where the arms may differ is the order of what different actors do at the same instant.
+//! What must agree: how each request ended and when, what each Sprite went through and when, and what each
+//! pool aimed for, ordered and kept waiting. Where the arms may differ is the order of what different actors
+//! do at the same instant.
 
 use std::sync::Arc;
 

@@ -10,21 +10,23 @@ use scenarios::profile::Measured;
 use vmm_backend::calibrate::{self, CalibrateError, Extent, Plan, Progress};
 
 use crate::exit::{self, Failure};
-use crate::jobs::with_bar;
+use crate::jobs::{Interruption, with_bar};
 use crate::{Ended, json, say};
 
 /// Measure how this host's VMs answer, and write a host profile for `run --host`
 ///
-/// Boot, create, start, sleep, wake and stop on the way that a request takes in production: alone, in parallel, under CPU load,
-/// with many VMs alive; and how late timers are, and what the runtime adds. It takes one or two minutes; the quieter the host is
-/// meanwhile, the better the profile. Where there is no KVM the exit code is 103.
+/// Boot, create, start, sleep, wake and stop on the way that a request takes in production: alone, in
+/// parallel, under CPU load, with many VMs alive; and how late timers are, and what the runtime adds. It
+/// takes one or two minutes; the quieter the host is meanwhile, the better the profile. Where there is no KVM
+/// the exit code is 103.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   warmpool calibrate --out host
   warmpool run scenarios/spike.toml --host host")]
 pub(crate) struct Args {
-    /// Write the host profile, profile.toml and its histograms, as this folder. A profile that is there is replaced
+    /// Write the host profile, profile.toml and its histograms, as this folder. A profile that is there is
+    /// replaced
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -32,7 +34,8 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// How many boots run at once, as `[fleet] boots` of the scenarios that are to be simulated [default: processors]
+    /// How many boots run at once, as `[fleet] boots` of the scenarios that are to be simulated [default:
+    /// processors]
     #[arg(long, value_name = "N", default_value_t = Plan::default().boots, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=16))]
     boots: u32,
 
@@ -86,7 +89,7 @@ pub(crate) fn watched<T>(
 ) -> Result<T, CalibrateError> {
     let (share, now) = ([AtomicU64::new(0)], Mutex::new(String::new()));
     let now = || now.lock().unwrap_or_else(PoisonError::into_inner);
-    with_bar(&|| format!("{what} {}", now()), &share, || {
+    with_bar(&|| format!("{what} {}", now()), &share, Interruption::EndsTheProgram, || {
         measure(&|thousandths, what| {
             *now() = what.to_owned();
             share[0].store(thousandths, Ordering::Relaxed);

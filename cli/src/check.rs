@@ -3,13 +3,14 @@
 use sim_backend::{Options, first_difference};
 
 use crate::exit;
-use crate::jobs;
+use crate::jobs::{self, Threads};
 use crate::load::ScenarioArgs;
 use crate::{Ended, say};
 
 /// Prove that a scenario is deterministic: run it twice at the same time and compare every delivered message
 ///
-/// The digest is the same in any build on any machine. With --expect it is compared with one that was noted elsewhere.
+/// The digest is the same in any build on any machine. With --expect it is compared with one that was noted
+/// elsewhere.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -27,12 +28,9 @@ fn digest(text: &str) -> Result<u64, String> {
 /// Runs the verb.
 pub(crate) fn check(args: &Args) -> Ended {
     let loaded = args.scenario.load(None)?;
-    let run = || jobs::one(&loaded, &Options::default()).map(|finished| finished.run);
-    let (one, other) = std::thread::scope(|scope| {
-        let other = scope.spawn(run);
-        (run(), other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (one, other) = (one?, other?);
+    let twice = [loaded.clone(), loaded.clone()];
+    let mut runs = jobs::all(&twice, &Threads::default(), |finished| finished.run)?.into_iter();
+    let (Some(one), Some(other)) = (runs.next(), runs.next()) else { unreachable!("two jobs give two runs") };
     let difference = first_difference(&one, &other, |_, record| {
         let options = Options { record, ..Options::default() };
         jobs::one(&loaded, &options).map(|finished| finished.run)

@@ -10,14 +10,15 @@ use scenarios::{Scenario, ScenarioError};
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Threads};
 use crate::load::{Loaded, ScenarioArgs};
+use crate::out;
 use crate::{Ended, columns, json, say};
 
 /// Run several pool policies on identical demand and boots, and tell which is better in what
 ///
-/// The first is the scenario's own. Each --pool file lays its keys over the scenario's `[pool]`; each --scenario is another
-/// whole scenario with the same demand. All meet the same requests and, where they boot alike, the same boots, seed by
-/// seed. So differences are paired: each comes with its 95 % confidence interval, and is claimed only where the
-/// interval excludes zero.
+/// The first is the scenario's own. Each --pool file lays its keys over the scenario's `[pool]`; each
+/// --scenario is another whole scenario with the same demand. All meet the same requests and, where they boot
+/// alike, the same boots, seed by seed. So differences are paired: each comes with its 95 % confidence
+/// interval, and is claimed only where the interval excludes zero.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several times. `--set`, and
-    /// the pool of a region or a worker, come after it
+    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several
+    /// times. `--set`, and the pool of a region or a worker, come after it
     #[arg(long = "pool", value_name = "FILE")]
     pools: Vec<PathBuf>,
 
@@ -56,7 +57,7 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn compare(args: &Args) -> Ended {
     if let Some(out) = &args.out {
-        folder::prepare(out)?;
+        out::prepare(out)?;
     }
     let variants = variants(args)?;
     let unreached = unreached(&variants[..=args.pools.len()]);
@@ -99,7 +100,13 @@ pub(crate) fn compare(args: &Args) -> Ended {
 
 /// The scenario's own policy and those of the files, each under the name of its file.
 fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
-    let mut variants = vec![(stem(&args.scenario.file), args.scenario.load(None)?)];
+    let first = args.scenario.load(None)?;
+    let name = if args.scenario.file == Path::new("-") {
+        first.scenario.name.clone()
+    } else {
+        stem(&args.scenario.file)
+    };
+    let mut variants = vec![(name, first)];
     for pool in &args.pools {
         variants.push((stem(pool), args.scenario.load(Some(pool))?));
     }
@@ -113,8 +120,8 @@ fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
     Ok(variants)
 }
 
-/// Which of the policies that are laid over the first reach only a part of the fleet, for what a region or a worker says of its own
-/// pool comes after them.
+/// Which of the policies that are laid over the first reach only a part of the fleet, for what a region or a
+/// worker says of its own pool comes after them.
 fn unreached(variants: &[(String, Loaded)]) -> Vec<String> {
     let own = variants[0].1.scenario.workers();
     let told = |index: usize, (name, loaded): &(String, Loaded)| {

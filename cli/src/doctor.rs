@@ -9,7 +9,8 @@ use crate::{Ended, exit, say};
 
 /// Tell what this host can do for warm VMs and what not, with the remedy for each
 ///
-/// Nothing on the host is changed. The exit code is 0 where warm VMs can run, also with warnings, and 103 where not.
+/// Nothing on the host is changed. The exit code is 0 where warm VMs can run, also with warnings, and 103
+/// where not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many VMs are to be alive at once

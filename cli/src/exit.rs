@@ -24,15 +24,32 @@ pub(crate) const UNABLE: Code = Code(103);
 /// The scenario, or a file that it names, is invalid.
 pub(crate) const INVALID: Code = Code(104);
 
+/// Ctrl-C or SIGTERM; nothing was written.
+pub(crate) const INTERRUPTED: Code = Code(130);
+
+/// Every code with what it means, as `--help` and the README say it.
+const MEANINGS: [(Code, &str); 7] = [
+    (HELD, "every gate holds, or there is none"),
+    (FAILED, "anything that is not named here, such as a full disk or a wrong command line"),
+    (GATE_FAILED, "a gate does not hold, or a simulation has not predicted its real twin"),
+    (DIGESTS_DIFFER, "two runs that must be the same differ"),
+    (UNABLE, "this machine cannot do what was asked: see `warmpool doctor`"),
+    (INVALID, "the scenario, or a file that it names, is invalid"),
+    (INTERRUPTED, "interrupted by Ctrl-C or SIGTERM"),
+];
+
 /// What `--help` says about them.
-pub(crate) const HELP: &str = "\
-Exit codes:
-    0  every gate holds, or there is none
-   99  a gate does not hold, or a simulation has not predicted its real twin
-  100  two runs that must be the same differ
-  103  this machine cannot do what was asked: see `warmpool doctor`
-  104  the scenario, or a file that it names, is invalid
-    1  anything else";
+pub(crate) fn help() -> String {
+    let lines = MEANINGS.map(|(code, meaning)| format!("\n  {:>3}  {meaning}", code.0));
+    "Exit codes:".to_owned() + &lines.concat()
+}
+
+impl Code {
+    /// Ends the program at once.
+    pub(crate) fn end(self) -> ! {
+        std::process::exit(self.0.into())
+    }
+}
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
@@ -76,6 +93,7 @@ impl Failure {
             Self::Simulation(error) if !error.is_host_fault() => INVALID,
             Self::OtherBackend(_) => INVALID,
             Self::NoKvm(_) => UNABLE,
+            Self::Runtime(runtime::RuntimeError::Interrupted { .. }) => INTERRUPTED,
             Self::Runtime(error) if !error.is_host_fault() => INVALID,
             _ => FAILED,
         }

@@ -6,20 +6,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::{Recorder, Report};
 use sim_backend::{Options, Run, SimulationError, simulate};
 
 use crate::exit::Failure;
+use crate::interrupt;
 use crate::load::Loaded;
+
+/// Work that is over by then shows no bar.
+const SHORT: Duration = Duration::from_millis(300);
+/// How often the bar moves, and an interruption is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How much a bar counts for one run.
 const THOUSANDTHS: u64 = 1_000;
 
 /// The argument for how many threads run at once.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Threads {
     /// How many runs at once; as many as there are cores, if not given. It does not change any result
     #[arg(long, value_name = "N")]
@@ -48,8 +54,8 @@ pub(crate) fn one(job: &Loaded, options: &Options<'_>) -> Result<Finished, Simul
     Ok(Finished { report, run })
 }
 
-/// Simulates every job, shows how far they are, and gives what was kept of each, in their order. What is kept decides how
-/// much memory many runs take.
+/// Simulates every job, shows how far they are, and gives what was kept of each, in their order. What is kept
+/// decides how much memory many runs take.
 pub(crate) fn all<T: Send>(
     jobs: &[Loaded],
     threads: &Threads,
@@ -59,8 +65,9 @@ pub(crate) fn all<T: Send>(
     let results: Vec<Mutex<Option<Result<T, SimulationError>>>> =
         jobs.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
+    interrupt::watch()?;
     let what = if jobs.len() == 1 { "simulating".to_owned() } else { format!("{} runs", jobs.len()) };
-    with_bar(&|| what.clone(), &shares, || {
+    with_bar(&|| what.clone(), &shares, Interruption::EndsTheProgram, || {
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -84,8 +91,8 @@ pub(crate) fn all<T: Send>(
     finished.collect()
 }
 
-/// Waits until a thread is gone, and passes its panic on. A scope only waits until its work is done; but whoever writes files next
-/// must be the only thread that a signal can reach.
+/// Waits until a thread is gone, and passes its panic on. A scope only waits until its work is done; but
+/// whoever writes files next must be the only thread that a signal can reach.
 fn ended(thread: ScopedJoinHandle<'_, ()>) {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic));
 }
@@ -93,11 +100,25 @@ fn ended(thread: ScopedJoinHandle<'_, ()>) {
 /// What is done at the moment, in a few words.
 type What<'a> = &'a (dyn Fn() -> String + Sync);
 
+/// Who ends work that is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// The program ends, with all of the work.
+    EndsTheProgram,
+    /// The work looks for it and ends by itself.
+    IsSeenByTheWork,
+}
+
 /// Does the work, and shows on the terminal how far its parts are; each share is in thousandths.
-pub(crate) fn with_bar<T>(what: What<'_>, shares: &[AtomicU64], work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_bar<T>(
+    what: What<'_>,
+    shares: &[AtomicU64],
+    interruption: Interruption,
+    work: impl FnOnce() -> T,
+) -> T {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let bar = scope.spawn(|| show(what, shares, &over));
+        let bar = scope.spawn(|| show(what, shares, interruption, &over));
         let done = catch_unwind(AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);
         bar.thread().unpark();
@@ -106,26 +127,34 @@ pub(crate) fn with_bar<T>(what: What<'_>, shares: &[AtomicU64], work: impl FnOnc
     })
 }
 
-/// A bar, until the work is over; short work never shows one.
-fn show(what: What<'_>, shares: &[AtomicU64], over: &AtomicBool) {
-    if !std::io::stderr().is_terminal() {
-        return;
+/// A bar on a terminal, until the work is over; short work never shows one.
+fn show(what: What<'_>, shares: &[AtomicU64], interruption: Interruption, over: &AtomicBool) {
+    let begun = Instant::now();
+    let mut bar = None;
+    while !over.load(Ordering::Relaxed) {
+        if interruption == Interruption::EndsTheProgram && interrupt::came() {
+            bar.iter().for_each(ProgressBar::finish_and_clear);
+            interrupt::end(begun.elapsed());
+        }
+        if bar.is_none() && begun.elapsed() > SHORT && std::io::stderr().is_terminal() {
+            bar = Some(new_bar(shares.len()));
+        }
+        if let Some(bar) = &bar {
+            bar.set_prefix(what());
+            bar.set_position(shares.iter().map(|share| share.load(Ordering::Relaxed)).sum());
+        }
+        std::thread::park_timeout(LOOK_EVERY);
     }
-    std::thread::park_timeout(Duration::from_millis(300));
-    if over.load(Ordering::Relaxed) {
-        return;
-    }
+    bar.iter().for_each(ProgressBar::finish_and_clear);
+}
+
+fn new_bar(parts: usize) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{prefix} [{bar:40}] {percent:>3}%  {elapsed} gone, {eta} to go")
             .expect("the template is well formed")
             .progress_chars("=> ");
-    let length = shares.len() as u64 * THOUSANDTHS;
+    let length = parts as u64 * THOUSANDTHS;
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style);
-    while !over.load(Ordering::Relaxed) {
-        bar.set_prefix(what());
-        bar.set_position(shares.iter().map(|share| share.load(Ordering::Relaxed)).sum());
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
-    bar.finish_and_clear();
+    bar
 }

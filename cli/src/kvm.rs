@@ -1,27 +1,27 @@
-//! One scenario on real microVMs of this host, in real time, and what there is to say about it besides its report.
+//! One scenario on real microVMs of this host, in real time, and what there is to say about it besides its
+//! report.
 
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use actors::Duration;
 use reports::{Recorder, Report, format};
 use runtime::{JournalPaths, Options, Run, run_scenario};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 use vmm_backend::calibrate::{Meter, STOLEN_MAX};
 use vmm_backend::machines::{Fit, KvmMachines};
 
 use crate::exit::Failure;
-use crate::jobs::with_bar;
+use crate::interrupt;
+use crate::jobs::{Interruption, with_bar};
 use crate::load::Loaded;
 
-/// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where one is given. Gives
-/// its report, and a few lines about the host for people.
+/// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where
+/// one is given. Gives its report, and a few lines about the host for people.
 pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result<(Report, String), Failure> {
     let Fit { machines, limits } = Fit::of(&loaded.scenario)?;
-    let interrupted = interruption()?;
+    let interrupted = interrupt::watch()?;
     let machines = KvmMachines::launch(machines).map_err(|error| {
         let remedy =
             "`warmpool doctor` tells what this host can do; without --backend kvm the run is simulated";
@@ -30,7 +30,7 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
     let meter = Meter::start();
     let progress = [AtomicU64::new(0)];
     let books = Recorder::new(loaded.metadata("kvm"));
-    let ran = with_bar(&|| what.to_owned(), &progress, || {
+    let ran = with_bar(&|| what.to_owned(), &progress, Interruption::IsSeenByTheWork, || {
         let (progress, interrupted) = (Some(&progress[0]), Some(&*interrupted));
         let journals = journal.map_or_else(JournalPaths::default, |folder| JournalPaths {
             deliveries: Some(folder.join("deliveries.jsonl")),
@@ -67,16 +67,6 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
         let _ = writeln!(notes, "           {failed}");
     }
     Ok((report, notes))
-}
-
-/// Notes Ctrl-C, and SIGTERM as service managers send it, so that the run can end cleanly; the second ends the program at once.
-fn interruption() -> std::io::Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
-        flag::register(signal, Arc::clone(&interrupted))?;
-    }
-    Ok(interrupted)
 }
 
 /// How true the host was to the scenario's time, and what it turned away.

@@ -10,23 +10,26 @@ use scenarios::Overlays;
 use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::Failure;
+use crate::{interrupt, source};
 
 /// The arguments that name a scenario, which several verbs take.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScenarioArgs {
-    /// The scenario file. `warmpool scenarios` lists those that are ready made.
+    /// The scenario: a file, the name of a ready-made one (`warmpool scenarios` lists them), or `-` for
+    /// standard input
     pub(crate) file: PathBuf,
 
     /// Seed of all random numbers, instead of the file's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Set a key of the file: `--set pool.depth.ready=40`, `--set 'demand.1.to=200'`. May be given several times.
+    /// Set a key of the file: `--set pool.depth.ready=40`, `--set 'demand.1.to=200'`. May be given several
+    /// times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// Simulate the host that `warmpool calibrate` has measured: the tables `latency` and `timer` of its profile (profile.toml, or
-    /// its folder) replace the scenario's, key by key. `--set` comes after it
+    /// Simulate the host that `warmpool calibrate` has measured: the tables `latency` and `timer` of its
+    /// profile (profile.toml, or its folder) replace the scenario's, key by key. `--set` comes after it
     #[arg(long, value_name = "PROFILE")]
     pub(crate) host: Option<PathBuf>,
 }
@@ -48,11 +51,15 @@ impl ScenarioArgs {
     }
 
     fn ready(&self, file: &Path, pool: Option<&Path>, host: Option<&Path>) -> Result<Loaded, Failure> {
-        let overlays = Overlays { pool, host };
+        let text = source::scenario(file)?;
+        // Not before: who waits for a text on a terminal is ended by Ctrl-C at once.
+        interrupt::watch()?;
+        let pool = pool.map(source::pool).transpose()?;
+        let overlays = Overlays { pool: pool.as_ref(), host };
         // As text, for a TOML integer does not hold every seed.
         let seed = self.seed.map(|seed| format!("seed=\"{seed}\""));
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(seed).collect();
-        let scenario = Scenario::load_with(file, &overlays, &overrides)?;
+        let scenario = Scenario::load_with(&text, &overlays, &overrides)?;
         let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
         Ok(Loaded { scenario, gates, prices })
     }

@@ -5,6 +5,8 @@
 //! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
+//! | `source.rs` | where the text of a scenario comes from; `ready_made.rs` has those that the program carries |
+//! | `out.rs` | the folder that a verb writes into; `interrupt.rs` sees to it that Ctrl-C leaves nothing in it |
 //! | `jobs.rs` | several simulations at once, with a progress bar |
 //! | `kvm.rs` | one run on real microVMs |
 
@@ -16,12 +18,16 @@ mod compare;
 mod completions;
 mod doctor;
 mod exit;
+mod interrupt;
 mod jobs;
 mod kvm;
 mod load;
+mod out;
+mod ready_made;
 mod report;
 mod run;
 mod scenarios;
+mod source;
 mod twin;
 
 use std::io::{ErrorKind, Write};
@@ -33,10 +39,11 @@ use exit::Failure;
 
 /// Warm pools of microVMs: try a pool's depth, refill and exhaustion policy before you deploy it.
 ///
-/// A scenario file says what is asked of a fleet, what its pools do about it, and what must hold. `warmpool run`
-/// simulates it on a deterministic clock and prints a verdict; with `--backend kvm` it runs on real microVMs.
+/// A scenario file says what is asked of a fleet, what its pools do about it, and what must hold.
+/// `warmpool run` simulates it on a deterministic clock and prints a verdict; with `--backend kvm` it runs on
+/// real microVMs.
 #[derive(Debug, Parser)]
-#[command(name = "warmpool", version, propagate_version = true, after_help = exit::HELP, max_term_width = 100)]
+#[command(name = "warmpool", version, propagate_version = true, after_help = exit::help(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => code.into(),
         Err(failure) => {
+            interrupt::remove_what_is_empty();
             exit::explain(&failure);
             failure.code().into()
         }
@@ -90,8 +98,8 @@ fn main() -> ExitCode {
 /// What a verb comes to: its exit code, or why it could not be done.
 type Ended = Result<exit::Code, Failure>;
 
-/// Prints what a verb has found. A reader that has seen enough, as `head` has, changes nothing: files are still written, and the
-/// exit code is that of what was found.
+/// Prints what a verb has found. A reader that has seen enough, as `head` has, changes nothing: files are
+/// still written, and the exit code is that of what was found.
 fn say(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

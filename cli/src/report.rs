@@ -6,7 +6,8 @@ use reports::folder;
 
 use crate::{Ended, exit, say};
 
-/// Write report.html again from the summary.json, timeline.csv and latency.hlog in a folder that `run --out` wrote
+/// Write report.html again from the summary.json, timeline.csv and latency.hlog in a folder that `run --out`
+/// wrote
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder

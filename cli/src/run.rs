@@ -7,6 +7,7 @@ use reports::{Report, Spread, Summary, Verdict, folder, terminal};
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Finished, Threads};
 use crate::load::{Loaded, ScenarioArgs};
+use crate::out;
 use crate::{Ended, columns, exit::Code, json, kvm, say};
 
 /// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
@@ -30,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write what happens into this folder: every message that an actor got (deliveries.jsonl), and every request as a trace
-    /// that `demand.trace` takes (arrivals.jsonl). With --backend kvm
+    /// Write what happens into this folder: every message that an actor got (deliveries.jsonl), and every
+    /// request as a trace that `demand.trace` takes (arrivals.jsonl). With --backend kvm
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 
@@ -39,8 +40,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Run with so many seeds, counted up from the scenario's, and print the spread of each figure. Files in --out are
-    /// those of the first seed
+    /// Run with so many seeds, counted up from the scenario's, and print the spread of each figure. Files in
+    /// --out are those of the first seed
     #[arg(long, value_name = "N", conflicts_with = "explain", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
 
@@ -57,8 +58,9 @@ pub(crate) struct Args {
 enum Backend {
     /// A deterministic simulated clock: as fast as it goes, and the same on every machine
     Sim,
-    /// Real microVMs on KVM, in real time, with this host as the one worker. It answers by itself: the tables `latency` and `timer`
-    /// of the scenario are not used. Guests have 128 MiB; the files of Sprites that sleep lie in TMPDIR, without a name
+    /// Real microVMs on KVM, in real time, with this host as the one worker. It answers by itself: the tables
+    /// `latency` and `timer` of the scenario are not used. Guests have 128 MiB; the files of Sprites that
+    /// sleep lie in TMPDIR, without a name
     Kvm,
 }
 
@@ -74,11 +76,11 @@ pub(crate) fn run(args: &Args) -> Ended {
         return Ok(exit::HELD);
     }
     if let Some(journal) = &args.journal {
-        folder::prepare(journal)?;
+        out::prepare(journal)?;
     }
     if let Some(out) = &args.out {
         // What cannot be written is better known before a long run than after it.
-        folder::prepare(out)?;
+        out::prepare(out)?;
     }
     match args.seeds {
         Some(seeds) if seeds > 1 => spread(args, &loaded, seeds),
@@ -146,8 +148,8 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
     Ok(code(spread.verdict))
 }
 
-/// Writes the folder, when the summary has been printed: what a long run came to is not lost with a full disk. Says where
-/// the files are, unless a program reads it.
+/// Writes the folder, when the summary has been printed: what a long run came to is not lost with a full
+/// disk. Says where the files are, unless a program reads it.
 fn write_folder(args: &Args, report: &Report) -> Result<(), Failure> {
     let Some(out) = &args.out else { return Ok(()) };
     folder::write(out, report)?;

@@ -12,15 +12,18 @@ use crate::calibrate::watched;
 use crate::exit::{self, Failure};
 use crate::jobs;
 use crate::load::{Loaded, ScenarioArgs};
+use crate::out;
 use crate::{Ended, json, kvm, say};
 
-/// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted it
+/// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted
+/// it
 ///
-/// The simulation answers as the host profile says. Without --host the profile is measured now, by turns with the real runs: a
-/// part before each, and one after the last. What the neighbours of a host do changes its pace by the minute, and so both meet the
-/// same. With --host it is that of another time: the test of a forecast, and fair where the host is quiet. Real runs differ
-/// among themselves, so there are three by default. The prediction holds where, of their medians, misses lie within one
-/// percentage point and the latency's p50 and p99 within 15 %; else the exit code is 99.
+/// The simulation answers as the host profile says. Without --host the profile is measured now, by turns with
+/// the real runs: a part before each, and one after the last. What the neighbours of a host do changes its
+/// pace by the minute, and so both meet the same. With --host it is that of another time: the test of a
+/// forecast, and fair where the host is quiet. Real runs differ among themselves, so there are three by
+/// default. The prediction holds where, of their medians, misses lie within one percentage point and the
+/// latency's p50 and p99 within 15 %; else the exit code is 99.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,13 +34,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// Real runs that count. Where the hypervisor gives the processors to others meanwhile, up to twice as many are made, and
-    /// the quietest count, each with the part of the profile that was measured before it
+    /// Real runs that count. Where the hypervisor gives the processors to others meanwhile, up to twice as
+    /// many are made, and the quietest count, each with the part of the profile that was measured before it
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
-    /// Write twin.json, twin.html, the runs that count (simulated, real-1, ...; the first real one is the quietest) and a profile
-    /// that was measured now (host) into this folder
+    /// Write twin.json, twin.html, the runs that count (simulated, real-1, ...; the first real one is the
+    /// quietest) and a profile that was measured now (host) into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -49,10 +52,10 @@ pub(crate) struct Args {
 /// Runs the verb.
 pub(crate) fn twin(args: &Args) -> Ended {
     if let Some(out) = &args.out {
-        folder::prepare(out)?;
+        out::prepare(out)?;
     }
-    // What is wrong with the scenario is better known before anything is measured than after it: also what shows only when its
-    // demand is read to the end, and what this host cannot do.
+    // What is wrong with the scenario is better known before anything is measured than after it: also what
+    // shows only when its demand is read to the end, and what this host cannot do.
     let loaded = args.scenario.load(None)?;
     let mut simulated = simulate(&loaded)?;
     Fit::of(&loaded.scenario)?;
@@ -101,8 +104,8 @@ struct Kept {
     left_out: usize,
 }
 
-/// Runs the scenario for real until so many runs count. With a plan a part of the profile is measured before each, and one after
-/// the last, so that both have met the same pace of a host that changes it by the minute.
+/// Runs the scenario for real until so many runs count. With a plan a part of the profile is measured before
+/// each, and one after the last, so that both have met the same pace of a host that changes it by the minute.
 fn run_for_real(loaded: &Loaded, wanted: usize, plan: Option<&Plan>) -> Result<Kept, Failure> {
     let mut turns = 0;
     let kept = calibrate::quietest(wanted, 2 * wanted, |before| {
@@ -158,7 +161,8 @@ fn tell(args: &Args, simulated: &Report, reals: &[Report], notes: &str) -> Ended
     Ok(if twin.within { exit::HELD } else { exit::GATE_FAILED })
 }
 
-/// A profile of another host says nothing about this one, and one of other boots little: they slow down all else.
+/// A profile of another host says nothing about this one, and one of other boots little: they slow down all
+/// else.
 fn warn_of_another_host(host: &Path, boots: u32) -> Result<(), Failure> {
     let there = Profile::load(host)?.host;
     if there.boots != boots {

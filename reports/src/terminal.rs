@@ -33,7 +33,7 @@ fn styled(style: Style, text: impl std::fmt::Display) -> String {
 }
 
 /// A text broken at spaces into lines of so many columns.
-pub(crate) fn wrapped(says: &str, columns: usize) -> Vec<String> {
+pub fn wrapped(says: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in says.split(' ') {
         let line = lines.len() - 1;

@@ -32,6 +32,6 @@ pub use demand::{Arrival, Arrivals, DemandError, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError};
 pub use faults::Faults;
-pub use load::Overlays;
+pub use load::{Overlays, Text};
 pub use profile::Profile;
 pub use scenario::{Effect, Fault, RegionPlan, Scenario, WorkerPlan};

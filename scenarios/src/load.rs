@@ -7,11 +7,45 @@ use crate::error::ScenarioError;
 use crate::profile;
 use crate::scenario::Scenario;
 
-/// Files that are laid over tables of a scenario.
+/// The text of a scenario or a pool policy, from a file or from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    name: String,
+    content: String,
+    base: PathBuf,
+}
+
+impl Text {
+    /// Reads a file. Paths in it are taken from its folder.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Self { name: path.display().to_string(), content: read_text(path)?, base })
+    }
+
+    /// A text that is in no file; errors call it `name`. Paths in it are taken from the current folder.
+    pub fn new(name: &str, content: &str) -> Self {
+        Self { name: name.to_owned(), content: content.to_owned(), base: PathBuf::new() }
+    }
+
+    /// What errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text itself.
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+}
+
+/// What is laid over tables of a scenario.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overlays<'a> {
-    /// A file with a `[pool]` table, or the keys of one.
-    pub pool: Option<&'a Path>,
+    /// A `[pool]` table, or the keys of one.
+    pub pool: Option<&'a Text>,
     /// A host profile, or its folder, whose `[latency]` and `[timer]` replace the scenario's key by key.
     pub host: Option<&'a Path>,
 }
@@ -22,28 +56,26 @@ impl Scenario {
     /// # Errors
     /// Whatever is wrong with it, with its line, its key and the remedy.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
-        Self::load_with(path, &Overlays::default(), overrides)
+        Self::load_with(&Text::read(path)?, &Overlays::default(), overrides)
     }
 
-    /// The same, with other files laid over some of its tables before the overrides.
+    /// The same from a text, with others laid over some of its tables before the overrides.
     ///
     /// # Errors
     /// Whatever is wrong with any of them.
     pub fn load_with(
-        path: &Path,
+        text: &Text,
         overlays: &Overlays<'_>,
         overrides: &[String],
     ) -> Result<Self, ScenarioError> {
-        let text = read_text(path)?;
-        let mut document = Document::parse(&text, &path.display().to_string())?;
+        let mut document = Document::parse(&text.content, &text.name)?;
         if let Some(host) = overlays.host {
             profile::lay_over(&mut document, host)?;
         }
         if let Some(pool) = overlays.pool {
-            document.overlay_file("pool", &read_text(pool)?, &pool.display().to_string())?;
+            document.overlay_file("pool", &pool.content, &pool.name)?;
         }
-        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self::build(document, base, &text, overrides)
+        Self::build(document, text.base.clone(), &text.content, overrides)
     }
 
     /// Reads a scenario from a text; `name` stands for its file in errors. Paths in it are taken from the current

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use actors::policy::{Depth, Placement};
 use actors::{Duration, Time};
-use scenarios::Overlays;
 use scenarios::scenario::{Boots, Demand, Spread};
 use scenarios::{Distribution, Effect, Scenario};
+use scenarios::{Overlays, Text};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
@@ -136,26 +136,25 @@ fn a_pool_file_is_laid_over_the_pool() {
     let dir = tempfile::tempdir().expect("a folder");
     let (file, pool) = (dir.path().join("a.toml"), dir.path().join("pool.toml"));
     std::fs::write(&file, EXAMPLE).expect("written");
+    let load = |pool: &Path| {
+        let (text, pool) = (Text::read(&file)?, Text::read(pool)?);
+        Scenario::load_with(&text, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
+    };
     for text in ["depth = { kind = \"fixed\", ready = 3 }", "[pool]\ndepth = { kind = \"fixed\", ready = 3 }"]
     {
         std::fs::write(&pool, text).expect("written");
-        let scenario =
-            Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
-                .expect("it reads");
+        let scenario = load(&pool).expect("it reads");
         assert_eq!(scenario.pool.depth, Depth::Fixed(actors::policy::depth::Fixed { ready: 3 }));
         assert_eq!(scenario.pool.exhausted.len(), 2);
     }
     std::fs::write(&pool, "# a comment\ndepht = 1").expect("written");
-    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
-        .expect_err("a misspelt key");
+    let error = load(&pool).expect_err("a misspelt key");
     assert!(error.to_string().contains("pool.toml:2: unknown key `depht` in [pool]"), "{error}");
     std::fs::write(&pool, "[pool]\ntake = \"newest\"\n[latency]\nboot = \"9s\"").expect("written");
-    let error = Scenario::load_with(&file, &Overlays { pool: Some(&pool), ..Overlays::default() }, &[])
-        .expect_err("a table that would have no effect");
+    let error = load(&pool).expect_err("a table that would have no effect");
     assert!(error.to_string().contains("pool.toml:3: `latency` stands beside [pool]"), "{error}");
     assert!(!error.host_fault && &*error.key == "latency");
-    let error = Scenario::load_with(&file, &Overlays { pool: Some(dir.path()), ..Overlays::default() }, &[])
-        .expect_err("a folder");
+    let error = load(dir.path()).expect_err("a folder");
     assert!(error.to_string().ends_with("this is a folder\n  give the path of a file in it"), "{error}");
     assert!(!error.host_fault);
 }

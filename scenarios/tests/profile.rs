@@ -8,9 +8,9 @@ use actors::{Duration, OperationKind, Time};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
-use scenarios::Overlays;
 use scenarios::profile::MeasuredHost;
 use scenarios::{AnswerStreams, Answers, Distribution, Profile, Scenario};
+use scenarios::{Overlays, Text};
 use tempfile::TempDir;
 
 const SCENARIO: &str = "\
@@ -65,7 +65,9 @@ fn files(tables: &str) -> (TempDir, PathBuf, PathBuf) {
 fn load(file: &Path, host: &Path, overrides: &[&str]) -> Result<Scenario, String> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     let overlays = Overlays { host: Some(host), ..Overlays::default() };
-    Scenario::load_with(file, &overlays, &overrides).map_err(|error| error.to_string())
+    Text::read(file)
+        .and_then(|text| Scenario::load_with(&text, &overlays, &overrides))
+        .map_err(|error| error.to_string())
 }
 
 #[test]

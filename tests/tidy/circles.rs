@@ -1,7 +1,8 @@
 //! Which file of a crate uses which, and the circles among them.
 //!
-//! A file uses another where it names an item of it, whatever way the name was imported. Two things do not count: what only tests
-//! use, and what a module says for all its parts (`mod.rs` may list the parts, and they may use what it defines).
+//! A file uses another where it names an item of it, whatever way the name was imported. Two things do not
+//! count: what only tests use, and what a module says for all its parts (`mod.rs` may list the parts, and
+//! they may use what it defines).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -101,7 +102,8 @@ impl Crate {
         })
     }
 
-    /// The file that defines what a name means in a module. `None` for modules themselves and for other crates.
+    /// The file that defines what a name means in a module. `None` for modules themselves and for other
+    /// crates.
     fn resolve(&self, module: &[String], name: &[String], depth: usize) -> Option<&PathBuf> {
         let (first, rest) = name.split_first()?;
         // Two globs may import each other.

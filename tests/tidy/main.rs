@@ -1,4 +1,5 @@
-//! The repository keeps its own rules: which room may use which, how long a file may be, what may not stand in it.
+//! The repository keeps its own rules: which room may use which, how long a file may be, what may not stand
+//! in it.
 
 mod circles;
 
@@ -240,7 +241,8 @@ fn dependencies_need_no_newer_rust_than_we_promise() {
     }
 }
 
-/// What calls the system where no safe wrapper does: VMs, the processes that hold them, and what looks whether they can be.
+/// What calls the system where no safe wrapper does: VMs, the processes that hold them, and what looks
+/// whether they can be.
 const UNSAFE: [&str; 3] =
     ["vmm-backend/microvm/src/lib.rs", "vmm-backend/shards/src/lib.rs", "vmm-backend/src/lib.rs"];
 
