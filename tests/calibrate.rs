@@ -5,10 +5,10 @@
 
 mod common;
 
-use std::path::Path;
 use std::process::Output;
 
 use common::{folder_with, text, warmpool};
+use support::Need;
 
 const SHORT: &str = r#"
 name = "short"
@@ -42,11 +42,13 @@ fn folder() -> tempfile::TempDir {
 fn without_kvm_it_says_so_and_with_it_a_simulation_draws_what_was_measured() {
     let folder = folder();
     let output = warmpool(folder.path(), &["calibrate", "--quick", "--boots", "2", "--out", "host"]);
-    if !Path::new("/dev/kvm").exists() {
+    if let Err(missing) = support::look(&Need::Kvm) {
         ends(&output, &[103]);
-        assert!(text(&output.stderr).contains("/dev/kvm"), "{}", text(&output.stderr));
+        let says = text(&output.stderr);
+        assert!(says.contains("KVM") || says.contains("/dev/kvm"), "{missing}: {says}");
         assert!(!folder.path().join("host").exists());
-        eprintln!("skipped: no /dev/kvm");
+    }
+    if !support::has(&Need::Kvm) {
         return;
     }
     let out = ends(&output, &[0]);
@@ -87,8 +89,7 @@ fn without_kvm_it_says_so_and_with_it_a_simulation_draws_what_was_measured() {
 
 #[test]
 fn a_twin_tells_every_gap_and_keeps_both_runs() {
-    if !Path::new("/dev/kvm").exists() {
-        eprintln!("skipped: no /dev/kvm");
+    if !support::has(&Need::Kvm) {
         return;
     }
     let folder = folder();

@@ -49,11 +49,7 @@ for = "1h"
 "#;
 
 fn has_kvm() -> bool {
-    let there = Path::new("/dev/kvm").exists();
-    if !there {
-        eprintln!("skipped: no /dev/kvm");
-    }
-    there
+    support::has(&support::Need::Kvm)
 }
 
 fn folder(text: &str) -> tempfile::TempDir {

@@ -50,11 +50,7 @@ fn keys(all: &[Arrival]) -> Vec<u32> {
 fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces").join(name);
     let path = std::env::var_os("WARMPOOL_TRACES").map_or(path, |folder| Path::new(&folder).join(name));
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: there is no {}", path.display());
-    None
+    support::has(&support::Need::Trace(path.clone())).then_some(path)
 }
 
 fn replay_file(path: &Path, keys: &str) -> Vec<Arrival> {

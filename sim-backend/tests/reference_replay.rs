@@ -2,19 +2,17 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use actors::Outcome;
 use common::{Counts, run, scenario};
 
 /// The trace, where it lies beside the project.
 fn trace() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/traces/azure-llm-conv.csv"));
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: the trace {} is not here", path.display());
-    None
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces");
+    let folder = std::env::var_os("WARMPOOL_TRACES").map_or(beside, PathBuf::from);
+    let path = folder.join("azure-llm-conv.csv");
+    support::has(&support::Need::Trace(path.clone())).then_some(path)
 }
 
 fn replay(refill: &str, exhausted: &str) -> Option<Counts> {

@@ -1,11 +1,11 @@
 //! The actors on real VMs: every request that was served has its own acknowledged start, a shard that dies costs its own VMs only,
-//! both stages of sleep keep what a user wrote, and nothing is left at the end. Skipped with a word where there is no KVM.
+//! both stages of sleep keep what a user wrote, and nothing is left at the end. Skipped where KVM cannot be used.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
-#[path = "../runtime/tests/support/mod.rs"]
-mod support;
+#[path = "../runtime/tests/fixtures/mod.rs"]
+mod fixtures;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,16 +15,15 @@ use std::time::Duration as Wait;
 
 use actors::protocol::Operation;
 use actors::{ActorId, Duration, Key, Observation, OperationKind, Outcome, Request, State, Time, WorkerId};
+use fixtures::*;
 use microvm::bind;
 use microvm::guest::mailbox::hash;
 use runtime::{Lost, Machines, Options, Run, run_scenario};
-use support::*;
 use vmm_backend::machines::{Fit, KvmMachines, MachinesConfig};
 
-/// Real machines; None, and a word why, where there is no KVM.
+/// Real machines; None where KVM cannot be used.
 fn machines(config: MachinesConfig) -> Option<Arc<KvmMachines>> {
-    if !Path::new("/dev/kvm").exists() {
-        eprintln!("skipped: no /dev/kvm");
+    if !support::has(&support::Need::Kvm) {
         return None;
     }
     let program = Some(env!("CARGO_BIN_EXE_warmpool-shard").into());

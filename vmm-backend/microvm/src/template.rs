@@ -240,10 +240,9 @@ mod tests {
 
     const MEMORY_BYTES: u64 = 4 << 20;
 
-    /// A template with its hypervisor, or None and a word why.
+    /// A template with its hypervisor, or None where KVM cannot be used.
     fn template() -> Option<(Arc<Hypervisor>, Arc<Template>)> {
-        if !std::path::Path::new("/dev/kvm").exists() {
-            eprintln!("skipped: no /dev/kvm");
+        if !support::has(&support::Need::Kvm) {
             return None;
         }
         let hypervisor = Arc::new(Hypervisor::open().unwrap());

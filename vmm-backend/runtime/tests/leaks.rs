@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod fixtures;
 
 use std::sync::Arc;
 
 use actors::{Duration, Key};
+use fixtures::*;
 use runtime::{Config, JournalPaths};
-use support::*;
 
 fn count(folder: &str) -> usize {
     std::fs::read_dir(folder).unwrap().count()

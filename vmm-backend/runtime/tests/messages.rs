@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod fixtures;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use actors::protocol::Timer;
 use actors::{Actor, ActorId, Backend, Context, Duration, Message, Time};
+use fixtures::*;
 use runtime::{Config, Runtime};
-use support::*;
 
 type Log = Arc<Mutex<Vec<(Time, ActorId, Message)>>>;
 

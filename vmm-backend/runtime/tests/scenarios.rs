@@ -3,18 +3,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod fixtures;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::{Duration, Key, Observation, Outcome, Request, State, Time};
+use fixtures::*;
 use reports::{Recorder, RunMetadata};
 use runtime::{
     Admission, Config, JournalPaths, Limits, Machines, Options, RuntimeError, Scripted, run_scenario,
 };
 use scenarios::Scenario;
-use support::*;
 
 fn requests(scenario: &Scenario) -> Vec<Request> {
     let mut arrivals = scenario.arrivals().unwrap();
@@ -137,7 +137,7 @@ fn the_journal_of_a_run_replays_to_the_same_requests() {
         "[demand]\ntrace = {:?}\nformat = \"journal\"\nlifetimes = \"trace\"\n",
         arrivals.display().to_string()
     );
-    let (was, is) = (requests(&scenario), requests(&support::scenario(&replay)));
+    let (was, is) = (requests(&scenario), requests(&fixtures::scenario(&replay)));
     let first = was[0].arrived;
     let shifted: Vec<Request> = was
         .iter()

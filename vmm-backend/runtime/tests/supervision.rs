@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod fixtures;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -13,8 +13,8 @@ use actors::{
     Actor, ActorId, AnyActor, Backend, Context, Duration, Key, Message, Observation, Outcome, Rng, State,
     Time, Worker,
 };
+use fixtures::*;
 use runtime::{Config, Lost, Runtime};
-use support::*;
 
 /// When to panic: before or after the actor has handled the message.
 type Trigger = Arc<dyn Fn(&Message, bool) -> bool + Send + Sync>;

@@ -178,8 +178,7 @@ fn parent_that_is_killed() {
 
 #[test]
 fn killing_the_parent_leaves_no_shard() {
-    if !std::path::Path::new("/dev/kvm").exists() {
-        eprintln!("skipped: no /dev/kvm");
+    if !support::has(&support::Need::Kvm) {
         return;
     }
     let mut parent = Command::new(std::env::current_exe().unwrap())

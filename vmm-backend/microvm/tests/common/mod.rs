@@ -1,4 +1,4 @@
-//! What the tests share: a template, a runner, guests that misbehave. A test that needs KVM where there is none says so and ends.
+//! What the tests share: a template, a runner, guests that misbehave.
 
 #![allow(dead_code, reason = "every test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
@@ -53,7 +53,7 @@ pub(crate) struct Kvm {
     pub(crate) runner: Runner,
 }
 
-/// KVM with a template of the embedded guest; None, and a word why, where there is no KVM.
+/// KVM with a template of the embedded guest; None where KVM cannot be used.
 pub(crate) fn kvm() -> Option<Kvm> {
     let hypervisor = hypervisor()?;
     let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
@@ -61,8 +61,7 @@ pub(crate) fn kvm() -> Option<Kvm> {
 }
 
 pub(crate) fn hypervisor() -> Option<Arc<Hypervisor>> {
-    if !std::path::Path::new("/dev/kvm").exists() {
-        eprintln!("skipped: no /dev/kvm");
+    if !support::has(&support::Need::Kvm) {
         return None;
     }
     Some(Arc::new(Hypervisor::open().unwrap()))

@@ -17,7 +17,7 @@ pub(crate) fn config(vms_max: usize) -> ShardsConfig {
     config
 }
 
-/// Shards for the embedded guest; None, and a word why, where there is no KVM.
+/// Shards for the embedded guest; None where KVM cannot be used.
 pub(crate) fn launch(config: ShardsConfig) -> Option<(Shards, std::sync::mpsc::Receiver<Lost>)> {
     let hypervisor = hypervisor()?;
     let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
