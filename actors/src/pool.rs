@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::backend::{Backend, Context};
 use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
 use crate::protocol::{
-    ActorId, For, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer, WorkerId,
+    ActorId, For, Found, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer,
+    WorkerId,
 };
 use crate::time::{Duration, Time};
 
@@ -86,6 +87,9 @@ impl Pool {
     }
 
     fn tell_refiller(&mut self, cx: &mut Context<impl Backend>, taken: bool) {
+        if self.down {
+            return;
+        }
         let booted = std::mem::take(&mut self.booted);
         cx.send(self.refiller, Message::Changed { levels: self.levels(), booted, taken });
     }
@@ -138,18 +142,15 @@ impl Pool {
     }
 
     fn take(&mut self, cx: &mut Context<impl Backend>, request: Request) {
-        let missed = match self.pop_ready(cx) {
+        let found = match self.pop_ready(cx) {
             Some(sprite) => {
                 self.give(cx, sprite, request, Outcome::Warm);
-                false
+                Found::Ready
             }
-            None => {
-                self.exhausted(cx, request, 0, Outcome::Rejected);
-                true
-            }
+            None => self.exhausted(cx, request, 0, Outcome::Rejected),
         };
         let booted = std::mem::take(&mut self.booted);
-        cx.send(self.refiller, Message::Demand { missed, levels: self.levels(), booted });
+        cx.send(self.refiller, Message::Demand { found, levels: self.levels(), booted });
     }
 
     fn take_spilled(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
@@ -273,17 +274,25 @@ impl Pool {
 
     /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
     #[inline(never)]
-    fn exhausted(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, otherwise: Outcome) {
+    fn exhausted(
+        &mut self,
+        cx: &mut Context<impl Backend>,
+        request: Request,
+        step: u8,
+        otherwise: Outcome,
+    ) -> Found {
         if self.down {
-            return self.end(cx, request, Outcome::Failed);
+            self.end(cx, request, Outcome::Failed);
+            return Found::Nothing;
         }
         let policy = Arc::clone(&self.policy);
         for (index, rule) in policy.exhausted.iter().enumerate().skip(usize::from(step)) {
             if self.try_step(cx, request, index as u8, rule) {
-                return;
+                return if matches!(rule, Step::Wake(_)) { Found::Own } else { Found::Nothing };
             }
         }
         self.end(cx, request, otherwise);
+        Found::Nothing
     }
 
     /// Whether this step takes care of the request.
@@ -299,12 +308,12 @@ impl Pool {
                 true
             }
             Step::Boot(limit) if self.booting < limit.at_once => {
-                self.booting += 1;
+                self.count_making(cx, false, 1);
                 cx.send(self.place.worker, Message::Make { request, step, create: false });
                 true
             }
             Step::Create(limit) if self.creating < limit.at_once => {
-                self.creating += 1;
+                self.count_making(cx, true, 1);
                 cx.send(self.place.worker, Message::Make { request, step, create: true });
                 true
             }
@@ -330,7 +339,7 @@ impl Pool {
             cx.send(self.place.worker, Message::WakeFor { sprite, request, step });
         } else {
             // It is idle and still in use; only its user changes.
-            cx.send(sprite, Message::Start { request, outcome: Outcome::Woken });
+            cx.send(sprite, Message::Start { request, outcome: Outcome::Warm });
         }
         true
     }
@@ -342,32 +351,55 @@ impl Pool {
         step: u8,
         sprite: Option<ActorId>,
     ) {
-        self.undo_make(step);
+        self.undo_make(cx, step);
         if let Some(sprite) = sprite {
             self.in_use = self.in_use.saturating_sub(1);
             self.dormant.insert(request.key, sprite, true);
         }
-        self.exhausted(cx, request, step + 1, Outcome::Rejected);
-        self.waiting_may_have_changed(cx);
+        self.go_on(cx, request, step + 1, Outcome::Rejected);
     }
 
-    fn undo_make(&mut self, step: u8) {
+    /// A step could not serve a request. What has become ready meanwhile does; else the search goes on at `step`.
+    fn go_on(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, otherwise: Outcome) {
+        if !self.down
+            && let Some(sprite) = self.pop_ready(cx)
+        {
+            self.give(cx, sprite, request, Outcome::Waited);
+            return self.taken(cx);
+        }
+        self.exhausted(cx, request, step, otherwise);
+        // A request that waits is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
+        if self.waiting.len() > 0 {
+            self.changed(cx);
+        }
+    }
+
+    fn undo_make(&mut self, cx: &mut Context<impl Backend>, step: u8) {
         match self.policy.exhausted.get(usize::from(step)) {
-            Some(Step::Boot(_)) => self.booting = self.booting.saturating_sub(1),
-            Some(Step::Create(_)) => self.creating = self.creating.saturating_sub(1),
+            Some(Step::Boot(_)) => self.count_making(cx, false, -1),
+            Some(Step::Create(_)) => self.count_making(cx, true, -1),
             _ => {}
         }
     }
 
-    fn made(&mut self, cx: &mut Context<impl Backend>, create: bool) {
+    /// One VM more, or less, is being made for a request.
+    fn count_making(&mut self, cx: &mut Context<impl Backend>, create: bool, change: i32) {
+        let was = self.booting + self.creating;
         let count = if create { &mut self.creating } else { &mut self.booting };
-        *count = count.saturating_sub(1);
+        *count = count.saturating_add_signed(change);
+        let is = self.booting + self.creating;
+        cx.observe(Observation::Making { worker: self.place.id, was, is });
+    }
+
+    fn made(&mut self, cx: &mut Context<impl Backend>, create: bool) {
+        self.count_making(cx, create, -1);
         self.uses_one_more();
         self.in_use_changed(cx);
     }
 
     fn make_failed(&mut self, cx: &mut Context<impl Backend>, purpose: For) {
         match purpose {
+            For::Pool if self.down => {}
             For::Pool => {
                 // What ended well before does not end this streak of failures.
                 if self.booted > 0 {
@@ -376,9 +408,8 @@ impl Pool {
                 cx.send(self.refiller, Message::BootFailed);
             }
             For::Request(request, step) => {
-                self.undo_make(step);
-                self.exhausted(cx, request, step + 1, Outcome::Failed);
-                self.waiting_may_have_changed(cx);
+                self.undo_make(cx, step);
+                self.go_on(cx, request, step + 1, Outcome::Failed);
             }
         }
     }
@@ -386,15 +417,12 @@ impl Pool {
     /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
     fn start_failed(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         self.in_use = self.in_use.saturating_sub(1);
-        if self.down || request.tries >= TRIES_MAX {
+        if request.tries >= TRIES_MAX {
             self.end(cx, request, Outcome::Failed);
-        } else if let Some(sprite) = self.pop_ready(cx) {
-            self.give(cx, sprite, request, Outcome::Waited);
-            return self.taken(cx);
         } else {
-            self.exhausted(cx, request, 0, Outcome::Failed);
+            self.go_on(cx, request, 0, Outcome::Failed);
         }
-        self.changed(cx);
+        self.in_use_changed(cx);
     }
 
     // Requests that wait.
@@ -402,13 +430,6 @@ impl Pool {
     fn observe_waiting(&self, cx: &mut Context<impl Backend>, was: u32) {
         let is = self.waiting.len();
         cx.observe(Observation::Waiting { worker: self.place.id, was, is });
-    }
-
-    /// A waiting request is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
-    fn waiting_may_have_changed(&mut self, cx: &mut Context<impl Backend>) {
-        if self.waiting.len() > 0 {
-            self.changed(cx);
-        }
     }
 
     fn watch_deadline(&mut self, cx: &mut Context<impl Backend>, step: u8) {
@@ -444,13 +465,18 @@ impl Pool {
         }
     }
 
+    /// While the host is down the Refiller decides nothing: all VMs are lost at once, not one after the other.
     fn set_down(&mut self, cx: &mut Context<impl Backend>, down: bool) {
         self.down = down;
-        while down && let Some(request) = self.waiting.pop_oldest() {
+        self.booted = 0;
+        if !down {
+            return cx.send(self.refiller, Message::Resumed { levels: self.levels() });
+        }
+        cx.send(self.refiller, Message::Suspended);
+        while let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
             self.end(cx, request, Outcome::Failed);
         }
-        self.changed(cx);
     }
 }
 

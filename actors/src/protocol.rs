@@ -87,6 +87,18 @@ pub enum For {
     Request(Request, u8),
 }
 
+/// What a request finds at the first pool that it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Found {
+    /// A ready Sprite, which it takes.
+    Ready,
+    /// None, but a Sprite of its own key that is idle or asleep: neither a take nor a miss.
+    Own,
+    /// Neither.
+    Nothing,
+}
+
 /// The numbers of a pool that its Refiller decides on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
@@ -266,8 +278,8 @@ pub enum Message {
     // To a Refiller.
     /// Pool: a request came for us.
     Demand {
-        /// Whether it did not find a ready Sprite.
-        missed: bool,
+        /// What it found.
+        found: Found,
         /// The pool's numbers after it.
         levels: Levels,
         /// How many ordered boots have ended well since the last word.
@@ -284,6 +296,13 @@ pub enum Message {
     },
     /// Pool: a boot that you ordered failed.
     BootFailed,
+    /// Pool: the host is down; nothing is decided until it is back.
+    Suspended,
+    /// Pool: the host is back, without VMs and without orders. Decide anew, once.
+    Resumed {
+        /// The pool's numbers now.
+        levels: Levels,
+    },
     /// Worker: so many of your orders were withdrawn.
     Cancelled {
         /// Orders that will never begin.
@@ -392,7 +411,7 @@ pub const TRIES_MAX: u8 = 3;
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Outcome {
-    /// Served at once by the first pool it asked.
+    /// Served at once by the first pool it asked, or by an idle Sprite of its key.
     Warm,
     /// Served by a pool after waiting.
     Waited,
@@ -402,7 +421,7 @@ pub enum Outcome {
     Created,
     /// Served by a neighbour.
     Spilled,
-    /// Served by an idle or sleeping Sprite of its key.
+    /// Served by a sleeping Sprite of its key. One that is idle serves at once, which is warm.
     Woken,
     /// Turned away by the policy.
     Rejected,
@@ -552,6 +571,15 @@ pub enum Observation {
         depth: u32,
         /// Boots ordered by this decision.
         ordered: u32,
+    },
+    /// Pool: another number of VMs is being made for requests, by a boot or a create each.
+    Making {
+        /// Where.
+        worker: WorkerId,
+        /// How many before.
+        was: u32,
+        /// How many now.
+        is: u32,
     },
     /// Pool: another number of requests waits.
     Waiting {

@@ -7,7 +7,7 @@ use crate::backend::{Backend, Context};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
-use crate::protocol::{ActorId, Levels, Message, Observation, Target, Timer, WorkerId};
+use crate::protocol::{ActorId, Found, Levels, Message, Observation, Target, Timer, WorkerId};
 use crate::time::{Duration, Time, WallClock};
 
 /// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
@@ -31,6 +31,8 @@ pub(crate) struct Refiller {
     failing: bool,
     backing_off: bool,
     cancelling: bool,
+    /// The host is down.
+    suspended: bool,
     /// The refill policy holds nothing back.
     orders_at_once: bool,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
@@ -82,6 +84,7 @@ impl Refiller {
             backing_off: false,
             wanted: 0,
             cancelling: false,
+            suspended: false,
             depth_at: None,
             refill_at: None,
         }
@@ -91,6 +94,18 @@ impl Refiller {
     fn position(&self) -> i64 {
         let incoming = i64::from(self.on_order) + i64::from(self.held);
         i64::from(self.levels.ready) + incoming - i64::from(self.levels.waiting)
+    }
+
+    /// The host is back and empty: what was ordered or held back before is gone with it.
+    fn resume(&mut self, cx: &mut Context<impl Backend>, levels: Levels) {
+        (self.suspended, self.cancelling) = (false, false);
+        (self.on_order, self.held, self.wanted) = (0, 0, 0);
+        self.levels = levels;
+        self.rest.lead.orders.clear();
+        if std::mem::take(&mut self.backing_off) {
+            cx.disarm(Timer::Backoff);
+        }
+        self.no_longer_failing(cx);
     }
 
     fn look_at_depth(&mut self, cx: &mut Context<impl Backend>) {
@@ -128,6 +143,9 @@ impl Refiller {
 
     /// Orders what is missing, or gives up what is too much.
     fn decide(&mut self, cx: &mut Context<impl Backend>) {
+        if self.suspended {
+            return;
+        }
         self.look_at_depth(cx);
         let position = self.position();
         let depth = i64::from(self.target.depth);
@@ -135,7 +153,8 @@ impl Refiller {
             if position <= i64::from(self.target.reorder_at) { (depth - position).max(0) as u32 } else { 0 };
         // Nobody waits without a boot on its way: such orders are not the refill policy's to hold back.
         let incoming = self.on_order + self.held;
-        let urgent = self.levels.waiting.saturating_sub(incoming).min(deficit);
+        let urgent = self.levels.waiting.saturating_sub(incoming);
+        let deficit = deficit.max(urgent);
         let mut spare = deficit - urgent;
         if !self.orders_at_once {
             if spare > 0 {
@@ -184,6 +203,14 @@ impl Refiller {
         }
     }
 
+    /// A take comes while the refill policy's timer is late: what it allows by now is ordered as before the take, as on an
+    /// exact clock.
+    fn catch_up(&mut self, cx: &mut Context<impl Backend>) {
+        if self.refill_at.is_some_and(|at| at <= cx.now()) {
+            self.decide(cx);
+        }
+    }
+
     fn taken(&mut self, cx: &mut Context<impl Backend>) {
         if !self.orders_at_once {
             self.refill.taken(cx.now());
@@ -198,6 +225,10 @@ impl Refiller {
         if self.measures_lead {
             self.rest.lead.ended(cx.now(), booted);
         }
+        self.no_longer_failing(cx);
+    }
+
+    fn no_longer_failing(&mut self, cx: &mut Context<impl Backend>) {
         if std::mem::take(&mut self.failing) {
             self.rest.backoff.succeeded();
             cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: 0 });
@@ -228,17 +259,21 @@ impl Refiller {
     #[inline(never)]
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
-            Message::Demand { missed, levels, booted } => {
+            Message::Demand { found, levels, booted } => {
+                self.catch_up(cx);
                 self.levels = levels;
                 self.boots_ended(cx, booted);
                 if !self.depth_is_known {
-                    self.rest.depth.demand(cx.now(), missed);
+                    self.rest.depth.demand(cx.now(), found == Found::Nothing);
                 }
-                if !missed {
+                if found == Found::Ready {
                     self.taken(cx);
                 }
             }
             Message::Changed { levels, booted, taken } => {
+                if taken {
+                    self.catch_up(cx);
+                }
                 self.levels = levels;
                 if taken {
                     self.taken(cx);
@@ -273,6 +308,14 @@ impl Refiller {
             Message::BootFailed => {
                 self.boot_failed(cx);
                 false
+            }
+            Message::Suspended => {
+                self.suspended = true;
+                false
+            }
+            Message::Resumed { levels } => {
+                self.resume(cx, levels);
+                true
             }
             Message::Cancelled { count } => {
                 self.cancelling = false;

@@ -118,10 +118,10 @@ impl Worker {
         let place = Place { id, worker, key, counts_in_use: self.rest.counts_in_use };
         let (policy, asleep_max) = (Arc::clone(&self.rest.config.pool), self.rest.config.sprite.asleep);
         let pool = cx.spawn(Pool::new(place, refiller, policy, asleep_max));
-        cx.send(pool, Message::Begin { full });
         if self.down {
             cx.send(pool, Message::Down(true));
         }
+        cx.send(pool, Message::Begin { full });
         pool
     }
 
@@ -303,9 +303,10 @@ impl Worker {
         for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
             cx.send(pool, Message::Down(true));
         }
-        let makes = self.orders.drain_makes();
+        // Orders for pools are forgotten; their Refillers know.
+        let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
-        for make in makes.chain(self.rest.displacing.drain(..)) {
+        for make in makes.into_iter().chain(self.rest.displacing.drain(..)) {
             cx.send(make.pool, Message::Refused { request: make.request, step: make.step, sprite: None });
         }
         for &sprite in &self.rest.sprites {
@@ -335,6 +336,8 @@ impl Worker {
     pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
         match *message {
             Message::Request(request) => return self.request(cx, request),
+            // An order that crosses a crash is forgotten like those before it.
+            Message::Order { .. } if self.down => return,
             Message::Order { pool, urgent, spare } => self.orders.add(cx.sender(), pool, urgent, spare),
             Message::BootEnded { create: false } => self.boots_free += 1,
             Message::Released { slot, retired } => self.released(cx, slot, retired),

@@ -453,7 +453,7 @@ impl Observer for Recorder {
                 }
             }
             Observation::Host { worker, up } => self.host(t, worker.0, up),
-            Observation::Position { .. } => {}
+            Observation::Position { .. } | Observation::Making { .. } => {}
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Condition {
     pub slow: f64,
     /// The share of its boots that fails: one does if any of the faults makes it fail.
     pub failing: f64,
-    /// Until when it answers nothing; [`Time::ZERO`] where it answers.
+    /// Until when it answers nothing, stalls that continue this one included; [`Time::ZERO`] where it answers.
     pub stalled_until: Time,
     /// Whether it is down.
     pub is_down: bool,
@@ -67,7 +67,8 @@ impl Faults {
     /// What they do to this worker now.
     pub fn on(&self, worker: u32) -> Condition {
         let mut condition = Condition { slow: 1.0, failing: 0.0, stalled_until: Time::ZERO, is_down: false };
-        for (fault, _) in self.faults.iter().filter(|(fault, on)| *on && fault.workers.contains(&worker)) {
+        let here = || self.faults.iter().filter(|(fault, _)| fault.workers.contains(&worker));
+        for (fault, _) in here().filter(|(_, on)| *on) {
             match fault.effect {
                 Effect::SlowBoots(factor) => condition.slow *= factor,
                 Effect::FailedBoots(ratio) => {
@@ -75,6 +76,14 @@ impl Faults {
                 }
                 Effect::Stall => condition.stalled_until = condition.stalled_until.max(fault.until),
                 Effect::Crash => condition.is_down = true,
+            }
+        }
+        // A stall that begins before this one is over continues it: what is put off is put off once, and so keeps its order.
+        let mut stalls: Vec<_> = here().filter(|(fault, _)| fault.effect == Effect::Stall).collect();
+        stalls.sort_by_key(|(fault, _)| fault.at);
+        for (fault, _) in stalls {
+            if condition.stalled_until > Time::ZERO && fault.at <= condition.stalled_until {
+                condition.stalled_until = condition.stalled_until.max(fault.until);
             }
         }
         condition
@@ -113,6 +122,19 @@ mod tests {
         assert_eq!(failing, [0.5, 0.75, 0.5, 0.0]);
         let stalled: Vec<_> = of(Effect::Stall).iter().map(|(_, now)| now.stalled_until.as_nanos()).collect();
         assert_eq!(stalled, [50, 50, 50, 0]);
+    }
+
+    #[test]
+    fn a_stall_that_is_continued_lasts_to_the_end_of_the_last() {
+        let stalls =
+            [(10, 30), (0, 20), (30, 40), (41, 50)].map(|(at, until)| fault(at, until, Effect::Stall));
+        let stalled: Vec<_> =
+            course(stalls.to_vec()).iter().map(|(at, now)| (*at, now.stalled_until.as_nanos())).collect();
+        assert_eq!(
+            stalled,
+            [(0, 40), (10, 40), (20, 40), (30, 0), (30, 40), (40, 0), (41, 50), (50, 0)],
+            "at 30 one ends and the next begins"
+        );
     }
 
     #[test]

@@ -164,8 +164,8 @@ fn word(message: &Message) -> u64 {
         Shrink { keep } => (28, u64::from(*keep)),
         Yield => (29, 0),
         Down(down) => (30, u64::from(*down)),
-        Demand { missed, levels, booted } => {
-            (31, u64::from(*missed) ^ u64::from(*booted) << 46 ^ of_levels(levels))
+        Demand { found, levels, booted } => {
+            (31, *found as u64 ^ u64::from(*booted) << 46 ^ of_levels(levels))
         }
         Changed { levels, booted, taken } => {
             (32, u64::from(*taken) ^ u64::from(*booted) << 46 ^ of_levels(levels))
@@ -183,6 +183,8 @@ fn word(message: &Message) -> u64 {
             (40, u64::from(*generation) << 8 ^ (*kind as u64) << 1 ^ u64::from(*ok))
         }
         Fired(timer) => (41, of_timer(*timer)),
+        Suspended => (43, 0),
+        Resumed { levels } => (44, of_levels(levels)),
         TellBoots { from } => (42, u64::from(*from)),
     };
     kind << 56 ^ rest

@@ -11,7 +11,8 @@ pub(crate) struct Regions {
     regions: Vec<Region>,
     /// For each worker its region, and its place among the region's workers.
     places: Vec<(u32, u32)>,
-    /// For each worker: Sprites in use and requests that wait, less ready Sprites. Kept only where a policy asks.
+    /// For each worker: Sprites in use, VMs that are being made for requests and requests that wait, less ready Sprites. Kept
+    /// only where a policy asks.
     loads: Vec<i64>,
     needs_loads: bool,
 }
@@ -67,7 +68,9 @@ impl Regions {
             Observation::Sprite { worker, was, is, .. } if self.needs_loads => {
                 self.add(worker.0, weight(is) - weight(was));
             }
-            Observation::Waiting { worker, was, is } if self.needs_loads => {
+            Observation::Waiting { worker, was, is } | Observation::Making { worker, was, is }
+                if self.needs_loads =>
+            {
                 self.add(worker.0, i64::from(is) - i64::from(was));
             }
             Observation::Host { worker, up } => {

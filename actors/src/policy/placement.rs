@@ -58,7 +58,8 @@ impl Choice {
         matches!(self.policy, Placement::LeastLoaded | Placement::TwoChoices)
     }
 
-    /// The load of a worker: its Sprites in use and its waiting requests, less its ready Sprites.
+    /// The load of a worker: its Sprites in use, VMs that are being made for requests and requests that wait, less its ready
+    /// Sprites.
     pub fn set_load(&mut self, worker: u32, load: i64) {
         if self.is_up(worker) {
             self.set(worker, load);

@@ -8,11 +8,12 @@ use crate::protocol::{ActorId, Key};
 /// See the [module](self). However many they are, none of them is looked for one by one.
 #[derive(Debug)]
 pub(super) struct Dormant {
-    /// At most so many.
-    max: u32,
+    /// At most so many asleep; an idle Sprite still has its slot, which bounds it.
+    asleep_max: u32,
     sprites: BTreeMap<ActorId, Entry>,
     by_key: BTreeSet<(Key, u64, ActorId)>,
-    by_age: BTreeMap<u64, ActorId>,
+    /// Those asleep, in the order in which they became idle.
+    asleep: BTreeMap<u64, ActorId>,
     next: u64,
 }
 
@@ -25,22 +26,31 @@ struct Entry {
 }
 
 impl Dormant {
-    /// Nobody, and room for so many.
-    pub(super) fn new(max: u32) -> Self {
-        Self { max, sprites: BTreeMap::new(), by_key: BTreeSet::new(), by_age: BTreeMap::new(), next: 0 }
+    /// Nobody, and room for so many asleep.
+    pub(super) fn new(asleep_max: u32) -> Self {
+        Self {
+            asleep_max,
+            sprites: BTreeMap::new(),
+            by_key: BTreeSet::new(),
+            asleep: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Notes that this Sprite is idle or asleep; if it was noted before, only that changes.
     pub(super) fn insert(&mut self, key: Key, sprite: ActorId, asleep: bool) {
-        if let Some(entry) = self.sprites.get_mut(&sprite) {
-            entry.asleep = asleep;
-            return;
-        }
-        let turn = self.next;
-        self.next += 1;
+        let turn = match self.sprites.get(&sprite) {
+            Some(entry) => entry.turn,
+            None => {
+                self.next += 1;
+                self.next
+            }
+        };
         self.sprites.insert(sprite, Entry { key, turn, asleep });
         self.by_key.insert((key, turn, sprite));
-        self.by_age.insert(turn, sprite);
+        if asleep {
+            self.asleep.insert(turn, sprite);
+        }
     }
 
     /// Takes the Sprite of this key that became idle last, and says whether it is asleep.
@@ -50,12 +60,12 @@ impl Dormant {
         self.remove(sprite).map(|entry| (sprite, entry.asleep))
     }
 
-    /// Takes the Sprite that has been here longest, if there is one too many.
+    /// Takes the sleeper that became idle first, if there is one too many.
     pub(super) fn pop_excess(&mut self) -> Option<ActorId> {
-        if self.sprites.len() <= self.max as usize {
+        if self.asleep.len() <= self.asleep_max as usize {
             return None;
         }
-        let (_, &sprite) = self.by_age.first_key_value()?;
+        let (_, &sprite) = self.asleep.first_key_value()?;
         self.remove(sprite).map(|_| sprite)
     }
 
@@ -67,7 +77,7 @@ impl Dormant {
     fn remove(&mut self, sprite: ActorId) -> Option<Entry> {
         let entry = self.sprites.remove(&sprite)?;
         self.by_key.remove(&(entry.key, entry.turn, sprite));
-        self.by_age.remove(&entry.turn);
+        self.asleep.remove(&entry.turn);
         Some(entry)
     }
 }
@@ -88,6 +98,19 @@ mod tests {
         assert_eq!(dormant.pop(Key(1)), Some((ActorId(10), false)));
         assert_eq!(dormant.pop(Key(1)), None);
         assert_eq!(dormant.pop(Key(3)), None);
+    }
+
+    #[test]
+    fn idle_sprites_are_no_sleepers() {
+        let mut dormant = Dormant::new(1);
+        for sprite in 0..3 {
+            dormant.insert(Key(sprite), ActorId(sprite), false);
+        }
+        assert_eq!(dormant.pop_excess(), None);
+        dormant.insert(Key(2), ActorId(2), true);
+        assert_eq!(dormant.pop_excess(), None, "one may sleep");
+        dormant.insert(Key(1), ActorId(1), true);
+        assert_eq!(dormant.pop_excess(), Some(ActorId(1)), "it became idle before the other");
     }
 
     #[test]

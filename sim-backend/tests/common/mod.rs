@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use actors::policy::PoolKey;
 use actors::protocol::Target;
 use actors::{ActorId, Observation, Observer, Outcome, State, Time};
 use scenarios::Scenario;
@@ -39,7 +40,7 @@ impl Counts {
     }
 
     pub(crate) fn misses(&self) -> u64 {
-        self.requests() - self.of(Outcome::Warm)
+        self.requests() - self.of(Outcome::Warm) - self.of(Outcome::Woken)
     }
 
     pub(crate) fn miss_ratio(&self) -> f64 {
@@ -83,6 +84,11 @@ pub(crate) struct Rules {
     held: Vec<u32>,
     booting: Vec<u32>,
     waiting: Vec<u32>,
+    ready: Vec<u32>,
+    /// A boot for the pool has failed: its order may be in back-off from now on, which cannot be seen from outside.
+    has_failed: Vec<bool>,
+    /// Whether each worker has one pool, of which its numbers tell.
+    uniform: Vec<bool>,
     served: u64,
     started: u64,
     begun: u64,
@@ -104,6 +110,9 @@ impl Rules {
             held: vec![0; plans.len()],
             booting: vec![0; plans.len()],
             waiting: vec![0; plans.len()],
+            ready: vec![0; plans.len()],
+            has_failed: vec![false; plans.len()],
+            uniform: plans.iter().map(|plan| plan.pool.key == PoolKey::Uniform).collect(),
             served: 0,
             started: 0,
             begun: 0,
@@ -135,6 +144,8 @@ impl Rules {
         self.held[worker] -= u32::from(was.holds_slot());
         self.booting[worker] += u32::from(is == State::Booting);
         self.booting[worker] -= u32::from(was == State::Booting);
+        self.ready[worker] += u32::from(is == State::Ready);
+        self.ready[worker] -= u32::from(was == State::Ready);
         let (held, slots) = (self.held[worker], self.slots[worker]);
         assert!(held <= slots, "worker {worker} at {at} holds {held} VMs in {slots} slots");
         let (booting, boots) = (self.booting[worker], self.boots[worker]);
@@ -142,6 +153,24 @@ impl Rules {
             self.creates || booting <= boots,
             "worker {worker} at {at} runs {booting} boots, not {boots}"
         );
+    }
+}
+
+impl Rules {
+    /// What must hold whenever time goes on: all that follows from a moment has happened then.
+    fn between(&self, at: Time) {
+        for worker in
+            (0..self.waiting.len()).filter(|&worker| self.uniform[worker] && self.waiting[worker] > 0)
+        {
+            let (waiting, ready) = (self.waiting[worker], self.ready[worker]);
+            assert_eq!(ready, 0, "worker {worker} before {at}: {waiting} requests wait beside ready Sprites");
+            assert!(
+                self.booting[worker] > 0
+                    || self.held[worker] >= self.slots[worker]
+                    || self.has_failed[worker],
+                "worker {worker} before {at}: {waiting} requests wait, and no boot is on its way"
+            );
+        }
     }
 }
 
@@ -164,6 +193,9 @@ fn legal(was: State, is: State) -> bool {
 impl Observer for Rules {
     fn observe(&mut self, at: Time, observation: Observation) {
         assert!(at >= self.last, "time goes back from {} to {at}", self.last);
+        if at > self.last {
+            self.between(at);
+        }
         self.last = at;
         match observation {
             Observation::Arrived { request, .. } => {
@@ -198,7 +230,8 @@ impl Observer for Rules {
                 let waiting = &mut self.waiting[worker.index()];
                 *waiting = *waiting + is - was;
             }
-            Observation::BootsFailing { .. } | Observation::Host { .. } => {}
+            Observation::BootsFailing { worker, .. } => self.has_failed[worker.index()] = true,
+            Observation::Host { .. } | Observation::Making { .. } => {}
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Root {
     pub(crate) dead: bool,
     pub(crate) worker: WorkerId,
     waiting: u32,
+    /// VMs that are being made for requests.
+    making: u32,
     target: Target,
     streak: u32,
     down: bool,
@@ -134,6 +136,9 @@ impl Ledger {
             Observation::Waiting { was, is, .. } => {
                 self.with_root(root, |root| root.waiting = (root.waiting + is).saturating_sub(was));
             }
+            Observation::Making { was, is, .. } => {
+                self.with_root(root, |root| root.making = (root.making + is).saturating_sub(was));
+            }
             Observation::BootsFailing { streak, .. } => self.with_root(root, |root| root.streak = streak),
             Observation::Host { up, .. } => self.with_root(root, |root| root.down = !up),
             Observation::Position { .. } => {}
@@ -164,6 +169,9 @@ impl Ledger {
         }
         if root.waiting > 0 {
             told.push((id, Observation::Waiting { worker, was: root.waiting, is: 0 }));
+        }
+        if root.making > 0 {
+            told.push((id, Observation::Making { worker, was: root.making, is: 0 }));
         }
         let lost = self.requests.values().filter(|(at, _)| *at == id);
         told.extend(

@@ -39,7 +39,7 @@ impl PolicyConfig for Delay {
     }
 
     fn controller(&self) -> Box<dyn Controller> {
-        Box::new(Holding { policy: *self, hold: None, held: 0, overdue: 0 })
+        Box::new(Holding { policy: *self, hold: None })
     }
 }
 
@@ -55,21 +55,11 @@ struct Hold {
 struct Holding {
     policy: Delay,
     hold: Option<Hold>,
-    /// The deficit that the present hold was last seen to hold back.
-    held: u32,
-    /// What an earlier hold held back and has not been allowed yet, because nobody asked when it ended.
-    overdue: u32,
 }
 
 impl Controller for Holding {
     fn taken(&mut self, now: Time) {
-        // A hold that ended before this take, though its timer is still under way, does not begin again: what it
-        // held back may go, as on an exact clock.
-        if self.hold.is_some_and(|hold| hold.due <= now) {
-            self.overdue = std::mem::take(&mut self.held);
-            self.hold = None;
-        }
-        let first = self.hold.map_or(now, |hold| hold.first);
+        let first = self.hold.filter(|hold| hold.due > now).map_or(now, |hold| hold.first);
         let end = self.policy.longest.map_or(Time::MAX, |longest| first + longest);
         self.hold = Some(Hold { first, due: end.min(now + self.policy.hold) });
     }
@@ -77,12 +67,10 @@ impl Controller for Holding {
     fn allow(&mut self, now: Time, deficit: u32, ready: u32) -> u32 {
         let is_dry = self.policy.low.is_some_and(|low| ready <= low);
         if is_dry || self.hold.is_none_or(|hold| hold.due <= now) {
-            (self.hold, self.held, self.overdue) = (None, 0, 0);
+            self.hold = None;
             return deficit;
         }
-        let allowed = deficit.min(std::mem::take(&mut self.overdue));
-        self.held = deficit - allowed;
-        allowed
+        0
     }
 
     fn again_at(&self) -> Option<Time> {
@@ -152,15 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn a_late_timer_does_not_begin_the_hold_again() {
-        let mut controller = delay(None, None);
+    fn a_take_after_the_hold_begins_another() {
+        let mut controller = delay(Some(1_500), None);
         assert_eq!(take(&mut *controller, 0, 1), 0);
-        assert_eq!(take(&mut *controller, 500, 2), 0);
-        // The hold ended at 1.5 s, but its timer is late and the next take comes first.
-        assert_eq!(take(&mut *controller, 1_501, 3), 2, "what was held goes, the new one is held");
-        assert_eq!(controller.again_at(), Some(at(2_501)));
-        assert_eq!(controller.allow(at(2_000), 1, 20), 0);
-        assert_eq!(controller.allow(at(2_502), 1, 20), 1);
+        assert_eq!(take(&mut *controller, 1_400, 1), 0);
+        assert_eq!(
+            controller.again_at(),
+            Some(at(2_400)),
+            "`longest` counts from the take that began this hold"
+        );
     }
 
     #[test]

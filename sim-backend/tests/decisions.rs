@@ -1,0 +1,262 @@
+//! What the actors decide at given arrivals, to the nanosecond: each test is a small history with one right answer.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use actors::{Observation, Observer, Outcome, State, Time};
+use common::{Rules, run, scenario};
+
+/// What became of each request, and when VMs were made.
+#[derive(Debug, Default)]
+struct History {
+    /// Outcome and latency in milliseconds, by the request's number.
+    ended: BTreeMap<u64, (Outcome, u64)>,
+    /// When boots and creates began after the pools were filled, in milliseconds.
+    boots_ms: Vec<u64>,
+    /// Changes of the number of ready Sprites, and their sum.
+    ready: i64,
+    /// Sprites in each other state that a test asks for.
+    asleep: i64,
+    opened: bool,
+    failing_streaks: Vec<u32>,
+}
+
+fn ms(at: Time) -> u64 {
+    at.as_nanos() / 1_000_000
+}
+
+impl Observer for History {
+    fn opened(&mut self, _at: Time) {
+        self.opened = true;
+    }
+
+    fn closed(&mut self, _at: Time) {}
+
+    fn observe(&mut self, at: Time, observation: Observation) {
+        match observation {
+            Observation::Ended { request, outcome, .. } => {
+                let latency_ms = at.since(request.arrived).as_nanos() / 1_000_000;
+                self.ended.insert(request.id, (outcome, latency_ms));
+            }
+            Observation::Sprite { was, is, .. } => {
+                if is == State::Booting && self.opened {
+                    self.boots_ms.push(ms(at));
+                }
+                self.ready += i64::from(is == State::Ready) - i64::from(was == State::Ready);
+                self.asleep += i64::from(is == State::Asleep) - i64::from(was == State::Asleep);
+            }
+            Observation::BootsFailing { streak, .. } => self.failing_streaks.push(streak),
+            _ => {}
+        }
+    }
+}
+
+/// Runs a scenario whose requests arrive at these times, in seconds, and checks every rule on the way.
+fn history(arrivals: &[f64], text: &str) -> History {
+    let mut trace = tempfile::Builder::new().suffix(".csv").tempfile().expect("there is room for a file");
+    let mut rows = "at\n".to_owned();
+    for at in arrivals {
+        writeln!(rows, "{at}").expect("a text takes what it is given");
+    }
+    trace.write_all(rows.as_bytes()).expect("there is room for a file");
+    let text = format!(
+        "{text}\n[demand]\ntrace = \"{}\"\nformat = \"csv\"\nunit = \"s\"\ncolumns = {{ at = \"at\" }}\n",
+        trace.path().display()
+    );
+    let scenario = scenario(&text);
+    let mut rules = Rules::new(&scenario);
+    let ended = run(&scenario, &mut rules);
+    rules.finish(&ended);
+    let mut history = History::default();
+    run(&scenario, &mut history);
+    history
+}
+
+const LATENCIES: &str = "[latency]\nstart = \"0s\"\n";
+
+#[test]
+fn a_request_that_comes_to_wait_after_a_failed_boot_is_served_by_what_is_ready() {
+    for depth in [r#"{ kind = "watermark", low = 0, high = 2 }"#, r#"{ kind = "fixed", ready = 2 }"#] {
+        let history = history(
+            &[0.0, 0.0, 0.6],
+            &format!(
+                r#"
+                fault = [{{ at = "500ms", kind = "failed-boots", for = "200ms" }}]
+                [fleet]
+                boots = "unlimited"
+                [pool]
+                depth = {depth}
+                exhausted = [{{ kind = "boot" }}, {{ kind = "wait", deadline = "60s" }}]
+                {LATENCIES}boot = "1s"
+                "#
+            ),
+        );
+        assert_eq!(history.ended[&2], (Outcome::Waited, 1_000), "{depth}");
+    }
+}
+
+#[test]
+fn a_request_that_comes_back_from_a_fruitless_spill_is_served_by_what_is_ready() {
+    let history = history(
+        &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1],
+        &format!(
+            r#"
+            [fleet]
+            workers = 2
+            boots = "unlimited"
+            placement = "round-robin"
+            [pool]
+            depth = {{ kind = "watermark", low = 0, high = 3 }}
+            exhausted = [{{ kind = "spill", cost = "1s" }}, {{ kind = "wait", deadline = "20s" }}]
+            {LATENCIES}boot = "1.5s"
+            "#
+        ),
+    );
+    assert_eq!(history.ended[&6], (Outcome::Waited, 2_000));
+}
+
+#[test]
+fn a_delay_does_not_order_at_once_what_was_held_and_came_by_another_boot() {
+    let history = history(
+        &[0.0, 0.007, 1.731, 2.6],
+        &format!(
+            r#"
+            [fleet]
+            boots = "unlimited"
+            [pool]
+            depth = {{ kind = "fixed", ready = 1 }}
+            refill = {{ kind = "delay", hold = "1s" }}
+            exhausted = [{{ kind = "wait", deadline = "350ms" }}]
+            {LATENCIES}boot = "1.5s"
+            "#
+        ),
+    );
+    // The first two are for requests that wait, which no refill policy holds back.
+    assert_eq!(history.boots_ms, [7, 2_600, 2_731]);
+}
+
+#[test]
+fn after_a_crash_the_policies_decide_once_over_all_that_is_lost() {
+    for (depth, refill, comes_back_with) in [
+        (r#"{ kind = "fixed", ready = 5 }"#, r#"{ kind = "batch", size = 3 }"#, 5),
+        (r#"{ kind = "watermark", low = 1, high = 6 }"#, r#"{ kind = "immediate" }"#, 6),
+    ] {
+        let history = history(
+            &[0.0, 10.0],
+            &format!(
+                r#"
+                fault = [{{ at = "2s", kind = "crash", for = "1s" }}]
+                [fleet]
+                boots = "unlimited"
+                [pool]
+                depth = {depth}
+                refill = {refill}
+                exhausted = [{{ kind = "reject" }}]
+                {LATENCIES}boot = "1s"
+                "#
+            ),
+        );
+        let back = history.boots_ms.iter().filter(|at| (2_000..10_000).contains(*at)).count();
+        assert_eq!(back, comes_back_with, "{depth} {refill}: {:?}", history.boots_ms);
+    }
+}
+
+#[test]
+fn what_comes_in_overlapping_stalls_is_answered_in_the_order_in_which_it_came() {
+    // One Sprite is left for the two that come meanwhile.
+    let history = history(
+        &[0.0, 1.5, 2.5],
+        &format!(
+            r#"
+            fault = [
+                {{ at = "1s", kind = "stall", for = "2s" }},
+                {{ at = "2s", kind = "stall", for = "2s" }},
+            ]
+            [pool]
+            depth = {{ kind = "fixed", ready = 2 }}
+            refill = {{ kind = "never" }}
+            exhausted = [{{ kind = "reject" }}]
+            {LATENCIES}boot = "1s"
+            [sprite]
+            lifetime = "1h"
+            "#
+        ),
+    );
+    let outcomes: Vec<Outcome> = history.ended.values().map(|(outcome, _)| *outcome).collect();
+    assert_eq!(outcomes, [Outcome::Warm, Outcome::Warm, Outcome::Rejected]);
+}
+
+#[test]
+fn an_idle_sprite_of_the_same_key_serves_at_once_and_one_asleep_is_woken() {
+    // The Sprite is idle from 1 s and asleep from 4 s.
+    for (second, outcome, latency_ms) in [(2.0, Outcome::Warm, 0), (6.0, Outcome::Woken, 500)] {
+        let history = history(
+            &[0.0, second],
+            &format!(
+                r#"
+                [pool]
+                depth = {{ kind = "fixed", ready = 1 }}
+                refill = {{ kind = "never" }}
+                exhausted = [{{ kind = "wake" }}, {{ kind = "reject" }}]
+                {LATENCIES}boot = "1s"
+                wake = "500ms"
+                sleep = "1s"
+                [sprite]
+                lifetime = "1s"
+                idle_after = "2s"
+                "#
+            ),
+        );
+        assert_eq!(history.ended[&1], (outcome, latency_ms), "at {second} s");
+    }
+}
+
+#[test]
+fn the_least_loaded_worker_is_not_the_one_that_boots_for_requests() {
+    // Both workers are empty. The first request boots at one of them, so the second goes to the other, and so on.
+    let history = history(
+        &[0.0, 0.1, 0.2, 0.3],
+        &format!(
+            r#"
+            [fleet]
+            workers = 2
+            boots = 1
+            placement = "least-loaded"
+            [pool]
+            depth = {{ kind = "fixed", ready = 0 }}
+            exhausted = [{{ kind = "boot" }}]
+            {LATENCIES}boot = "10s"
+            [sprite]
+            lifetime = "1h"
+            "#
+        ),
+    );
+    let latencies: Vec<u64> = history.ended.values().map(|(_, latency_ms)| *latency_ms).collect();
+    assert_eq!(latencies, [10_000, 10_000, 19_800, 19_800]);
+}
+
+#[test]
+fn only_sprites_that_sleep_count_against_their_bound() {
+    // Three keys are idle at once, one of them may sleep.
+    let history = history(
+        &[0.0, 0.1, 0.2, 3.0, 3.1],
+        &format!(
+            r#"
+            [pool]
+            depth = {{ kind = "fixed", ready = 3 }}
+            refill = {{ kind = "never" }}
+            exhausted = [{{ kind = "wake" }}, {{ kind = "reject" }}]
+            {LATENCIES}boot = "1s"
+            [sprite]
+            lifetime = "1s"
+            idle_after = "10s"
+            asleep = 1
+            "#
+        ),
+    );
+    assert_eq!(history.ended[&3].0, Outcome::Warm);
+    assert_eq!(history.ended[&4].0, Outcome::Warm, "three were idle, none was given up for it");
+}
