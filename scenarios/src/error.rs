@@ -19,6 +19,17 @@ pub enum Place {
     Set(String),
 }
 
+impl fmt::Display for Place {
+    /// As it stands before a message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Line { file, line } => write!(f, "{file}:{line}: "),
+            Self::Set(text) => write!(f, "--set {text}: "),
+        }
+    }
+}
+
 /// Why a scenario is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
@@ -60,11 +71,10 @@ impl ScenarioError {
 
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Nowhere => write!(f, "{}: {}", self.path, self.message)?,
-            Place::Line { file, line } => write!(f, "{file}:{line}: {}", self.message)?,
-            Place::Set(text) => write!(f, "--set {text}: {}", self.message)?,
+        if self.place == Place::Nowhere {
+            write!(f, "{}: ", self.path)?;
         }
+        write!(f, "{}{}", self.place, self.message)?;
         for line in self.remedy.lines() {
             write!(f, "\n  {line}")?;
         }
@@ -73,3 +83,20 @@ impl fmt::Display for ScenarioError {
 }
 
 impl std::error::Error for ScenarioError {}
+
+/// What was read in one sense and may have been meant in another. A run goes on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where the doubt lies.
+    pub place: Place,
+    /// What was read how.
+    pub message: String,
+    /// What to do if it was meant otherwise.
+    pub remedy: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}\n  {}", self.place, self.message, self.remedy)
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::demand::trace::{Look, look};
 use crate::document::{Document, read_text};
 use crate::error::ScenarioError;
 use crate::profile;
-use crate::scenario::Scenario;
+use crate::scenario::{Demand, Scenario};
 
 /// The text of a scenario or a pool policy, from a file or from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,8 @@ impl Scenario {
         if let Some(pool) = overlays.pool {
             document.overlay_file("pool", &pool.content, &pool.name)?;
         }
-        Self::build(document, text.base.clone(), &text.content, overrides)
+        let scenario = Self::build(document, text.base.clone(), &text.content, overrides)?;
+        Ok(scenario.with_trace_looked_at())
     }
 
     /// Reads a scenario from a text; `name` stands for its file in errors. Paths in it are taken from the current
@@ -84,6 +86,16 @@ impl Scenario {
     /// # Errors
     /// Whatever is wrong with it, with its line, its key and the remedy.
     pub fn parse(text: &str, name: &str, overrides: &[String]) -> Result<Self, ScenarioError> {
-        Self::build(Document::parse(text, name)?, PathBuf::new(), text, overrides)
+        let document = Document::parse(text, name)?;
+        Self::build(document, PathBuf::new(), text, overrides).map(Self::with_trace_looked_at)
+    }
+
+    /// The scenario with what the beginning of its trace says.
+    fn with_trace_looked_at(mut self) -> Self {
+        if let Demand::Trace(trace) = &self.demand {
+            let Look { begins, warnings } = look(trace, self.base());
+            self.learn(begins, warnings);
+        }
+        self
     }
 }

@@ -115,7 +115,7 @@ fn csv_takes_the_columns_that_it_is_told() {
 
 #[test]
 fn json_lines_and_journals_are_read() {
-    let journal = "{\"at\":1000,\"key\":\"a\",\"lifetime\":5}\n{\"at\":1001,\"key\":\"b\",\"lifetime\":6}\n";
+    let journal = "{\"journal\":\"warmpool\",\"version\":1}\n{\"at\":1000,\"key\":\"a\",\"lifetime\":5}\n{\"at\":1001,\"key\":\"b\",\"lifetime\":6}\n";
     let all = replay(journal, "lifetimes = \"trace\"");
     assert_eq!((times(&all), keys(&all)), (vec![0, 1], vec![0, 1]));
     assert_eq!(all[1].request.lifetime, Duration::from_nanos(6));
@@ -174,7 +174,8 @@ fn broken_traces_say_where_and_what_to_do() {
     assert_eq!(error_of("HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,t,0,0\n", ""), empty);
     assert_eq!(
         error_of("time,key\n1,a\n", "columns = { at = \"tmie\" }"),
-        "trace:1: the heading has no column `tmie`\n  did you mean `time`?"
+        "trace:1: the heading has no column `tmie`\n  did you mean `time`? there are `time`, `key`; name the right one with `columns = \
+         { at = \"time\" }` in [demand]"
     );
     assert!(
         error_of("x,y\n1,2\n", "")
@@ -249,7 +250,10 @@ fn keys_that_the_format_of_a_trace_does_not_ask_for_are_errors() {
         (LLM, "unit = \"ms\"", "unit", "azure-llm"),
         (LLM, "columns = { at = \"TIMESTAMP\" }", "columns", "azure-llm"),
         (MINUTES, "unit = \"us\"", "unit", "azure-functions-2019"),
-        ("{\"at\":1}\n", "unit = \"ms\"", "unit", "journal"),
+        ("{\"at\":1}\n", "unit = \"ms\"\nformat = \"journal\"", "unit", "journal"),
+        ("at\n1\n", "interval = \"1m\"", "interval", "csv"),
+        ("{\"at\":1}\n", "delimiter = \";\"", "delimiter", "jsonl"),
+        (LLM, "empty = \"skip\"", "empty", "azure-llm"),
         ("at\n1\n", "arrivals = \"even\"", "arrivals", "csv"),
     ] {
         let error = error_of(text, keys);

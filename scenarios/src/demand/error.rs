@@ -20,9 +20,19 @@ pub enum DemandError {
         /// Why.
         source: io::Error,
     },
+    /// The trace is not text.
+    #[error("{path}: the trace is {what}\n  {remedy}")]
+    Foreign {
+        /// The trace.
+        path: String,
+        /// What it is.
+        what: &'static str,
+        /// How it becomes text.
+        remedy: &'static str,
+    },
     /// Reading failed on the way.
     #[error(
-        "{path}:{line}: the trace cannot be read any further: {source}\n  check the file; if it is gzip, test it with `gzip -t`"
+        "{path}:{line}: the trace cannot be read any further: {source}\n  check the file; if it is compressed, test it with `gzip -t` or `zstd -t`"
     )]
     Read {
         /// The trace.
@@ -86,7 +96,11 @@ impl DemandError {
             Self::Spill { .. } => true,
             Self::Scenario(error) => error.host_fault,
             Self::Read { source, .. } => !matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof),
-            Self::Open { .. } | Self::Row { .. } | Self::OutOfOrder { .. } | Self::Empty { .. } => false,
+            Self::Open { .. }
+            | Self::Foreign { .. }
+            | Self::Row { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Empty { .. } => false,
         }
     }
 
@@ -95,7 +109,7 @@ impl DemandError {
         match self {
             Self::Read { line, .. } | Self::Row { line, .. } | Self::OutOfOrder { line, .. } => Some(*line),
             Self::Scenario(error) => error.line().map(u64::from),
-            Self::Open { .. } | Self::Empty { .. } | Self::Spill { .. } => None,
+            Self::Open { .. } | Self::Foreign { .. } | Self::Empty { .. } | Self::Spill { .. } => None,
         }
     }
 

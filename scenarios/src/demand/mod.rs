@@ -4,7 +4,7 @@
 mod error;
 mod population;
 mod stages;
-mod trace;
+pub(crate) mod trace;
 
 use std::ops::Range;
 

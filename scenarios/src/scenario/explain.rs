@@ -16,11 +16,15 @@ const UNSET: [(&str, &str, &str); 3] = [
 ];
 
 /// Writes the scenario.
-pub(super) fn explain(scenario: &Scenario, document: Option<&Document>) -> Result<String, ScenarioError> {
+pub(super) fn explain(
+    scenario: &Scenario,
+    document: Option<&Document>,
+    begins_by_trace: bool,
+) -> Result<String, ScenarioError> {
     let table = Table::try_from(scenario).map_err(|error| {
         ScenarioError::of_file(&scenario.name, format!("it cannot be written as TOML: {error}"), "")
     })?;
-    let mut writer = Writer { out: String::new(), document };
+    let mut writer = Writer { out: String::new(), document, begins_by_trace };
     writer.out.push_str("# Every value in force. What no file or --set gives is marked `# default`, and what another\n# file than the scenario's own gives is marked with its name.\n");
     for (key, value) in &table {
         match value {
@@ -35,6 +39,8 @@ pub(super) fn explain(scenario: &Scenario, document: Option<&Document>) -> Resul
 struct Writer<'d> {
     out: String,
     document: Option<&'d Document>,
+    /// Whether `clock.begins` is that of the trace.
+    begins_by_trace: bool,
 }
 
 impl Writer<'_> {
@@ -76,6 +82,8 @@ impl Writer<'_> {
                 if let Some(file) = document.other_file(path) {
                     self.text(format_args!("  # from {file}"));
                 }
+            } else if self.begins_by_trace && path == ["clock", "begins"] {
+                self.out.push_str("  # from the trace");
             } else {
                 self.out.push_str("  # default");
             }

@@ -7,6 +7,7 @@ mod fleet;
 mod parts;
 mod plan;
 mod seed;
+mod trace;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -17,13 +18,14 @@ use actors::{Duration, WallClock};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Document, Node, Value};
-use crate::error::ScenarioError;
+use crate::error::{ScenarioError, Warning};
 
-pub use demand::{Columns, Demand, Format, Lifetimes, Order, Spread, Stage, TimeUnit, Trace};
+pub use demand::{Demand, Spread, Stage};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
 pub use fleet::{Boots, Fleet, Region, WorkerOverride};
 pub use parts::{AfterIdle, Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
 pub use plan::{RegionPlan, WorkerPlan};
+pub use trace::{Columns, Empty, Format, Lifetimes, Order, TimeUnit, Trace, Units};
 
 /// Everything that a run depends on. Fields have the names of the file's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,6 +101,9 @@ struct Source {
     document: Option<Arc<Document>>,
     base: PathBuf,
     about: String,
+    /// Whether the trace says when civil time begins.
+    begins_by_trace: bool,
+    warnings: Vec<Warning>,
 }
 
 impl PartialEq for Source {
@@ -121,7 +126,8 @@ impl Scenario {
         if scenario.name.is_empty() {
             scenario.name = document.stem();
         }
-        scenario.source = Source { base, about: about(text), document: Some(Arc::new(document)) };
+        scenario.source =
+            Source { base, about: about(text), document: Some(Arc::new(document)), ..Source::default() };
         scenario.fill_in();
         scenario.validate()?;
         Ok(scenario)
@@ -140,6 +146,20 @@ impl Scenario {
         for fault in self.fault.iter_mut().filter(|fault| fault.kind == FaultKind::FailedBoots) {
             fault.ratio.get_or_insert(1.0);
         }
+    }
+
+    /// Takes over what the beginning of the trace says. A `clock.begins` of the file stays.
+    pub(crate) fn learn(&mut self, begins: Option<WallClock>, warnings: Vec<Warning>) {
+        self.source.warnings = warnings;
+        if let Some(begins) = begins.filter(|_| !self.gives(&["clock", "begins"])) {
+            self.clock.begins = Begins(begins);
+            self.source.begins_by_trace = true;
+        }
+    }
+
+    /// What was read in one sense and may have been meant in another.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.source.warnings
     }
 
     /// The civil time at t = 0.
@@ -186,7 +206,7 @@ impl Scenario {
     /// # Errors
     /// A value that TOML cannot hold.
     pub fn explain(&self) -> Result<String, ScenarioError> {
-        explain::explain(self, self.source.document.as_deref())
+        explain::explain(self, self.source.document.as_deref(), self.source.begins_by_trace)
     }
 }
 

@@ -1,14 +1,20 @@
-//! The fields of a line of comma-separated values. A field may stand in quotes, but not go on in the next line.
+//! The fields of a line that one character separates. A field may stand in quotes, but not go on in the next line.
 
 use std::borrow::Cow;
 
 /// Splits lines, keeping its memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fields {
+    delimiter: u8,
     bounds: Vec<(usize, usize)>,
 }
 
 impl Fields {
+    /// Splits at this character.
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self { delimiter, bounds: Vec::new() }
+    }
+
     /// Splits a line; says whether all quotes are closed.
     pub(super) fn split(&mut self, line: &[u8]) -> bool {
         self.bounds.clear();
@@ -21,12 +27,12 @@ impl Fields {
                 self.bounds.push((start + 1, end));
                 match line.get(end + 1) {
                     None => return true,
-                    Some(b',') => start = end + 2,
+                    Some(byte) if *byte == self.delimiter => start = end + 2,
                     Some(_) => return false,
                 }
                 continue;
             }
-            match line[start..].iter().position(|byte| *byte == b',') {
+            match line[start..].iter().position(|byte| *byte == self.delimiter) {
                 Some(length) => {
                     self.bounds.push((start, start + length));
                     start += length + 1;
@@ -82,7 +88,11 @@ mod tests {
     use super::*;
 
     fn split(line: &str) -> Option<Vec<String>> {
-        let mut fields = Fields::default();
+        split_at(b',', line)
+    }
+
+    fn split_at(delimiter: u8, line: &str) -> Option<Vec<String>> {
+        let mut fields = Fields::new(delimiter);
         let closed = fields.split(line.as_bytes());
         let get = |index| {
             fields.meaning(line.as_bytes(), index).map(|field| String::from_utf8_lossy(&field).into_owned())
@@ -100,6 +110,8 @@ mod tests {
         assert_eq!(split("\"\"\"\"\"\",a\"\"b,\"c\"\"\""), owned(&["\"\"", "a\"\"b", "c\""]));
         assert_eq!(split(""), owned(&[""]));
         assert_eq!(split("a,"), owned(&["a", ""]));
+        assert_eq!(split_at(b';', "a,b;\"c;d\""), owned(&["a,b", "c;d"]));
+        assert_eq!(split_at(b'\t', "a\t\tb"), owned(&["a", "", "b"]));
         assert_eq!(split("\"a"), None);
         assert_eq!(split("\"a\"b"), None);
     }

@@ -17,47 +17,104 @@ pub(super) enum Layout {
     AzureFunctions2021 { key: usize, end: usize, duration: usize },
     /// Counts per minute from one column to the last.
     AzureFunctions2019 { key: usize, first: usize },
-    /// Columns with these places.
-    Csv { at: usize, key: Option<usize>, lifetime: Option<usize> },
+    /// Columns with these places and names.
+    Csv { places: Places, names: Columns },
     /// Fields with these names.
     Json(Columns),
 }
 
-/// The fields of a journal.
-fn journal() -> Columns {
-    Columns { at: "at".to_owned(), key: Some("key".to_owned()), lifetime: Some("lifetime".to_owned()) }
+/// Where the columns stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) at: usize,
+    pub(super) key: Option<usize>,
+    pub(super) lifetime: Option<usize>,
+    pub(super) end: Option<usize>,
+    pub(super) count: Option<usize>,
 }
 
-/// Reads the first line of a trace and tells its format, its layout and how many columns it has. After it `lines`
-/// stands on the first line: a heading, or for JSON the first row.
-pub(super) fn layout(lines: &Lines, trace: &Trace) -> Result<(Format, Layout, usize), DemandError> {
+/// What the first line says about all others.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) format: Format,
+    pub(super) layout: Layout,
+    /// What separates columns.
+    pub(super) delimiter: u8,
+    /// The names of all columns, or of the fields of the first object.
+    pub(super) names: Vec<String>,
+    /// Whether the first line is a row.
+    pub(super) is_row: bool,
+}
+
+/// The names that are looked for where `columns` gives none.
+fn default_names() -> Columns {
+    Columns {
+        at: "at".to_owned(),
+        key: Some("key".to_owned()),
+        lifetime: Some("lifetime".to_owned()),
+        end: None,
+        count: None,
+    }
+}
+
+/// Reads the first line of a trace, on which `lines` stands.
+pub(super) fn open(lines: &Lines, trace: &Trace) -> Result<Opening, DemandError> {
     let first = lines.line();
+    let is_object = first.starts_with(b"{");
+    let is_marked = is_object && is_journal(first);
+    match trace.format {
+        Some(Format::Journal) => return Ok(json(Format::Journal, default_names(), lines, !is_marked)),
+        None if is_marked => return Ok(json(Format::Journal, default_names(), lines, false)),
+        Some(Format::Jsonl) | None if is_object || trace.format.is_some() => {
+            let names = trace.columns.clone().unwrap_or_else(default_names);
+            return Ok(json(Format::Jsonl, names, lines, true));
+        }
+        _ => {}
+    }
+    let delimiter = match trace.delimiter {
+        Some(delimiter) => delimiter.0,
+        None => delimiter_of(first),
+    };
+    let header =
+        Header::of(first, delimiter).ok_or_else(|| lines.fault("a quote is not closed", "close it"))?;
     let format = match trace.format {
         Some(format) => format,
-        None => guess(lines, trace)?,
+        None => guess(&header, lines, trace)?,
     };
-    let fields = match (format, &trace.columns) {
-        (Format::Jsonl, Some(columns)) => columns.clone(),
-        (Format::Jsonl | Format::Journal, _) => journal(),
-        _ => {
-            let header = Header::of(first).ok_or_else(|| lines.fault("a quote is not closed", "close it"))?;
-            return Ok((format, header.layout(format, trace, lines)?, header.0.len()));
+    let layout = header.layout(format, trace, lines)?;
+    Ok(Opening { format, layout, delimiter, names: header.0, is_row: false })
+}
+
+fn json(format: Format, columns: Columns, lines: &Lines, is_row: bool) -> Opening {
+    let names = Object::parse(lines.line()).map(|object| object.names()).unwrap_or_default();
+    Opening { format, layout: Layout::Json(columns), delimiter: b',', names, is_row }
+}
+
+/// Whether a line is the mark of the project's own journal: `{"journal":"warmpool","version":1}`.
+fn is_journal(line: &[u8]) -> bool {
+    Object::parse(line).is_ok_and(|object| object.get("journal").as_deref() == Some("warmpool"))
+}
+
+/// The one of comma, tab and semicolon that the heading has most of; a comma where it has none.
+fn delimiter_of(heading: &[u8]) -> u8 {
+    let parts = |delimiter| {
+        let mut fields = Fields::new(delimiter);
+        if fields.split(heading) { fields.count() } else { 0 }
+    };
+    let (mut best, mut most) = (b',', parts(b','));
+    for delimiter in [b'\t', b';'] {
+        let parts = parts(delimiter);
+        if parts > most {
+            (best, most) = (delimiter, parts);
         }
-    };
-    Ok((format, Layout::Json(fields), 0))
+    }
+    best
 }
 
 const KNOWN: &str = "say what it holds with `format` in [demand]: azure-llm, azure-functions-2021, \
      azure-functions-2019, csv or jsonl (with `columns`), or journal";
 
-fn guess(lines: &Lines, trace: &Trace) -> Result<Format, DemandError> {
-    let first = lines.line();
-    if first.starts_with(b"{") {
-        let names = Object::parse(first).map(|object| object.names().join(" ")).unwrap_or_default();
-        let is_journal = names.split(' ').all(|name| ["at", "key", "lifetime"].contains(&name));
-        return Ok(if is_journal && trace.columns.is_none() { Format::Journal } else { Format::Jsonl });
-    }
-    let header = Header::of(first).unwrap_or_default();
+fn guess(header: &Header, lines: &Lines, trace: &Trace) -> Result<Format, DemandError> {
     let has = |names: &[&str]| names.iter().all(|name| header.place(name).is_some());
     if has(&["TIMESTAMP", "ContextTokens"]) {
         Ok(Format::AzureLlm)
@@ -68,18 +125,31 @@ fn guess(lines: &Lines, trace: &Trace) -> Result<Format, DemandError> {
     } else if trace.columns.is_some() || has(&["at"]) {
         Ok(Format::Csv)
     } else {
+        let first = lines.line();
         let text: String = String::from_utf8_lossy(first).chars().take(60).collect();
-        Err(lines.fault(format!("the format cannot be told from the first line, `{text}`"), KNOWN))
+        let message = format!("the format is not to be told from the first line, `{text}`");
+        if first.starts_with(b"#") || first.starts_with(b"//") {
+            return Err(
+                lines.fault(message, "if this line is a comment, say so with `comment = \"#\"` in [demand]")
+            );
+        }
+        let is_number = |name: &String| name.starts_with(|first: char| first.is_ascii_digit());
+        if header.0.first().is_some_and(is_number) {
+            return Err(lines.fault(message, "add a heading that names the columns, such as `at,key`"));
+        }
+        Err(lines.fault(
+            message,
+            format!("name the columns with `columns = {{ at = \"...\" }}` in [demand], or {KNOWN}"),
+        ))
     }
 }
 
 /// The names of a heading.
-#[derive(Default)]
 struct Header(Vec<String>);
 
 impl Header {
-    fn of(line: &[u8]) -> Option<Self> {
-        let mut fields = Fields::default();
+    fn of(line: &[u8], delimiter: u8) -> Option<Self> {
+        let mut fields = Fields::new(delimiter);
         let closed = fields.split(line);
         let name =
             |index| fields.meaning(line, index).map(|name| String::from_utf8_lossy(&name).into_owned());
@@ -99,18 +169,11 @@ impl Header {
         Ok(self.place(name))
     }
 
-    /// The place of a column that must be there.
-    fn need(&self, name: &str, lines: &Lines) -> Result<usize, DemandError> {
+    /// The place of a column that must be there; `key` is its name in `columns`, where it has one.
+    fn need(&self, name: &str, key: Option<&str>, lines: &Lines) -> Result<usize, DemandError> {
         self.find(name, lines)?.ok_or_else(|| {
-            let remedy = match nearest(name, self.0.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<&str> = self.0.iter().take(8).map(String::as_str).collect();
-                    format!("it has: {}; check `format` and `columns` in [demand]", names.join(", "))
-                }
-            };
-            let remedy: String = remedy.chars().take(300).collect();
-            lines.fault(format!("the heading has no column `{name}`"), remedy)
+            let names = self.0.iter().map(String::as_str);
+            lines.fault(format!("the heading has no column `{name}`"), name_it(name, key, names))
         })
     }
 
@@ -129,7 +192,7 @@ impl Header {
     }
 
     fn layout(&self, format: Format, trace: &Trace, lines: &Lines) -> Result<Layout, DemandError> {
-        let need = |name: &str| self.need(name, lines);
+        let need = |name: &str| self.need(name, None, lines);
         match format {
             Format::AzureLlm => Ok(Layout::AzureLlm { at: need("TIMESTAMP")? }),
             Format::AzureFunctions2021 => Ok(Layout::AzureFunctions2021 {
@@ -142,21 +205,54 @@ impl Header {
                 self.minutes_follow(first, lines)?;
                 Ok(Layout::AzureFunctions2019 { key: need("HashApp")?, first })
             }
-            Format::Csv | Format::Jsonl | Format::Journal => match &trace.columns {
-                Some(columns) => {
-                    let optional = |name: &Option<String>| name.as_deref().map(need).transpose();
-                    Ok(Layout::Csv {
-                        at: need(&columns.at)?,
-                        key: optional(&columns.key)?,
-                        lifetime: optional(&columns.lifetime)?,
-                    })
-                }
-                None => Ok(Layout::Csv {
-                    at: need("at")?,
-                    key: self.find("key", lines)?,
-                    lifetime: self.find("lifetime", lines)?,
-                }),
-            },
+            Format::Csv | Format::Jsonl | Format::Journal => self.csv(trace, lines),
         }
+    }
+
+    fn csv(&self, trace: &Trace, lines: &Lines) -> Result<Layout, DemandError> {
+        let Some(names) = trace.columns.clone() else {
+            let names = default_names();
+            let places = Places {
+                at: self.need(&names.at, Some("at"), lines)?,
+                key: self.find("key", lines)?,
+                lifetime: self.find("lifetime", lines)?,
+                end: None,
+                count: None,
+            };
+            return Ok(Layout::Csv { places, names });
+        };
+        let optional = |key: &str, name: &Option<String>| {
+            name.as_deref().map(|name| self.need(name, Some(key), lines)).transpose()
+        };
+        let places = Places {
+            at: self.need(&names.at, Some("at"), lines)?,
+            key: optional("key", &names.key)?,
+            lifetime: optional("lifetime", &names.lifetime)?,
+            end: optional("end", &names.end)?,
+            count: optional("count", &names.count)?,
+        };
+        Ok(Layout::Csv { places, names })
+    }
+}
+
+/// What to do about a column or field that is not there: the names that are, and the key that names another.
+pub(super) fn name_it<'n>(
+    name: &str,
+    key: Option<&str>,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> String {
+    let short = |name: &str| -> String { name.chars().take(60).collect() };
+    let listed: Vec<String> = names.clone().take(12).map(|name| format!("`{}`", short(name))).collect();
+    let more = names.clone().nth(12).map_or("", |_| " and others");
+    let there = format!("there are {}{more}", listed.join(", "));
+    match (key, nearest(name, names)) {
+        (Some(key), Some(near)) => format!(
+            "did you mean `{0}`? {there}; name the right one with `columns = {{ {key} = \"{0}\" }}` in [demand]",
+            short(near)
+        ),
+        (Some(key), None) => {
+            format!("{there}; name the right one with `columns = {{ {key} = \"...\" }}` in [demand]")
+        }
+        (None, _) => format!("{there}; check `format` in [demand]"),
     }
 }

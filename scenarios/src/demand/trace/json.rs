@@ -7,6 +7,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// How many objects within each other are looked into for names.
+const DEPTH_MAX: usize = 3;
+
 /// The fields of one object.
 #[derive(Debug, Default)]
 pub(super) struct Object<'l> {
@@ -54,14 +57,38 @@ impl<'l> Object<'l> {
         }
     }
 
-    /// The names of its fields.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.fields.keys().map(String::as_str).collect()
+    /// The names of its fields, and of those of objects in it as `a.b`.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.collect("", &mut names);
+        names
+    }
+
+    fn collect(&self, outer: &str, names: &mut Vec<String>) {
+        for (name, raw) in &self.fields {
+            let name = if outer.is_empty() { name.clone() } else { format!("{outer}.{name}") };
+            match serde_json::from_str::<Self>(raw.get()) {
+                Ok(inner) if name.matches('.').count() < DEPTH_MAX => inner.collect(&name, names),
+                _ => names.push(name),
+            }
+        }
+    }
+
+    /// The field of this name, or with `a.b` the field `b` of the object in the field `a`.
+    fn find(&self, name: &str) -> Option<&'l RawValue> {
+        if let Some(raw) = self.fields.get(name) {
+            return Some(raw);
+        }
+        let mut dots = name.match_indices('.');
+        dots.find_map(|(dot, _)| {
+            let inner: Self = serde_json::from_str(self.fields.get(&name[..dot])?.get()).ok()?;
+            inner.find(&name[dot + 1..])
+        })
     }
 
     /// The text of a field, without the quotes of a string. `None` where it is missing or null.
     pub(super) fn get(&self, name: &str) -> Option<Cow<'l, str>> {
-        let raw = self.fields.get(name)?.get();
+        let raw = self.find(name)?.get();
         match raw.as_bytes() {
             b"null" => None,
             [b'"', .., b'"'] if !raw.contains('\\') => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
@@ -84,6 +111,14 @@ mod tests {
         assert_eq!(object.get("n"), None);
         assert_eq!(object.get("other"), None);
         assert_eq!(object.names(), ["at", "key", "n", "x"]);
+        let nested = Object::parse(br#"{"a": {"b": {"c": 1}, "d.e": 2}, "a.f": 3, "g": [{"h": 4}]}"#)
+            .expect("an object");
+        let texts = ["a.b.c", "a.d.e", "a.f", "a.x", "g.h"].map(|name| nested.get(name));
+        assert_eq!(
+            texts.map(|text| text.map(Cow::into_owned)),
+            [Some("1".to_owned()), Some("2".to_owned()), Some("3".to_owned()), None, None]
+        );
+        assert_eq!(nested.names(), ["a.b.c", "a.d.e", "a.f", "g"]);
         let error = Object::parse(b"{\"at\": }").expect_err("broken");
         assert!(error.contains("column 8"), "{error}");
         let error = Object::parse(br#"{"at": 1, "key": "a", "at": 2}"#).expect_err("which of the two?");

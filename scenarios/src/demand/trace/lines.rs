@@ -1,47 +1,25 @@
-//! The lines of a file, plain or gzip, with their numbers. No line may be longer than a bound, so that a file that is
+//! The lines of a file with their numbers. No line may be longer than a bound, so that a file that is
 //! no trace at all does not fill the memory.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use crate::demand::{DemandError, Progress};
+use crate::input::{Input, InputError};
 
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1 << 20;
-/// The size of a read, in bytes.
-const READ_BYTES: usize = 1 << 16;
 
 /// Reads a file line by line.
 pub(super) struct Lines {
     input: Input,
     /// The file, as errors name it.
     pub(super) path: String,
-    total: u64,
+    /// What lines begin with that are left out; nothing for none.
+    comment: Vec<u8>,
     line: Vec<u8>,
     number: u64,
-}
-
-enum Input {
-    Plain(BufReader<Counted>),
-    Gzip(Box<BufReader<MultiGzDecoder<BufReader<Counted>>>>),
-}
-
-/// Counts the bytes that are read.
-struct Counted {
-    inner: Box<dyn Read + Send>,
-    bytes: u64,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.bytes += count as u64;
-        Ok(count)
-    }
 }
 
 impl fmt::Debug for Lines {
@@ -54,29 +32,21 @@ impl fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// Opens a file.
-    pub(super) fn open(path: &Path) -> Result<Self, DemandError> {
+    /// Opens a file. Lines that begin with `comment` are left out.
+    pub(super) fn open(path: &Path, comment: Option<&str>) -> Result<Self, DemandError> {
         let name = path.display().to_string();
-        let open = |source| DemandError::Open { path: name.clone(), source };
-        let file = File::open(path).map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        if metadata.is_dir() {
-            return Err(open(std::io::Error::other("it is a folder")));
-        }
-        Self::new(Box::new(file), metadata.len(), name.clone())
+        let input = Input::open(path).map_err(|error| match error {
+            InputError::Io(source) => DemandError::Open { path: name.clone(), source },
+            InputError::Foreign(foreign) => {
+                DemandError::Foreign { path: name.clone(), what: foreign.name(), remedy: foreign.remedy() }
+            }
+        })?;
+        Ok(Self::new(input, name, comment))
     }
 
-    /// Reads from anything; gzip is told by its first two bytes.
-    pub(super) fn new(inner: Box<dyn Read + Send>, total: u64, path: String) -> Result<Self, DemandError> {
-        let mut plain = BufReader::with_capacity(READ_BYTES, Counted { inner, bytes: 0 });
-        let read = |source| DemandError::Read { path: path.clone(), line: 1, source };
-        let gzip = plain.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
-        let input = if gzip {
-            Input::Gzip(Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(plain))))
-        } else {
-            Input::Plain(plain)
-        };
-        Ok(Self { input, path, total, line: Vec::new(), number: 0 })
+    fn new(input: Input, path: String, comment: Option<&str>) -> Self {
+        let comment = comment.unwrap_or_default().as_bytes().to_vec();
+        Self { input, path, comment, line: Vec::new(), number: 0 }
     }
 
     /// Goes on to the next line that is not empty; says whether there is one.
@@ -85,10 +55,7 @@ impl Lines {
             self.number += 1;
             self.line.clear();
             let limit = LINE_BYTES_MAX as u64 + 1;
-            let read = match &mut self.input {
-                Input::Plain(input) => input.take(limit).read_until(b'\n', &mut self.line),
-                Input::Gzip(input) => input.take(limit).read_until(b'\n', &mut self.line),
-            };
+            let read = (&mut self.input).take(limit).read_until(b'\n', &mut self.line);
             if let Err(source) = read {
                 return Err(DemandError::Read { path: self.path.clone(), line: self.number, source });
             }
@@ -105,7 +72,8 @@ impl Lines {
             while self.line.last().is_some_and(u8::is_ascii_whitespace) {
                 self.line.pop();
             }
-            if !self.line.is_empty() {
+            let is_comment = !self.comment.is_empty() && self.line.starts_with(&self.comment);
+            if !self.line.is_empty() && !is_comment {
                 return Ok(true);
             }
         }
@@ -129,11 +97,8 @@ impl Lines {
 
     /// How much of the file has been read.
     pub(super) fn progress(&self) -> Progress {
-        let counted = match &self.input {
-            Input::Plain(input) => input.get_ref(),
-            Input::Gzip(input) => input.get_ref().get_ref().get_ref(),
-        };
-        Progress { read: counted.bytes, total: self.total }
+        let (read, total) = self.input.progress();
+        Progress { read, total }
     }
 }
 
@@ -147,7 +112,8 @@ mod tests {
     fn all(bytes: &[u8]) -> Result<Vec<(u64, String)>, DemandError> {
         let bytes = bytes.to_vec();
         let total = bytes.len() as u64;
-        let mut lines = Lines::new(Box::new(std::io::Cursor::new(bytes)), total, "t".to_owned())?;
+        let input = Input::new(Box::new(std::io::Cursor::new(bytes)), total).expect("text");
+        let mut lines = Lines::new(input, "t".to_owned(), Some("//"));
         let mut all = Vec::new();
         while lines.advance()? {
             all.push((lines.number(), String::from_utf8_lossy(lines.line()).into_owned()));
@@ -158,8 +124,8 @@ mod tests {
 
     #[test]
     fn lines_have_their_numbers_whatever_ends_them() {
-        let expected = vec![(1, "a".to_owned()), (3, "b".to_owned()), (4, "c".to_owned())];
-        assert_eq!(all(b"\xef\xbb\xbfa\r\n\r\nb\nc").expect("lines"), expected);
+        let expected = vec![(1, "a".to_owned()), (3, "b".to_owned()), (5, "c".to_owned())];
+        assert_eq!(all(b"\xef\xbb\xbfa\r\n\r\nb\n//x\nc").expect("lines"), expected);
         assert_eq!(all(b"").expect("no lines"), []);
     }
 

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use actors::random::Purpose;
 use actors::{Duration, Rng};
 
+use super::intervals::Intervals;
 use super::lines::Lines;
-use super::minutes::Minutes;
 use super::rows::Rows;
 use super::sort::{Record, Sorted, Sorter};
 use crate::demand::{DemandError, Progress};
@@ -31,6 +31,8 @@ pub(in crate::demand) struct Row {
 pub(in crate::demand) struct Replay {
     rows: Rows,
     source: Source,
+    /// Where rows are counts.
+    intervals: Option<Intervals>,
     /// When the first row was, on the clock of the trace.
     first: i64,
     speed: f64,
@@ -48,8 +50,10 @@ enum Source {
     File(i64),
     /// The rows in the order of time, and the line of the latest.
     Sorted(Sorted, u64),
-    Minutes(Minutes),
 }
+
+/// A minute, in nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
 
 /// More or fewer arrivals than rows.
 #[derive(Debug)]
@@ -68,26 +72,29 @@ impl Replay {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, DemandError> {
         let (seed, longest) = (scenario.seed, scenario.longest_demand());
-        let mut rows = Rows::new(Lines::open(&scenario.base().join(&trace.trace))?, trace)?;
+        let lines = Lines::open(&scenario.base().join(&trace.trace), trace.comment.as_deref())?;
+        let mut rows = Rows::new(lines, trace)?;
         if let Some(key) = trace.unread_in(rows.format()) {
-            let format = rows.format().name();
-            let wrong = format!("is not for traces in the format `{format}`");
-            return Err(scenario
-                .error_at(&["demand", key], &wrong, "leave it out, or name another `format`")
-                .into());
+            let wrong = format!("is not for traces in the format `{}`", rows.format().name());
+            let remedy = "leave it out, or name another `format`";
+            return Err(scenario.error_at(&["demand", key], &wrong, remedy).into());
         }
+        let is_2019 = rows.format() == Format::AzureFunctions2019;
         let source = match (rows.format(), trace.order) {
-            (Format::AzureFunctions2019, _) => {
-                Source::Minutes(Minutes::read(&mut rows, trace.arrivals, seed, progress)?)
-            }
+            (Format::AzureFunctions2019, _) => sorted_minutes(&mut rows, progress)?,
             (Format::AzureFunctions2021, _) | (_, Order::Sort) => sorted(&mut rows, progress)?,
             (_, Order::Check) => Source::File(i64::MIN),
         };
+        let intervals = (is_2019 || rows.has_counts()).then(|| {
+            let length = if is_2019 { Some(MINUTE) } else { trace.interval.map(Duration::as_nanos) };
+            Intervals::new(length, trace.arrivals, seed, rows.lines.path.clone())
+        });
         let rng = Rng::stream(seed, Purpose::Arrivals, 1);
         let scale = (trace.scale != 1.0).then(|| Scale { times: trace.scale, rng, copies: Vec::new() });
         let mut this = Self {
             rows,
             source,
+            intervals,
             first: 0,
             speed: trace.speed,
             longest,
@@ -95,10 +102,13 @@ impl Replay {
             lifetimes: trace.lifetimes,
             ahead: None,
         };
+        let begin = this.begin()?;
+        this.first = begin.unwrap_or(0);
         let Some(first) = this.pull()? else {
             return Err(DemandError::Empty { path: this.rows.lines.path });
         };
-        this.first = first.at;
+        // Minutes count from midnight, long before the first request; other intervals begin where the trace does.
+        this.first = begin.filter(|_| !is_2019).unwrap_or(first.at);
         this.ahead = Some(this.row(first)?);
         Ok(this)
     }
@@ -136,20 +146,20 @@ impl Replay {
         self.pull()?.map(|record| self.row(record)).transpose()
     }
 
+    /// When the first interval of a trace of counts begins.
+    fn begin(&mut self) -> Result<Option<i64>, DemandError> {
+        let Self { rows, source, intervals, first, .. } = self;
+        match intervals {
+            Some(intervals) => intervals.begin(&mut || source.next(rows, *first)),
+            None => Ok(None),
+        }
+    }
+
     fn pull(&mut self) -> Result<Option<Record>, DemandError> {
-        match &mut self.source {
-            Source::File(before) => {
-                let record = self.rows.next()?;
-                if let Some(record) = &record {
-                    if record.at < *before {
-                        return Err(out_of_order(&self.rows.lines, record.at, *before, self.first));
-                    }
-                    *before = record.at;
-                }
-                Ok(record)
-            }
-            Source::Sorted(sorted, _) => sorted.next(),
-            Source::Minutes(minutes) => minutes.next(),
+        let Self { rows, source, intervals, first, .. } = self;
+        match intervals {
+            Some(intervals) => intervals.next(&mut || source.next(rows, *first)),
+            None => Ok(source.next(rows, *first)?.map(|(record, _)| record)),
         }
     }
 
@@ -169,8 +179,6 @@ impl Replay {
         let line = match self.source {
             Source::File(_) => self.rows.lines.number(),
             Source::Sorted(_, latest) => latest,
-            // The minutes stand in the heading.
-            Source::Minutes(_) => 1,
         };
         DemandError::Row {
             path: self.rows.lines.path.clone(),
@@ -179,6 +187,25 @@ impl Replay {
             remedy: "check `unit` and `speed` in [demand]: it lasts 100 years at most, and from `clock.begins` not beyond \
                      the year 2261"
                 .to_owned(),
+        }
+    }
+}
+
+impl Source {
+    /// The next row in the order of time, and its line.
+    fn next(&mut self, rows: &mut Rows, first: i64) -> Result<Option<(Record, u64)>, DemandError> {
+        match self {
+            Self::File(before) => {
+                let Some(record) = rows.next()? else {
+                    return Ok(None);
+                };
+                if record.at < *before {
+                    return Err(out_of_order(&rows.lines, record.at, *before, first));
+                }
+                *before = record.at;
+                Ok(Some((record, rows.lines.number())))
+            }
+            Self::Sorted(sorted, latest) => Ok(sorted.next()?.map(|record| (record, *latest))),
         }
     }
 }
@@ -213,6 +240,19 @@ fn sorted(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Source,
         }
     }
     sorter.finish().map(|sorted| Source::Sorted(sorted, line))
+}
+
+/// Counts per minute, whose rows are functions and whose columns are minutes. The minutes stand in the heading.
+fn sorted_minutes(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Source, DemandError> {
+    let mut sorter = Sorter::new();
+    let mut push = |minute: u32, key: u32, count: u32| {
+        let at = i64::from(minute) * MINUTE as i64;
+        sorter.push(Record { at, key: Some(key), lifetime: None, count })
+    };
+    while rows.next_counts(&mut push)? {
+        progress(rows.progress());
+    }
+    sorter.finish().map(|sorted| Source::Sorted(sorted, 1))
 }
 
 fn out_of_order(lines: &Lines, at: i64, above: i64, first: i64) -> DemandError {

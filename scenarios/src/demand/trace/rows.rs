@@ -1,23 +1,24 @@
 //! One request a line: reads the rows of every format but the counts per minute, whose lines it reads for `minutes`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actors::Duration;
 
+use super::dates::date_time;
 use super::fields::Fields;
-use super::format::{Layout, layout};
+use super::format::{Layout, Opening, name_it, open};
+use super::intervals::ARRIVALS_MAX;
 use super::json::Object;
 use super::lines::Lines;
 use super::sort::Record;
 use crate::decimal::{attos, round_to_nanos};
 use crate::demand::{DemandError, Progress};
 use crate::distribution::Unit;
-use crate::scenario::{Format, TimeUnit, Trace};
+use crate::scenario::{Columns, Empty, Format, TimeUnit, Trace, Units};
 
 /// The most different keys that are told apart.
 const KEYS_MAX: usize = 4_000_000;
-/// The most arrivals in one minute of counts: a minute is held in memory.
-pub(super) const ARRIVALS_MAX: u64 = 5_000_000;
 
 /// Keys in the order of their first appearance in the file.
 #[derive(Debug, Default)]
@@ -43,14 +44,24 @@ impl Keys {
 pub(super) struct Rows {
     pub(super) lines: Lines,
     layout: Layout,
-    /// How many columns the heading has.
-    columns: usize,
+    /// The names of all columns, or of the fields of the first object.
+    names: Vec<String>,
     format: Format,
-    unit: TimeUnit,
+    units: Units,
+    empty: Empty,
     fields: Fields,
     keys: Keys,
     /// Whether the current line is a row that has not been read: the first line of JSON.
     fresh: bool,
+}
+
+/// The texts of a row that are asked for.
+#[derive(Default)]
+struct Texts<'r> {
+    at: Cow<'r, str>,
+    lifetime: Option<Cow<'r, str>>,
+    end: Option<Cow<'r, str>>,
+    count: Option<Cow<'r, str>>,
 }
 
 impl Rows {
@@ -59,15 +70,50 @@ impl Rows {
         if !lines.advance()? {
             return Err(DemandError::Empty { path: lines.path });
         }
-        let (format, layout, columns) = layout(&lines, trace)?;
-        let fresh = matches!(layout, Layout::Json(_));
-        let unit = if format == Format::Journal { TimeUnit::Ns } else { trace.unit };
-        let (fields, keys) = (Fields::default(), Keys::default());
-        Ok(Self { lines, layout, columns, format, unit, fields, keys, fresh })
+        let Opening { format, layout, delimiter, names, is_row } = open(&lines, trace)?;
+        let units = match format {
+            Format::Journal => Units { at: TimeUnit::Ns, ..Units::default() },
+            _ => trace.unit,
+        };
+        let (fields, keys) = (Fields::new(delimiter), Keys::default());
+        Ok(Self { lines, layout, names, format, units, empty: trace.empty, fields, keys, fresh: is_row })
     }
 
     pub(super) fn format(&self) -> Format {
         self.format
+    }
+
+    /// The names of all columns, or of the fields of the first object.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The names of those that are read, where `columns` may name them.
+    pub(super) fn read_names(&self) -> Option<&Columns> {
+        match &self.layout {
+            Layout::Csv { names, .. } | Layout::Json(names) => Some(names),
+            _ => None,
+        }
+    }
+
+    /// Whether the rows read lifetimes, or ends.
+    pub(super) fn has_lifetimes(&self) -> bool {
+        match &self.layout {
+            Layout::Csv { places, .. } => places.lifetime.is_some(),
+            Layout::Json(columns) => columns.lifetime.as_ref().is_some_and(|name| self.names.contains(name)),
+            _ => false,
+        }
+    }
+
+    /// Whether times are civil ones.
+    pub(super) fn is_civil(&self) -> bool {
+        self.format == Format::AzureLlm
+            || (self.units.at == TimeUnit::Rfc3339 && matches!(self.format, Format::Csv | Format::Jsonl))
+    }
+
+    /// Whether each row is a count of requests.
+    pub(super) fn has_counts(&self) -> bool {
+        self.read_names().is_some_and(|names| names.count.is_some())
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -76,32 +122,36 @@ impl Rows {
 
     /// The next row; `None` at the end. The time is in nanoseconds from wherever the trace counts.
     pub(super) fn next(&mut self) -> Result<Option<Record>, DemandError> {
-        if !self.advance()? {
-            return Ok(None);
+        while self.advance()? {
+            let result = match &self.layout {
+                Layout::Json(_) => self.json_row(),
+                _ => self.csv_row(),
+            };
+            match result {
+                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(None) => {}
+                Err(fault) => return Err(self.lines.fault(fault.message, fault.remedy)),
+            }
         }
-        let result = match &self.layout {
-            Layout::Json(_) => self.json_row(),
-            _ => self.csv_row(),
-        };
-        result.map(Some).map_err(|fault| self.lines.fault(fault.message, fault.remedy))
+        Ok(None)
     }
 
     fn advance(&mut self) -> Result<bool, DemandError> {
         Ok(std::mem::take(&mut self.fresh) || self.lines.advance()?)
     }
 
-    fn csv_row(&mut self) -> Result<Record, RowFault> {
+    fn csv_row(&mut self) -> Result<Option<Record>, RowFault> {
         let line = self.lines.line();
         if !self.fields.split(line) {
             return Err(open_quote());
         }
-        if self.fields.count() > self.columns {
-            return Err(other_count(self.fields.count(), self.columns));
+        if self.fields.count() > self.names.len() {
+            return Err(other_count(self.fields.count(), self.names.len()));
         }
-        let (at, key, lifetime) = match &self.layout {
+        let (record, key) = match &self.layout {
             Layout::AzureLlm { at } => {
                 let text = text_of(&self.fields, line, *at, "TIMESTAMP")?;
-                (date_time(text, "TIMESTAMP")?, None, None)
+                (record(time(text, TimeUnit::Rfc3339, "TIMESTAMP")?, None, 1)?, None)
             }
             Layout::AzureFunctions2021 { key, end, duration } => {
                 let end = text_of(&self.fields, line, *end, "end_timestamp")?;
@@ -109,18 +159,24 @@ impl Rows {
                 let duration = text_of(&self.fields, line, *duration, "duration")?;
                 let duration = positive(number(duration, Unit::S, "duration")?, duration, "duration")?;
                 let at = end.checked_sub(duration).ok_or_else(|| out_of_range("end_timestamp"))?;
-                (at, Some(*key), Some(duration))
+                (record(at, Some(duration), 1)?, Some(*key))
             }
-            Layout::Csv { at, key, lifetime } => {
-                let moment = time(text_of(&self.fields, line, *at, "at")?, self.unit, "at")?;
-                let lifetime = match lifetime {
-                    Some(lifetime) => {
-                        let text = text_of(&self.fields, line, *lifetime, "lifetime")?;
-                        optional_lifetime(text, self.unit)?
-                    }
-                    None => None,
+            Layout::Csv { places, names } => {
+                let fields = &self.fields;
+                let text = |place: usize, name: &str| text_of(fields, line, place, name).map(Cow::Borrowed);
+                let optional = |place: Option<usize>, name: &Option<String>| {
+                    place.map(|place| text(place, name.as_deref().unwrap_or_default())).transpose()
                 };
-                (moment, *key, lifetime)
+                let texts = Texts {
+                    at: text(places.at, &names.at)?,
+                    lifetime: optional(places.lifetime, &names.lifetime)?,
+                    end: optional(places.end, &names.end)?,
+                    count: optional(places.count, &names.count)?,
+                };
+                match self.read(texts, names)? {
+                    Some(record) => (record, places.key),
+                    None => return Ok(None),
+                }
             }
             Layout::AzureFunctions2019 { .. } | Layout::Json(_) => return Err(out_of_range("at")),
         };
@@ -131,26 +187,79 @@ impl Rows {
             }
             None => None,
         };
-        record(at, key, lifetime)
+        Ok(Some(Record { key, ..record }))
     }
 
-    fn json_row(&mut self) -> Result<Record, RowFault> {
+    fn json_row(&mut self) -> Result<Option<Record>, RowFault> {
         let Layout::Json(columns) = &self.layout else {
             return Err(missing("at"));
         };
         let object = Object::parse(self.lines.line())
             .map_err(|message| RowFault::new(message, "mend the line, or remove it"))?;
-        let text = object.get(&columns.at).ok_or_else(|| missing(&columns.at))?;
-        let at = time(&text, self.unit, &columns.at)?;
-        let lifetime = match columns.lifetime.as_ref().and_then(|name| object.get(name)) {
-            Some(text) => optional_lifetime(&text, self.unit)?,
+        let not_there = |key: &str, name: &str| {
+            let names = object.names();
+            let remedy = name_it(name, Some(key), names.iter().map(String::as_str));
+            RowFault::new(format!("this object has no field `{name}`"), remedy)
+        };
+        let optional = |name: &Option<String>| name.as_ref().and_then(|name| object.get(name));
+        let at = match (object.get(&columns.at), self.empty) {
+            (Some(at), _) => at,
+            (None, Empty::Skip) => return Ok(None),
+            (None, Empty::Error) => return Err(not_there("at", &columns.at)),
+        };
+        let count = match &columns.count {
+            Some(name) => Some(object.get(name).ok_or_else(|| not_there("count", name))?),
             None => None,
         };
-        let key = match columns.key.as_ref().and_then(|name| object.get(name)) {
+        let texts = Texts { at, lifetime: optional(&columns.lifetime), end: optional(&columns.end), count };
+        let Some(record) = self.read(texts, columns)? else {
+            return Ok(None);
+        };
+        let key = match optional(&columns.key) {
             Some(key) => Some(self.keys.number(key.as_bytes()).ok_or_else(too_many_keys)?),
             None => None,
         };
-        record(at, key, lifetime)
+        Ok(Some(Record { key, ..record }))
+    }
+
+    /// What the texts of a row say; `None` for one that is left out.
+    fn read(&self, texts: Texts<'_>, names: &Columns) -> Result<Option<Record>, RowFault> {
+        if texts.at.is_empty() {
+            return match self.empty {
+                Empty::Skip => Ok(None),
+                Empty::Error => Err(RowFault::new(
+                    format!("`{}` is empty", names.at),
+                    "complete the row, or leave out such rows with `empty = \"skip\"` in [demand]",
+                )),
+            };
+        }
+        let at = time(&texts.at, self.units.at, &names.at)?;
+        let is_given = |text: &Cow<'_, str>| !text.is_empty();
+        let lifetime = match (texts.lifetime.filter(is_given), texts.end.filter(is_given)) {
+            (Some(text), _) => {
+                let name = names.lifetime.as_deref().unwrap_or_default();
+                Some(positive(number(&text, self.units.of_lifetime(), name)?, &text, name)?)
+            }
+            (None, Some(text)) => {
+                let name = names.end.as_deref().unwrap_or_default();
+                let end = time(&text, self.units.of_end(), name)?;
+                let used = end.checked_sub(at).ok_or_else(|| out_of_range(name))?;
+                if used < 0 {
+                    let message = format!("`{name}` ({text}) is before `{}` ({})", names.at, texts.at);
+                    return Err(RowFault::new(
+                        message,
+                        "mend the row, or check `columns` and `unit` in [demand]",
+                    ));
+                }
+                Some(used)
+            }
+            (None, None) => None,
+        };
+        let count = match texts.count {
+            Some(text) => count_of(&text, names.count.as_deref().unwrap_or_default())?,
+            None => 1,
+        };
+        record(at, lifetime, count).map(Some)
     }
 
     /// The next line of counts per minute: calls `count(minute, key, count)` for each that is not zero.
@@ -164,14 +273,14 @@ impl Rows {
         if !self.advance()? {
             return Ok(false);
         }
-        let Self { lines, fields, keys, columns, .. } = self;
+        let Self { lines, fields, keys, names, .. } = self;
         let line = lines.line();
         let fault = |fault: RowFault| lines.fault(fault.message, fault.remedy);
         if !fields.split(line) {
             return Err(fault(open_quote()));
         }
-        if fields.count() != *columns {
-            return Err(fault(other_count(fields.count(), *columns)));
+        if fields.count() != names.len() {
+            return Err(fault(other_count(fields.count(), names.len())));
         }
         let key = fields.meaning(line, key).ok_or_else(|| fault(missing("HashApp")))?;
         let key = keys.number(&key).ok_or_else(|| fault(too_many_keys()))?;
@@ -250,59 +359,68 @@ fn text_of<'l>(fields: &Fields, line: &'l [u8], index: usize, name: &str) -> Res
         .map_err(|_| RowFault::new(format!("`{name}` is not UTF-8 text"), "mend the row"))
 }
 
-fn not_a(text: &str, what: &str, name: &str) -> RowFault {
+fn not_a(text: &str, what: &str, name: &str, remedy: &str) -> RowFault {
     let text: String = text.chars().take(60).collect();
-    RowFault::new(format!("`{text}` is not {what} (`{name}`)"), "mend the row, or check `unit` in [demand]")
+    RowFault::new(format!("`{text}` is not {what} (`{name}`)"), remedy)
 }
+
+const CHECK_UNIT: &str = "mend the row, or check `unit` in [demand]";
 
 /// A number of units, in attoseconds.
 fn number(text: &str, unit: Unit, name: &str) -> Result<i128, RowFault> {
-    attos(text, unit.nanos()).ok_or_else(|| not_a(text, &format!("a number of {}", unit.name()), name))
+    attos(text, unit.nanos()).ok_or_else(|| {
+        let has_comma = text.contains(',') && attos(&text.replacen(',', ".", 1), unit.nanos()).is_some();
+        let remedy = if date_time(text).is_some() {
+            "dates are read with `unit = \"rfc3339\"` in [demand]"
+        } else if has_comma {
+            "write decimals with a point"
+        } else {
+            CHECK_UNIT
+        };
+        not_a(text, &format!("a number of {}", unit.name()), name, remedy)
+    })
+}
+
+/// How many requests: a whole number, which may be written with decimals that are zero.
+fn count_of(text: &str, name: &str) -> Result<u32, RowFault> {
+    let whole = text
+        .split_once('.')
+        .map_or(text, |(whole, rest)| if rest.bytes().all(|byte| byte == b'0') { whole } else { text });
+    whole.parse().ok().filter(|count| u64::from(*count) <= ARRIVALS_MAX).ok_or_else(|| {
+        let remedy = format!("give whole numbers from 0 to {ARRIVALS_MAX}, of requests since the row before");
+        not_a(text, "a count of requests", name, &remedy)
+    })
 }
 
 fn positive(attos: i128, text: &str, name: &str) -> Result<i128, RowFault> {
     if attos < 0 {
-        return Err(not_a(text, "a length of time, zero or more", name));
+        return Err(not_a(text, "a length of time, zero or more", name, CHECK_UNIT));
     }
     Ok(attos)
 }
 
-fn optional_lifetime(text: &str, unit: TimeUnit) -> Result<Option<i128>, RowFault> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    positive(number(text, unit.unit(), "lifetime")?, text, "lifetime").map(Some)
-}
-
+/// A time, in attoseconds from wherever the trace counts.
 fn time(text: &str, unit: TimeUnit, name: &str) -> Result<i128, RowFault> {
-    match unit {
-        TimeUnit::Rfc3339 => date_time(text, name),
-        _ => number(text, unit.unit(), name),
+    match unit.unit() {
+        Some(unit) => number(text, unit, name),
+        None => date_time(text).ok_or_else(|| {
+            let remedy = if attos(text, 1).is_some() {
+                "numbers are read with `unit = \"s\"`, or ms, us or ns, in [demand]"
+            } else {
+                "write the year first, as in \"2026-07-31 08:00:00\" or \"2026-07-31T08:00:00+02:00\""
+            };
+            not_a(text, "a date and time", name, remedy)
+        }),
     }
 }
 
-/// A date and time, in attoseconds since 1970; without an offset it is taken as UTC.
-fn date_time(text: &str, name: &str) -> Result<i128, RowFault> {
-    // The offset comes after the date, whose own dashes are not one. Without it the civil time is taken as it is.
-    let has_offset = text.bytes().skip(11).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
-    let timestamp = if has_offset {
-        text.parse::<jiff::Timestamp>().ok()
-    } else {
-        let civil = text.parse::<jiff::civil::DateTime>().ok();
-        civil.and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp())
-    };
-    match timestamp {
-        Some(timestamp) => Ok(timestamp.as_nanosecond() * 1_000_000_000),
-        None => Err(not_a(text, "a date and time", name)),
-    }
-}
-
-fn record(at: i128, key: Option<u32>, lifetime: Option<i128>) -> Result<Record, RowFault> {
+/// A record whose key is still to be told.
+fn record(at: i128, lifetime: Option<i128>, count: u32) -> Result<Record, RowFault> {
     let at = round_to_nanos(at);
     if at == i64::MIN || at == i64::MAX {
         return Err(out_of_range("at"));
     }
     let lifetime =
         lifetime.map(|attos| Duration::from_nanos(u64::try_from(round_to_nanos(attos)).unwrap_or(0)));
-    Ok(Record { at, key, lifetime })
+    Ok(Record { at, key: None, lifetime, count })
 }

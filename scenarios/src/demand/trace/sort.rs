@@ -10,12 +10,12 @@ use actors::Duration;
 
 use crate::demand::DemandError;
 
-/// Records held in memory at once: 16 MiB, and half as much again while they are sorted.
+/// Records held in memory at once: 20 MiB, and half as much again while they are sorted.
 const RUN_RECORDS: usize = 1 << 19;
 /// Bytes of all read buffers together.
 const BUFFER_BYTES: usize = 8 << 20;
 /// Bytes of one record in the file.
-const RECORD_BYTES: usize = 20;
+const RECORD_BYTES: usize = 24;
 
 /// One row of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) key: Option<u32>,
     /// How long, where the trace says so.
     pub(super) lifetime: Option<Duration>,
+    /// How many requests: one, but where rows are counts.
+    pub(super) count: u32,
 }
 
 impl Record {
@@ -33,16 +35,18 @@ impl Record {
         let mut bytes = [0; RECORD_BYTES];
         bytes[..8].copy_from_slice(&self.at.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.lifetime.map_or(u64::MAX, Duration::as_nanos).to_le_bytes());
-        bytes[16..].copy_from_slice(&self.key.unwrap_or(u32::MAX).to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.key.unwrap_or(u32::MAX).to_le_bytes());
+        bytes[20..].copy_from_slice(&self.count.to_le_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let at = i64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
         let lifetime = u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?);
-        let key = u32::from_le_bytes(bytes.get(16..RECORD_BYTES)?.try_into().ok()?);
+        let key = u32::from_le_bytes(bytes.get(16..20)?.try_into().ok()?);
+        let count = u32::from_le_bytes(bytes.get(20..RECORD_BYTES)?.try_into().ok()?);
         let lifetime = (lifetime != u64::MAX).then(|| Duration::from_nanos(lifetime));
-        Some(Self { at, key: (key != u32::MAX).then_some(key), lifetime })
+        Some(Self { at, key: (key != u32::MAX).then_some(key), lifetime, count })
     }
 }
 
@@ -210,6 +214,7 @@ mod tests {
                 at: *at,
                 key: (index % 3 != 0).then_some(index as u32),
                 lifetime: (index % 2 == 0).then(|| Duration::from_nanos(index as u64)),
+                count: index as u32,
             }).collect();
             let mut sorter = Sorter::with_runs_of(run);
             for record in &records {

@@ -5,7 +5,8 @@ use actors::Duration;
 use super::Checked;
 use crate::error::ScenarioError;
 use crate::scenario::Scenario;
-use crate::scenario::demand::{Demand, Format, LENGTH_MAX, Lifetimes, Spread, Stage, Trace};
+use crate::scenario::demand::{Demand, LENGTH_MAX, Spread, Stage};
+use crate::scenario::trace::{Format, Lifetimes, Trace};
 
 /// The highest rate of arrivals, per second.
 const RATE_MAX: f64 = 1e9;
