@@ -29,7 +29,7 @@ pub mod profile;
 pub mod scenario;
 
 pub use answers::{AnswerStreams, Answers};
-pub use demand::{Arrival, Arrivals, DemandError, Progress};
+pub use demand::{Arrival, Arrivals, DemandError, JOURNAL_MARK, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError, Warning};
 pub use faults::Faults;

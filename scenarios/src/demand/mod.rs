@@ -17,6 +17,7 @@ use crate::scenario::{Demand, Lifetimes, Scenario};
 pub use error::DemandError;
 use population::{Population, Regions};
 use stages::Stages;
+pub use trace::JOURNAL_MARK;
 use trace::Replay;
 
 /// How far a trace has been read.

@@ -6,7 +6,7 @@
 //! | file | a line |
 //! | --- | --- |
 //! | deliveries | `{"at":1200,"from":0,"to":2,"message":"Take(...)"}`; `from` is null for the outside |
-//! | arrivals | `{"at":1000,"key":0,"lifetime":0}`: the format `journal` of `[demand] trace` |
+//! | arrivals | `{"at":1000,"key":0,"lifetime":0}`: the format `journal` of `[demand] trace`, told by a first line that marks it |
 //!
 //! All times are nanoseconds since the opening.
 
@@ -128,6 +128,7 @@ struct Files {
 impl Files {
     /// The life of the thread.
     fn write_all(&mut self, waiting: &Mutex<Waiting>) -> std::io::Result<()> {
+        self.begin()?;
         let mut lines = Vec::new();
         loop {
             let (closing, overflowed) = {
@@ -142,6 +143,14 @@ impl Files {
                 return self.end(overflowed);
             }
             std::thread::sleep(WRITE_EVERY);
+        }
+    }
+
+    /// What tells the trace from other JSON lines.
+    fn begin(&mut self) -> std::io::Result<()> {
+        match &mut self.arrivals {
+            Some(file) => writeln!(file, "{}", scenarios::JOURNAL_MARK),
+            None => Ok(()),
         }
     }
 

@@ -90,7 +90,10 @@ fn json(format: Format, columns: Columns, lines: &Lines, is_row: bool) -> Openin
     Opening { format, layout: Layout::Json(columns), delimiter: b',', names, is_row }
 }
 
-/// Whether a line is the mark of the project's own journal: `{"journal":"warmpool","version":1}`.
+/// The first line of the project's own journal of arrivals, which tells it from other JSON lines.
+pub const JOURNAL_MARK: &str = r#"{"journal":"warmpool","version":1}"#;
+
+/// Whether a line is the mark of a journal, of any version.
 fn is_journal(line: &[u8]) -> bool {
     Object::parse(line).is_ok_and(|object| object.get("journal").as_deref() == Some("warmpool"))
 }
@@ -127,7 +130,7 @@ fn guess(header: &Header, lines: &Lines, trace: &Trace) -> Result<Format, Demand
     } else {
         let first = lines.line();
         let text: String = String::from_utf8_lossy(first).chars().take(60).collect();
-        let message = format!("the format is not to be told from the first line, `{text}`");
+        let message = format!("the format cannot be told from the first line, `{text}`");
         if first.starts_with(b"#") || first.starts_with(b"//") {
             return Err(
                 lines.fault(message, "if this line is a comment, say so with `comment = \"#\"` in [demand]")

@@ -19,5 +19,6 @@ mod replay;
 mod rows;
 mod sort;
 
+pub use format::JOURNAL_MARK;
 pub(crate) use look::{Look, look};
 pub(super) use replay::Replay;
