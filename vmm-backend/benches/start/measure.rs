@@ -12,6 +12,7 @@ use microvm::hypervisor::Hypervisor;
 use microvm::runner::Runner;
 use microvm::sys::memory::{Mapping, Sharing, memory_file};
 use microvm::template::Template;
+use microvm::training::capture;
 use microvm::vm::Vm;
 use shards::wire::{Answer, BOARD_BYTES, Board, Command, op};
 use shards::{Shards, ShardsConfig, Stage, VmId};
@@ -45,7 +46,7 @@ pub(crate) fn main() -> Outcome {
     let samples: usize = setting("WARMPOOL_BENCH_SAMPLES", "500").parse()?;
     let alive = setting("WARMPOOL_BENCH_ALIVE", "10,100,1000");
     let alive: Vec<usize> = alive.split(',').map(str::parse).collect::<Result<_, _>>()?;
-    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES)?;
+    let template = capture(&hypervisor, Arc::new(EMBEDDED), MEMORY_BYTES)?;
     let bench =
         Bench { hypervisor, template, bind: Bind::new("s3://bucket/user", Key::new("user")?)?, samples };
     println!("host: {}", bench.hypervisor.host());

@@ -1,7 +1,6 @@
 //! What a user brings to a VM, asks of it and gets back. Plain data with its limits.
 
-use crate::guest::generator;
-use crate::guest::mailbox::{self, KEY_BYTES_MAX, Order, Reply, URL_BYTES_MAX, kind, status};
+use crate::guest::mailbox::{self, KEY_BYTES_MAX, URL_BYTES_MAX, kind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -159,60 +158,16 @@ pub enum GuestError {
     #[error("the guest does not know this order")]
     Unknown,
     /// A status that does not exist.
-    #[error("the guest answered with status {0}, which does not exist")]
-    Status(u32),
+    #[error("the guest answered with status {status}, which does not exist")]
+    Status {
+        /// The status.
+        status: u32,
+    },
     /// It answered for another generation, or with a value that does not follow from its entropy.
     #[error(
         "the guest's acknowledgement is wrong: it did not take the generation and entropy that it was given"
     )]
     Acknowledgement,
-}
-
-/// A reply's values, where its status allows.
-pub(crate) fn values(reply: &Reply) -> Result<[u64; 4], GuestError> {
-    match reply.status {
-        status::OK => Ok(reply.values),
-        status::STALE => Err(GuestError::Stale),
-        status::UNBOUND => Err(GuestError::Unbound),
-        status::FULL => Err(GuestError::Full),
-        status::UNKNOWN => Err(GuestError::Unknown),
-        other => Err(GuestError::Status(other)),
-    }
-}
-
-/// Check what a guest answered to a bind with this generation and entropy.
-pub(crate) fn acknowledged(
-    reply: &Reply,
-    generation: Generation,
-    entropy: &[u8; 32],
-) -> Result<Ack, GuestError> {
-    let [proof, ..] = values(reply)?;
-    if reply.generation != generation.0 || proof != generator::proof(entropy, generation.0) {
-        return Err(GuestError::Acknowledgement);
-    }
-    Ok(Ack { generation, proof })
-}
-
-/// The order that binds; without a user it only renews generation, entropy and wall clock.
-pub(crate) fn bind_order(
-    generation: Generation,
-    entropy: [u8; 32],
-    wall_ns: u64,
-    bind: Option<&Bind>,
-) -> Order {
-    let mut order = Order::new(kind::BIND, [0; 2]);
-    order.generation = generation.0;
-    order.entropy = entropy;
-    order.wall_ns = wall_ns;
-    if let Some(bind) = bind {
-        let (url, key) = (bind.url.as_bytes(), bind.key.0.as_bytes());
-        // Both lengths were checked when the bind was made.
-        order.url[..url.len()].copy_from_slice(url);
-        order.key[..key.len()].copy_from_slice(key);
-        order.url_bytes = url.len() as u16;
-        order.key_bytes = key.len() as u16;
-    }
-    order
 }
 
 #[cfg(test)]
@@ -246,23 +201,6 @@ mod tests {
             assert_eq!(Request::decode(kind, args), Some(request));
         }
         assert_eq!(Request::decode(kind::BIND, [0; 2]), None);
-    }
-
-    #[test]
-    fn an_acknowledgement_must_fit_generation_and_entropy() {
-        let (generation, entropy) = (Generation(4), [9; 32]);
-        let right = Reply {
-            status: status::OK,
-            reserved: 0,
-            generation: 4,
-            values: [generator::proof(&entropy, 4), 0, 0, 0],
-        };
-        assert!(acknowledged(&right, generation, &entropy).is_ok());
-        let older = Reply { generation: 3, ..right };
-        assert_eq!(acknowledged(&older, generation, &entropy), Err(GuestError::Acknowledgement));
-        assert_eq!(acknowledged(&right, generation, &[8; 32]), Err(GuestError::Acknowledgement));
-        let refused = Reply { status: status::STALE, ..right };
-        assert_eq!(acknowledged(&refused, generation, &entropy), Err(GuestError::Stale));
     }
 
     #[test]

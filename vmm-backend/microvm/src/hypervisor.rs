@@ -1,6 +1,6 @@
 //! The open KVM device and what the host is: asked once, used by every VM of the process. Makes bare VMs; knows no template.
 
-use crate::state;
+use crate::msr::carried_msrs;
 use kvm_bindings::{
     CpuId, KVM_CAP_SPLIT_IRQCHIP, KVM_MAX_CPUID_ENTRIES, kvm_enable_cap, kvm_userspace_memory_region,
 };
@@ -157,7 +157,7 @@ impl Hypervisor {
         let cpuid =
             kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(HypervisorError::SupportedCpuid)?;
         let list = kvm.get_msr_index_list().map_err(HypervisorError::MsrIndexList)?;
-        let msr_indices = state::carried_msrs(list.as_slice());
+        let msr_indices = carried_msrs(list.as_slice());
         let xsave_bytes = usize::try_from(kvm.check_extension_int(Cap::Xsave2)).unwrap_or(0);
         Ok(Self { kvm, host: Host::read(), cpuid, msr_indices, xsave_bytes })
     }

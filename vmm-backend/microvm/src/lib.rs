@@ -1,8 +1,8 @@
 //! One microVM's life on KVM: a guest is booted once into a *template*; every VM is a copy-on-write *fork* of it with all state
 //! restored ahead; a *start* binds a user's data and lets it run, and is over when the guest has acknowledged.
 //!
-//! Layers, each of which knows only those before it: [`sys`] (system calls) · [`guest`] (the embedded guest's image and mailbox) ·
-//! [`hypervisor`], [`machine`], [`state`], [`runner`] (KVM) · [`template`], [`vm`], [`saved`] (one VM's life).
+//! Layers, each of which knows only those before it: [`sys`] (system calls) · [`guest`] (what differs between guests; the embedded one) ·
+//! [`hypervisor`], [`machine`], [`state`], [`runner`] (KVM) · [`template`], [`vm`], [`training`], [`saved`] (one VM's life).
 //!
 //! This crate knows no actor, no scenario and no other process, and nothing in it is asynchronous: every call blocks, and has a
 //! limit. It is the only one with unsafe code. Elsewhere than on x86-64 Linux, and with `--cfg warmpool_no_kvm`, it is empty.
@@ -14,9 +14,11 @@ pub mod guest;
 pub mod hypervisor;
 pub mod machine;
 pub mod manifest;
+pub mod msr;
 pub mod runner;
 pub mod saved;
 pub mod state;
 pub mod sys;
 pub mod template;
+pub mod training;
 pub mod vm;

@@ -1,7 +1,7 @@
 //! The guest's machine at boot: memory contents (tables, image) and special registers for 64-bit ring 3, entered directly. Holds no
 //! VM; works the same on ordinary KVM and where ring 0 is emulated.
 
-use crate::guest::{Image, layout};
+use crate::guest::layout;
 use crate::sys::memory::Mapping;
 use kvm_bindings::{kvm_dtable, kvm_regs, kvm_segment, kvm_sregs};
 
@@ -52,14 +52,14 @@ pub fn check_memory(bytes: u64) -> Result<(), MachineError> {
 ///
 /// # Errors
 /// [`MachineError`] where memory or image do not fit.
-pub fn load(memory: &Mapping, image: &Image) -> Result<(), MachineError> {
+pub fn load(memory: &Mapping, name: &'static str, image: &[u8]) -> Result<(), MachineError> {
     check_memory(memory.bytes() as u64)?;
-    if image.bytes.len() as u64 > layout::IMAGE_END - layout::IMAGE {
-        return Err(MachineError::Image { name: image.name, bytes: image.bytes.len() });
+    if image.len() as u64 > layout::IMAGE_END - layout::IMAGE {
+        return Err(MachineError::Image { name, bytes: image.len() });
     }
     write_descriptors(memory);
     write_page_tables(memory);
-    memory.write(layout::IMAGE, image.bytes);
+    memory.write(layout::IMAGE, image);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::hypervisor::Host;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever the meaning of a template's memory or state changes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A template's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Manifest {
     pub host: Host,
     /// Which guest.
     pub guest: String,
+    /// How the host talks to it.
+    pub protocol: String,
     /// Bytes of guest memory.
     pub memory_bytes: u64,
     /// Tells this template from every other one.
@@ -29,6 +31,16 @@ pub enum ManifestError {
     Format {
         /// What it says.
         found: u32,
+    },
+    /// Its guest is talked to in another way.
+    #[error(
+        "the template's guest speaks `{found}`, this program was to fork one that speaks `{wanted}`: make the template again"
+    )]
+    Protocol {
+        /// What it says.
+        found: String,
+        /// What was wanted.
+        wanted: &'static str,
     },
     /// Made on a host that differs where it matters.
     #[error(
@@ -50,9 +62,12 @@ impl Manifest {
     ///
     /// # Errors
     /// The first thing that does not fit.
-    pub fn check(&self, here: &Host) -> Result<(), ManifestError> {
+    pub fn check(&self, here: &Host, protocol: &'static str) -> Result<(), ManifestError> {
         if self.format != FORMAT {
             return Err(ManifestError::Format { found: self.format });
+        }
+        if self.protocol != protocol {
+            return Err(ManifestError::Protocol { found: self.protocol.clone(), wanted: protocol });
         }
         let pairs = [
             ("kernel", &self.host.kernel, &here.kernel),
@@ -74,16 +89,24 @@ mod tests {
 
     fn manifest() -> Manifest {
         let host = Host { kernel: "6.18".into(), module: "kvm_amd".into(), cpu: "x".into() };
-        Manifest { format: FORMAT, host, guest: "embedded".into(), memory_bytes: 1, identity: 7 }
+        Manifest {
+            format: FORMAT,
+            host,
+            guest: "embedded".into(),
+            protocol: "mailbox".into(),
+            memory_bytes: 1,
+            identity: 7,
+        }
     }
 
     #[test]
     fn only_the_same_host_and_format_pass() {
         let here = manifest().host;
-        assert_eq!(manifest().check(&here), Ok(()));
+        assert_eq!(manifest().check(&here, "mailbox"), Ok(()));
         type Change = fn(&mut Manifest);
-        let changes: [(&str, Change); 4] = [
-            ("format 2", |m| m.format = 2),
+        let changes: [(&str, Change); 5] = [
+            ("format 1", |m| m.format = 1),
+            ("speaks `other`", |m| m.protocol = "other".into()),
             ("another kernel", |m| m.host.kernel = "6.19".into()),
             ("another KVM module", |m| m.host.module = "kvm_intel".into()),
             ("another CPU model", |m| m.host.cpu = "y".into()),
@@ -91,7 +114,7 @@ mod tests {
         for (said, change) in changes {
             let mut other = manifest();
             change(&mut other);
-            let message = other.check(&here).unwrap_err().to_string();
+            let message = other.check(&here, "mailbox").unwrap_err().to_string();
             assert!(message.contains(said), "{message}");
         }
     }

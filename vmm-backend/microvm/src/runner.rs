@@ -1,6 +1,6 @@
-//! Running a vCPU until its guest rings, never longer than a limit. Belongs to one thread; knows no mailbox and no template.
+//! Running a vCPU until its guest rings, never longer than a limit. Belongs to one thread; knows no template.
 
-use crate::guest::layout;
+use crate::guest::{Guest, Rang};
 use crate::sys::kick::Kicker;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::io;
@@ -28,6 +28,14 @@ pub enum RunError {
     /// The guest says that it panicked.
     #[error("the guest panicked")]
     Panicked,
+    /// The guest rang with a value that it should not say then.
+    #[error("the guest rang its doorbell with {value} instead of {wanted}; its program is broken")]
+    Rang {
+        /// The value.
+        value: u32,
+        /// What it should have said.
+        wanted: &'static str,
+    },
     /// The timer that bounds the run could not be set.
     #[error("timer_settime: {0}")]
     Timer(#[source] io::Error),
@@ -58,16 +66,16 @@ impl Runner {
         self
     }
 
-    /// Run until the guest writes to the doorbell; the value it wrote.
+    /// Run until the guest writes to this doorbell; the value it wrote.
     ///
     /// # Errors
     /// Everything else that may happen. The vCPU must not run again then.
-    pub fn run(&mut self, vcpu: &mut VcpuFd, limit: Duration) -> Result<u32, RunError> {
+    pub fn run(&mut self, vcpu: &mut VcpuFd, doorbell: u64, limit: Duration) -> Result<u32, RunError> {
         let start = Instant::now();
         self.kicker.arm(self.slice.min(limit)).map_err(RunError::Timer)?;
         let outcome = loop {
             match vcpu.run() {
-                Ok(VcpuExit::MmioWrite(layout::DOORBELL, data)) => break ring(data),
+                Ok(VcpuExit::MmioWrite(address, data)) if address == doorbell => break ring(data),
                 Ok(VcpuExit::Intr) => {}
                 Ok(exit) => break Err(RunError::Exit { exit: format!("{exit:?}") }),
                 Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
@@ -86,10 +94,23 @@ impl Runner {
 }
 
 fn ring(data: &[u8]) -> Result<u32, RunError> {
-    match <[u8; 4]>::try_from(data).map(u32::from_le_bytes) {
-        Ok(layout::RING_PANIC) => Err(RunError::Panicked),
-        Ok(value) => Ok(value),
-        Err(_) => Err(RunError::Exit { exit: format!("a doorbell write of {} bytes, not 4", data.len()) }),
+    <[u8; 4]>::try_from(data)
+        .map(u32::from_le_bytes)
+        .map_err(|_| RunError::Exit { exit: format!("a doorbell write of {} bytes, not 4", data.len()) })
+}
+
+/// Whether the guest said by this value what it was to say.
+///
+/// # Errors
+/// What it said instead.
+pub fn expect_rang(guest: &dyn Guest, value: u32, wanted: Rang) -> Result<(), RunError> {
+    match guest.rang(value) {
+        rang if rang == wanted => Ok(()),
+        Rang::Panicked => Err(RunError::Panicked),
+        _ => Err(RunError::Rang {
+            value,
+            wanted: if wanted == Rang::Checkpoint { "the checkpoint" } else { "a reply" },
+        }),
     }
 }
 

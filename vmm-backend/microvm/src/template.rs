@@ -1,16 +1,13 @@
 //! The template: one VM booted once, its memory in a sealed file, its state and write set beside it. Read-only from then on; every
 //! warm VM is a copy-on-write fork of it. Starts no VM for users.
 
-use crate::bind::{Bind, Key};
-use crate::guest::{Image, layout};
+use crate::guest::{Guest, Rang};
 use crate::hypervisor::{Hypervisor, HypervisorError};
-use crate::machine::{self, MachineError};
+use crate::machine::MachineError;
 use crate::manifest::{FORMAT, Manifest, ManifestError};
-use crate::runner::{RunError, Runner, complete_exit};
+use crate::runner::{RunError, Runner, complete_exit, expect_rang};
 use crate::state::{State, StateError};
 use crate::sys::memory::{Mapping, SEALS, Sharing, memory_file, seal_patiently, seals};
-use crate::sys::pagemap::Pagemap;
-use crate::vm::{Vm, VmError};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
@@ -19,7 +16,6 @@ use std::time::Duration;
 
 /// Longest boot of a template. The embedded guest takes well under a millisecond.
 const BOOT_LIMIT: Duration = Duration::from_secs(5);
-const TRAINING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The template could not be made or may not be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +29,9 @@ pub enum TemplateError {
     /// The guest did not reach its checkpoint.
     #[error("the template's guest did not reach its checkpoint: {0}")]
     Boot(#[source] RunError),
-    /// It rang before the checkpoint, with another value.
-    #[error("the template's guest rang with {0} instead of the checkpoint's {ring}", ring = layout::RING_CHECKPOINT)]
-    Ring(u32),
     /// Its state could not be saved.
     #[error("cannot save the template's state: {0}")]
     State(#[from] StateError),
-    /// The clone that shows which pages a start writes did not run.
-    #[error("cannot train the template: {0}")]
-    Training(#[source] Box<VmError>),
     /// Memory file, mapping or seal.
     #[error("{call}: {source}")]
     Memory {
@@ -50,11 +40,6 @@ pub enum TemplateError {
         /// What it answered.
         source: io::Error,
     },
-    /// The page map cannot be read, so that the write set stays unknown.
-    #[error(
-        "cannot find the pages that a start writes, neither by PAGEMAP_SCAN nor in /proc/self/pagemap: {0}"
-    )]
-    Pagemap(#[source] io::Error),
     /// Made elsewhere, or by another version.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -84,6 +69,7 @@ struct Description {
 /// A captured guest.
 #[derive(Debug)]
 pub struct Template {
+    guest: Arc<dyn Guest>,
     manifest: Manifest,
     state: State,
     file: Arc<File>,
@@ -91,7 +77,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Boot the image once, capture it, and train one clone for the write set.
+    /// Boot the guest once and capture it. Its write set is not known: [`crate::training`] finds it.
     ///
     /// # Ordering requirements
     /// Boot to the checkpoint; complete the doorbell write (else the saved state holds half an instruction); save; drop VM and
@@ -99,46 +85,26 @@ impl Template {
     ///
     /// # Errors
     /// The step that failed.
-    pub fn capture(
-        hypervisor: &Arc<Hypervisor>,
-        image: &Image,
-        memory_bytes: u64,
-    ) -> Result<Arc<Self>, TemplateError> {
-        let mut template = Self::capture_untrained(hypervisor, image, memory_bytes)?;
-        let pagemap = Pagemap::open().map_err(TemplateError::Pagemap)?;
-        let untrained = Arc::new(template);
-        let write_set = train(hypervisor, &untrained, &pagemap)?;
-        template = match Arc::try_unwrap(untrained) {
-            Ok(template) => template,
-            Err(_) => unreachable!("the only clone was dropped by the training"),
-        };
-        template.write_set = write_set;
-        Ok(Arc::new(template))
-    }
-
-    /// As [`Template::capture`], but without training: for guests that do not serve a mailbox.
-    ///
-    /// # Errors
-    /// The step that failed.
     pub fn capture_untrained(
         hypervisor: &Arc<Hypervisor>,
-        image: &Image,
+        guest: Arc<dyn Guest>,
         memory_bytes: u64,
     ) -> Result<Self, TemplateError> {
-        machine::check_memory(memory_bytes)?;
+        guest.check_memory(memory_bytes)?;
         let file = memory_file(c"warmpool-template", memory_bytes).map_err(memory("memfd_create"))?;
-        let state = boot(hypervisor, image, &file, memory_bytes)?;
+        let state = boot(hypervisor, &*guest, &file, memory_bytes)?;
         seal_patiently(&file, SEALS).map_err(memory("fcntl(F_ADD_SEALS)"))?;
         let mut identity = [0; 32];
         crate::sys::random(&mut identity).map_err(memory("getrandom"))?;
         let manifest = Manifest {
             format: FORMAT,
             host: hypervisor.host().clone(),
-            guest: image.name.to_owned(),
+            guest: guest.name().to_owned(),
+            protocol: guest.protocol().to_owned(),
             memory_bytes,
             identity: identity.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
         };
-        Ok(Self { manifest, state, file, write_set: Vec::new() })
+        Ok(Self { guest, manifest, state, file, write_set: Vec::new() })
     }
 
     /// Take over a template that another process made.
@@ -147,17 +113,18 @@ impl Template {
     /// Where it is foreign ([`ManifestError`]), could still change ([`TemplateError::Unsealed`]) or cannot be read.
     pub fn adopt(
         hypervisor: &Hypervisor,
+        guest: Arc<dyn Guest>,
         file: Arc<File>,
         description: &[u8],
     ) -> Result<Arc<Self>, TemplateError> {
         let Description { manifest, state, write_set } = postcard::from_bytes(description)?;
-        manifest.check(hypervisor.host())?;
-        machine::check_memory(manifest.memory_bytes)?;
+        manifest.check(hypervisor.host(), guest.protocol())?;
+        guest.check_memory(manifest.memory_bytes)?;
         let found = seals(&file).map_err(memory("fcntl(F_GET_SEALS)"))?;
         if found & SEALS != SEALS {
             return Err(TemplateError::Unsealed { found });
         }
-        Ok(Arc::new(Self { manifest, state, file, write_set }))
+        Ok(Arc::new(Self { guest, manifest, state, file, write_set }))
     }
 
     /// Manifest, state and write set, for [`Template::adopt`].
@@ -167,6 +134,16 @@ impl Template {
     pub fn description(&self) -> Result<Vec<u8>, TemplateError> {
         let (manifest, state) = (self.manifest.clone(), self.state.clone());
         Ok(postcard::to_stdvec(&Description { manifest, state, write_set: self.write_set.clone() })?)
+    }
+
+    /// The same template, with the pages that a start writes.
+    pub(crate) fn with_write_set(self, write_set: Vec<u64>) -> Self {
+        Self { write_set, ..self }
+    }
+
+    /// What it boots, and how to talk to it.
+    pub fn guest(&self) -> &Arc<dyn Guest> {
+        &self.guest
     }
 
     /// What it says about itself.
@@ -193,42 +170,26 @@ impl Template {
 /// Run the image to its checkpoint in shared memory, and save the state. The VM and the mapping are gone when this returns.
 fn boot(
     hypervisor: &Hypervisor,
-    image: &Image,
+    guest: &dyn Guest,
     file: &Arc<File>,
     memory_bytes: u64,
 ) -> Result<State, TemplateError> {
     let bytes = usize::try_from(memory_bytes).map_err(io::Error::other).map_err(memory("mmap"))?;
     let mapping = Mapping::new(file, bytes, Sharing::Shared).map_err(memory("mmap"))?;
-    machine::load(&mapping, image)?;
+    guest.load(&mapping)?;
     let (vm, mut vcpu) = hypervisor.create(&mapping)?;
     let ioctl = |ioctl| move |source| StateError::Ioctl { ioctl, source };
     vcpu.set_cpuid2(hypervisor.cpuid()).map_err(ioctl("KVM_SET_CPUID2"))?;
     let fresh = vcpu.get_sregs().map_err(ioctl("KVM_GET_SREGS"))?;
-    vcpu.set_sregs(&machine::special_registers(&fresh)).map_err(ioctl("KVM_SET_SREGS"))?;
-    vcpu.set_regs(&machine::general_registers(memory_bytes)).map_err(ioctl("KVM_SET_REGS"))?;
+    let (special, general) = guest.registers(&fresh, memory_bytes);
+    vcpu.set_sregs(&special).map_err(ioctl("KVM_SET_SREGS"))?;
+    vcpu.set_regs(&general).map_err(ioctl("KVM_SET_REGS"))?;
     let mut runner = Runner::new().map_err(memory("timer_create"))?;
-    let ring = runner.run(&mut vcpu, BOOT_LIMIT).map_err(TemplateError::Boot)?;
-    if ring != layout::RING_CHECKPOINT {
-        return Err(TemplateError::Ring(ring));
-    }
+    let value = runner.run(&mut vcpu, guest.doorbell(), BOOT_LIMIT).map_err(TemplateError::Boot)?;
+    expect_rang(guest, value, Rang::Checkpoint).map_err(TemplateError::Boot)?;
     complete_exit(&mut vcpu).map_err(TemplateError::Boot)?;
     Ok(State::save(hypervisor, &vm, &vcpu)?)
     // The vCPU and the VM go before the mapping: locals are dropped in reverse order.
-}
-
-/// Start one clone as a user would and see what it wrote.
-fn train(
-    hypervisor: &Arc<Hypervisor>,
-    template: &Arc<Template>,
-    pagemap: &Pagemap,
-) -> Result<Vec<u64>, TemplateError> {
-    let training = |error| TemplateError::Training(Box::new(error));
-    let mut runner = Runner::new().map_err(memory("timer_create"))?;
-    let mut vm = Vm::fork(hypervisor, template).map_err(training)?;
-    let key = Key::new("").map_err(VmError::from).map_err(training)?;
-    let bind = Bind::new("", key).map_err(VmError::from).map_err(training)?;
-    vm.start(&mut runner, crate::bind::Generation(1), &bind, TRAINING_LIMIT).map_err(training)?;
-    vm.written(pagemap).map_err(TemplateError::Pagemap)
 }
 
 #[cfg(test)]
@@ -236,6 +197,8 @@ mod tests {
     use super::*;
     use crate::guest::EMBEDDED;
     use crate::sys::memory::seal;
+    use crate::training::capture;
+    use crate::vm::Vm;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const MEMORY_BYTES: u64 = 4 << 20;
@@ -246,7 +209,7 @@ mod tests {
             return None;
         }
         let hypervisor = Arc::new(Hypervisor::open().unwrap());
-        let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
+        let template = capture(&hypervisor, Arc::new(EMBEDDED), MEMORY_BYTES).unwrap();
         Some((hypervisor, template))
     }
 
@@ -264,7 +227,8 @@ mod tests {
     fn an_adopted_template_is_the_same() {
         let Some((hypervisor, template)) = template() else { return };
         let description = template.description().unwrap();
-        let adopted = Template::adopt(&hypervisor, file(&template), &description).unwrap();
+        let adopted =
+            Template::adopt(&hypervisor, Arc::new(EMBEDDED), file(&template), &description).unwrap();
         assert_eq!(adopted.manifest(), template.manifest());
         assert_eq!(adopted.write_set(), template.write_set());
         assert_eq!(adopted.description().unwrap(), description);
@@ -274,8 +238,9 @@ mod tests {
     #[test]
     fn a_foreign_template_is_refused() {
         let Some((hypervisor, template)) = template() else { return };
-        let adopt =
-            |description: Vec<u8>| Template::adopt(&hypervisor, file(&template), &description).unwrap_err();
+        let adopt = |description: Vec<u8>| {
+            Template::adopt(&hypervisor, Arc::new(EMBEDDED), file(&template), &description).unwrap_err()
+        };
         let error = adopt(changed(&template, |d| d.manifest.host.kernel = "2.4.0".into()));
         assert!(
             matches!(error, TemplateError::Manifest(ManifestError::Foreign { what: "kernel", .. })),
@@ -293,6 +258,8 @@ mod tests {
         );
         let error = adopt(changed(&template, |d| d.manifest.format += 1));
         assert!(matches!(error, TemplateError::Manifest(ManifestError::Format { .. })), "{error}");
+        let error = adopt(changed(&template, |d| d.manifest.protocol = "morse".into()));
+        assert!(matches!(error, TemplateError::Manifest(ManifestError::Protocol { .. })), "{error}");
         let error = adopt(vec![1, 2, 3]);
         assert!(matches!(error, TemplateError::Description(_)), "{error}");
     }
@@ -302,11 +269,11 @@ mod tests {
         let Some((hypervisor, template)) = template() else { return };
         let description = template.description().unwrap();
         let open = memory_file(c"test", MEMORY_BYTES).unwrap();
-        let error = Template::adopt(&hypervisor, open, &description).unwrap_err();
+        let error = Template::adopt(&hypervisor, Arc::new(EMBEDDED), open, &description).unwrap_err();
         assert!(matches!(error, TemplateError::Unsealed { found: 0 }), "{error}");
         let partly = memory_file(c"test", MEMORY_BYTES).unwrap();
         seal(&partly, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK).unwrap();
-        assert!(Template::adopt(&hypervisor, partly, &description).is_err());
+        assert!(Template::adopt(&hypervisor, Arc::new(EMBEDDED), partly, &description).is_err());
     }
 
     #[test]
@@ -328,7 +295,7 @@ mod tests {
                 }
             });
             let outcome = (0..20).try_for_each(|_| {
-                Template::capture_untrained(&hypervisor, &EMBEDDED, MEMORY_BYTES).map(drop)
+                Template::capture_untrained(&hypervisor, Arc::new(EMBEDDED), MEMORY_BYTES).map(drop)
             });
             done.store(true, Ordering::Relaxed);
             outcome.unwrap();
@@ -347,7 +314,7 @@ mod tests {
     #[test]
     fn impossible_memory_is_refused_before_anything_is_made() {
         let Some((hypervisor, _)) = template() else { return };
-        let error = Template::capture(&hypervisor, &EMBEDDED, 4096).unwrap_err();
+        let error = Template::capture_untrained(&hypervisor, Arc::new(EMBEDDED), 4096).unwrap_err();
         assert!(matches!(error, TemplateError::Machine(MachineError::Memory { bytes: 4096 })), "{error}");
     }
 }

@@ -1,25 +1,18 @@
 //! One VM: a copy-on-write fork of the template from its boot to its stop. Fails closed: what goes wrong while the guest runs
 //! poisons the VM, and a poisoned VM does nothing any more but be dropped. Knows no process but its own.
 
-use crate::bind::{
-    Ack, Bind, Generation, GuestError, Key, Request, TooLong, acknowledged, bind_order, values,
-};
-use crate::guest::layout;
-use crate::guest::mailbox::{Mailbox, Order, Reply, kind};
+use crate::bind::{Ack, Bind, Generation, GuestError, Key, Request, TooLong};
+use crate::guest::{Binding, Guest, Rang};
 use crate::hypervisor::{Hypervisor, HypervisorError};
-use crate::runner::{RunError, Runner, complete_exit};
+use crate::runner::{RunError, Runner, complete_exit, expect_rang};
 use crate::state::{State, StateError};
 use crate::sys::memory::{Mapping, Sharing};
 use crate::sys::pagemap::Pagemap;
 use crate::template::Template;
 use kvm_ioctls::{VcpuFd, VmFd};
 use std::io;
-use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-const ORDER: u64 = layout::MAILBOX + offset_of!(Mailbox, order) as u64;
-const REPLY: u64 = layout::MAILBOX + offset_of!(Mailbox, reply) as u64;
 
 /// Something that a VM was asked did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +165,8 @@ impl Vm {
     /// Where the guest does not come back within `limit`; the VM is poisoned then.
     pub fn warm(&mut self, runner: &mut Runner, limit: Duration) -> Result<(), VmError> {
         self.expect("warm", Phase::Ready)?;
-        self.round(runner, &Order::new(kind::WARM, [0; 2]), limit).map(drop)
+        self.guest().warm(&self.memory);
+        self.round(runner, limit)
     }
 
     /// Bind the user's data with this generation, fresh entropy and the wall clock, run, and check the acknowledgement.
@@ -206,9 +200,9 @@ impl Vm {
         limit: Duration,
     ) -> Result<[u64; 4], VmError> {
         self.expect("send a request to", Phase::Started)?;
-        let (kind, args) = request.encode();
-        let reply = self.round(runner, &Order::new(kind, args), limit)?;
-        Ok(values(&reply)?)
+        self.guest().ask(&self.memory, request);
+        self.round(runner, limit)?;
+        Ok(self.guest().answer(&self.memory)?)
     }
 
     /// First stage of sleep: keep everything, run nothing. The guest stands at its doorbell, so there is nothing to stop.
@@ -321,27 +315,26 @@ impl Vm {
         crate::sys::random(&mut entropy).map_err(system("getrandom"))?;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        let order = bind_order(generation, entropy, wall_ns, bind);
+        let binding = Binding { generation, entropy, wall_ns, user: bind };
         self.generation = generation;
-        let reply = self.round(runner, &order, limit)?;
-        let ack = acknowledged(&reply, generation, &entropy);
-        // The guest cleared it; a guest that did not must not leave it for the next reader of this page either.
-        self.memory.write(ORDER + offset_of!(Order, entropy) as u64, &[0; 32]);
+        self.guest().bind(&self.memory, &binding);
+        self.round(runner, limit)?;
+        let ack = self.guest().acknowledged(&self.memory, &binding);
         self.phase = if ack.is_ok() { Phase::Started } else { Phase::Poisoned };
         Ok(ack?)
     }
 
-    /// Order in, run, reply out. Poisoned meanwhile, and for good where the guest does not come back.
-    fn round(&mut self, runner: &mut Runner, order: &Order, limit: Duration) -> Result<Reply, VmError> {
+    /// Run the guest until it replies to what was written. Poisoned meanwhile, and for good where it does not.
+    fn round(&mut self, runner: &mut Runner, limit: Duration) -> Result<(), VmError> {
         let phase = std::mem::replace(&mut self.phase, Phase::Poisoned);
-        self.memory.store(REPLY, &Reply::default());
-        self.memory.store(ORDER, order);
-        let ring = runner.run(&mut self.vcpu, limit)?;
-        if ring != layout::RING_REPLY {
-            return Err(RunError::Exit { exit: format!("doorbell value {ring}") }.into());
-        }
+        let value = runner.run(&mut self.vcpu, self.template.guest().doorbell(), limit)?;
+        expect_rang(self.guest(), value, Rang::Reply)?;
         self.phase = phase;
-        Ok(self.memory.load(REPLY))
+        Ok(())
+    }
+
+    fn guest(&self) -> &dyn Guest {
+        &**self.template.guest()
     }
 
     fn expect(&self, asked: &'static str, wanted: Phase) -> Result<(), VmError> {

@@ -102,7 +102,7 @@ fn entropy_does_not_stay_in_the_mailbox() {
 #[test]
 fn a_guest_that_never_acknowledges_is_poisoned_in_time() {
     let Some(hypervisor) = hypervisor() else { return };
-    let template = Template::capture_untrained(&hypervisor, &NEVER_ANSWERS, MEMORY_BYTES).unwrap();
+    let template = Template::capture_untrained(&hypervisor, Arc::new(NEVER_ANSWERS), MEMORY_BYTES).unwrap();
     let mut vm = Vm::fork(&hypervisor, &Arc::new(template)).unwrap();
     let mut runner = Runner::new().unwrap();
     let limit = Duration::from_millis(50);
@@ -119,13 +119,13 @@ fn a_guest_that_answers_wrongly_is_poisoned() {
     let Some(hypervisor) = hypervisor() else { return };
     let mut runner = Runner::new().unwrap();
     for (image, timed_out) in [(CLAIMS_ONLY, false), (ANSWERS_ONCE, true)] {
-        let template = Template::capture_untrained(&hypervisor, &image, MEMORY_BYTES).unwrap();
+        let template = Template::capture_untrained(&hypervisor, Arc::new(image), MEMORY_BYTES).unwrap();
         let mut vm = Vm::fork(&hypervisor, &Arc::new(template)).unwrap();
         vm.warm(&mut runner, LIMIT).unwrap();
         let error =
             vm.start(&mut runner, Generation(1), &bind("user"), Duration::from_millis(50)).unwrap_err();
         match error {
-            VmError::Guest(GuestError::Status(0)) => assert!(!timed_out),
+            VmError::Guest(GuestError::Status { status: 0 }) => assert!(!timed_out),
             VmError::Run(RunError::TimedOut { .. }) => assert!(timed_out),
             other => panic!("{other}"),
         }
@@ -138,7 +138,7 @@ fn a_guest_that_faults_ends_at_once_with_its_exit() {
     let Some(hypervisor) = hypervisor() else { return };
     // Reads address 0, which is not mapped; there is no handler, so the machine shuts down.
     let faults = microvm::guest::Image { name: "faults", bytes: &[0x31, 0xc0, 0x8b, 0x00] };
-    let error = Template::capture_untrained(&hypervisor, &faults, MEMORY_BYTES).unwrap_err();
+    let error = Template::capture_untrained(&hypervisor, Arc::new(faults), MEMORY_BYTES).unwrap_err();
     assert!(error.to_string().contains("did not reach its checkpoint"), "{error}");
 }
 

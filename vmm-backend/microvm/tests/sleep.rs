@@ -6,11 +6,13 @@
 mod common;
 
 use common::{LIMIT, bind, kvm};
+use std::sync::Arc;
+
 use microvm::bind::{Generation, Request};
 use microvm::guest::EMBEDDED;
 use microvm::saved::{Digest, SavedError, load, nameless_file, save};
 use microvm::sys::pagemap::Pagemap;
-use microvm::template::Template;
+use microvm::training::capture;
 use microvm::vm::{Phase, Vm, VmError};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -123,7 +125,7 @@ fn a_changed_file_is_refused() {
 fn a_file_of_another_template_is_refused() {
     let Some(mut kvm) = kvm() else { return };
     let (file, digest) = asleep(&mut kvm);
-    let other = Template::capture(&kvm.hypervisor, &EMBEDDED, common::MEMORY_BYTES).unwrap();
+    let other = capture(&kvm.hypervisor, Arc::new(EMBEDDED), common::MEMORY_BYTES).unwrap();
     let error = load(&kvm.hypervisor, &other, &file, digest).expect_err("another template");
     assert!(matches!(error, SavedError::OtherTemplate { .. }), "{error}");
 }

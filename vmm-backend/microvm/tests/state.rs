@@ -9,7 +9,8 @@ use common::{LIMIT, MEMORY_BYTES, bind, kvm};
 use kvm_bindings::{Msrs, kvm_msr_entry};
 use kvm_ioctls::VcpuFd;
 use microvm::bind::{Generation, Request};
-use microvm::state::{MSR_TSC_DEADLINE, State, StateError, restore_msrs};
+use microvm::msr::{MSR_TSC_DEADLINE, msr_name};
+use microvm::state::{State, StateError, restore_msrs};
 use microvm::sys::memory::{Mapping, Sharing};
 use microvm::vm::Vm;
 
@@ -112,7 +113,7 @@ fn what_is_restored_is_what_was_saved() {
         if *index == TIME_STAMP_COUNTER {
             assert!(after >= before, "the guest's counter went back");
         } else {
-            assert_eq!(before, after, "{}", microvm::state::msr_name(*index));
+            assert_eq!(before, after, "{}", msr_name(*index));
         }
     }
     assert!(again.clock.clock >= saved.clock.clock, "the guest's clock went back");

@@ -11,6 +11,7 @@ use super::seccomp;
 use super::spawn::{ARGUMENT, FIRST_DESCRIPTOR, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Generation, Request};
+use microvm::guest::EMBEDDED;
 use microvm::hypervisor::Hypervisor;
 use microvm::runner::{RunError, Runner};
 use microvm::saved::{self, Digest, SavedError};
@@ -120,7 +121,7 @@ impl Shard {
             let setup = read_setup(setup)?;
             // What needs the host's files comes before they are given up.
             let hypervisor = Arc::new(Hypervisor::from_device(device)?);
-            let template = Template::adopt(&hypervisor, template, &setup.template)?;
+            let template = Template::adopt(&hypervisor, Arc::new(EMBEDDED), template, &setup.template)?;
             // The filter permits no new timer, so the control thread's is made now.
             Ok((setup, hypervisor, template, Pagemap::open()?, Runner::new()?))
         })();

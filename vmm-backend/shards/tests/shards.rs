@@ -8,9 +8,11 @@ mod common;
 use common::{ANSWERS_ONCE, LIMIT, MEMORY_BYTES, NEVER_ANSWERS, bind, config, hypervisor, launch};
 use microvm::bind::{Key, Request};
 use microvm::template::Template;
+use microvm::training::capture;
 use shards::isolate::Measure;
 use shards::{Shards, ShardsError, Stage, VmId};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -169,8 +171,9 @@ fn as_many_hung_guests_as_runners_cost_nobody_else_a_vm() {
 #[test]
 fn a_guest_that_never_acknowledges_is_never_handed_out() {
     let Some(hypervisor) = hypervisor() else { return };
-    let template = |image| Template::capture_untrained(&hypervisor, image, MEMORY_BYTES).unwrap().into();
-    let (shards, _lost) = Shards::launch(config(1), &template(&ANSWERS_ONCE)).unwrap();
+    let template =
+        |image| Template::capture_untrained(&hypervisor, Arc::new(image), MEMORY_BYTES).unwrap().into();
+    let (shards, _lost) = Shards::launch(config(1), &template(ANSWERS_ONCE)).unwrap();
     let vm = shards.boot().unwrap();
     let start = Instant::now();
     let error = shards.start(vm, &bind("user"), Duration::from_millis(100)).unwrap_err();
@@ -180,7 +183,7 @@ fn a_guest_that_never_acknowledges_is_never_handed_out() {
     assert!(matches!(shards.start(vm, &bind("user"), LIMIT), Err(ShardsError::Unknown(_))));
     assert_eq!(shards.shards()[0].vms, 0);
 
-    let (shards, _lost) = Shards::launch(config(1), &template(&NEVER_ANSWERS)).unwrap();
+    let (shards, _lost) = Shards::launch(config(1), &template(NEVER_ANSWERS)).unwrap();
     match shards.boot() {
         Err(ShardsError::TimedOut { .. }) => {}
         // Where forks do not run ahead, the boot succeeds and the start does not.
@@ -241,7 +244,7 @@ fn shards_are_isolated() {
 #[test]
 fn impossible_fleets_are_refused_with_the_bound() {
     let Some(hypervisor) = hypervisor() else { return };
-    let template = Template::capture(&hypervisor, &microvm::guest::EMBEDDED, MEMORY_BYTES).unwrap();
+    let template = capture(&hypervisor, Arc::new(microvm::guest::EMBEDDED), MEMORY_BYTES).unwrap();
     for (vms_max, vms_per_shard) in [(0, 32), (8, 0), (8, 33)] {
         let mut config = config(vms_max);
         config.vms_per_shard = vms_per_shard;

@@ -2,12 +2,12 @@
 
 use super::Finding;
 use microvm::bind::{Bind, Generation, Key, Request};
-use microvm::guest::{EMBEDDED, Image};
+use microvm::guest::{EMBEDDED, Guest, Image};
 use microvm::hypervisor::{Hypervisor, HypervisorError};
 use microvm::machine;
 use microvm::runner::{RunError, Runner};
 use microvm::sys::memory::{Mapping, Sharing, memory_file};
-use microvm::template::Template;
+use microvm::training::capture;
 use microvm::vm::Vm;
 use std::error::Error;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub fn ring_0(hypervisor: &Hypervisor) -> Result<Ring0, Box<dyn Error>> {
 fn time_loop(hypervisor: &Hypervisor, ring: u8) -> Result<Duration, Box<dyn Error>> {
     let file = memory_file(c"warmpool-probe", PROBE_BYTES)?;
     let memory = Mapping::new(&file, PROBE_BYTES as usize, Sharing::Shared)?;
-    machine::load(&memory, &LOOP)?;
+    LOOP.load(&memory)?;
     let (_vm, mut vcpu) = hypervisor.create(&memory)?;
     vcpu.set_cpuid2(hypervisor.cpuid())?;
     let mut registers = machine::special_registers(&vcpu.get_sregs()?);
@@ -110,7 +110,7 @@ fn time_loop(hypervisor: &Hypervisor, ring: u8) -> Result<Duration, Box<dyn Erro
     let mut best = Duration::MAX;
     for turn in 0..4 {
         let start = Instant::now();
-        runner.run(&mut vcpu, LOOP_LIMIT)?;
+        runner.run(&mut vcpu, LOOP.doorbell(), LOOP_LIMIT)?;
         if turn > 0 {
             best = best.min(start.elapsed());
         }
@@ -202,7 +202,7 @@ fn embedded(hypervisor: &Arc<Hypervisor>) -> Finding {
 }
 
 fn start_embedded(hypervisor: &Arc<Hypervisor>) -> Result<(Duration, Duration), Box<dyn Error>> {
-    let template = Template::capture(hypervisor, &EMBEDDED, PROBE_BYTES)?;
+    let template = capture(hypervisor, Arc::new(EMBEDDED), PROBE_BYTES)?;
     let mut runner = Runner::new()?;
     let begin = Instant::now();
     let mut vm = Vm::fork(hypervisor, &template)?;

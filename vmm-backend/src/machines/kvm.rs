@@ -15,7 +15,7 @@ use microvm::bind::{self, Bind, TooLong};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::{Hypervisor, HypervisorError};
 use microvm::sys;
-use microvm::template::{Template, TemplateError};
+use microvm::training::{CaptureError, capture};
 use runtime::{Lost, Machines};
 use shards::{ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
 
@@ -30,7 +30,7 @@ pub enum MachinesError {
     Hypervisor(#[from] HypervisorError),
     /// The template cannot be made.
     #[error(transparent)]
-    Template(#[from] TemplateError),
+    Template(#[from] CaptureError),
     /// The shards cannot be started.
     #[error(transparent)]
     Shards(#[from] ShardsError),
@@ -45,7 +45,7 @@ enum OperationError {
     #[error(transparent)]
     Shards(#[from] ShardsError),
     #[error("the image cannot be booted anew: {0}")]
-    Template(#[from] TemplateError),
+    Template(#[from] CaptureError),
     #[error(transparent)]
     TooLong(#[from] TooLong),
     #[error("the Sprite has no VM (any more)")]
@@ -79,7 +79,7 @@ impl KvmMachines {
         // Every sleeper in the second stage holds a file. Where it is not permitted, that many fewer can sleep.
         let _ = sys::raise_descriptor_limit();
         let hypervisor = Arc::new(Hypervisor::open()?);
-        let template = Template::capture(&hypervisor, &EMBEDDED, config.memory_bytes)?;
+        let template = capture(&hypervisor, Arc::new(EMBEDDED), config.memory_bytes)?;
         let shards = ShardsConfig {
             sleep_directory: config.sleep_directory.clone(),
             program: config.program.clone(),
@@ -133,7 +133,7 @@ impl KvmMachines {
         match operation.kind {
             OperationKind::Boot => self.boot(name),
             OperationKind::Create => {
-                Template::capture(&self.hypervisor, &EMBEDDED, self.config.memory_bytes)?;
+                capture(&self.hypervisor, Arc::new(EMBEDDED), self.config.memory_bytes)?;
                 self.boot(name)
             }
             OperationKind::Start => {

@@ -8,6 +8,7 @@ use microvm::guest::{EMBEDDED, Image};
 use microvm::hypervisor::Hypervisor;
 use microvm::runner::Runner;
 use microvm::template::Template;
+use microvm::training::capture;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(crate) struct Kvm {
 /// KVM with a template of the embedded guest; None where KVM cannot be used.
 pub(crate) fn kvm() -> Option<Kvm> {
     let hypervisor = hypervisor()?;
-    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
+    let template = capture(&hypervisor, Arc::new(EMBEDDED), MEMORY_BYTES).unwrap();
     Some(Kvm { hypervisor, template, runner: Runner::new().unwrap() })
 }
 

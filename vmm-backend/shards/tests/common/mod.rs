@@ -7,8 +7,9 @@
 mod vms;
 
 use microvm::guest::EMBEDDED;
-use microvm::template::Template;
+use microvm::training::capture;
 use shards::{Lost, Shards, ShardsConfig};
+use std::sync::Arc;
 pub(crate) use vms::*;
 
 pub(crate) fn config(vms_max: usize) -> ShardsConfig {
@@ -20,6 +21,6 @@ pub(crate) fn config(vms_max: usize) -> ShardsConfig {
 /// Shards for the embedded guest; None where KVM cannot be used.
 pub(crate) fn launch(config: ShardsConfig) -> Option<(Shards, std::sync::mpsc::Receiver<Lost>)> {
     let hypervisor = hypervisor()?;
-    let template = Template::capture(&hypervisor, &EMBEDDED, MEMORY_BYTES).unwrap();
+    let template = capture(&hypervisor, Arc::new(EMBEDDED), MEMORY_BYTES).unwrap();
     Some(Shards::launch(config, &template).unwrap())
 }
