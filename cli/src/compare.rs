@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use reports::compare::{Variant, letter};
 use reports::html::comparison_page;
-use reports::{Comparison, Report, folder};
+use reports::{Comparison, Report, Verdict, folder};
 use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::{self, Failure};
@@ -13,7 +13,7 @@ use crate::load::{Loaded, ScenarioArgs};
 use crate::out;
 use crate::{Ended, columns, json, say};
 
-/// Run several pool policies on identical demand and boots, and tell which is better in what
+/// Run several pool policies on identical demand and boots, and tell the cheapest whose gates hold
 ///
 /// The first is the scenario's own. Each --pool file lays its keys over the scenario's `[pool]`; each
 /// --scenario is another whole scenario with the same demand. All meet the same requests and, where they boot
@@ -23,11 +23,16 @@ use crate::{Ended, columns, json, say};
 #[command(after_help = "\
 Examples:
   warmpool compare scenarios/replenish-delay.toml --pool scenarios/pools/delay-cured.toml --seeds 20 --out out
-  warmpool compare scenarios/sprites.toml --scenario scenarios/per-tenant.toml")]
-#[command(group(clap::ArgGroup::new("others").required(true).multiple(true).args(["pools", "scenarios"])))]
+  warmpool compare scenarios/sprites.toml --scenario scenarios/per-tenant.toml
+  warmpool compare out-before out-after                    folders that `run --out` wrote")]
+#[command(group(clap::ArgGroup::new("others").required(true).multiple(true).args(["pools", "scenarios", "folders"])))]
 pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
+
+    /// Folders to compare to the first, which then is a folder too
+    #[arg(value_name = "FOLDER", conflicts_with_all = ["pools", "scenarios"])]
+    folders: Vec<PathBuf>,
 
     /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several
     /// times. `--set`, and the pool of a region or a worker, come after it
@@ -59,6 +64,22 @@ pub(crate) fn compare(args: &Args) -> Ended {
     if let Some(out) = &args.out {
         out::prepare(out)?;
     }
+    let (comparison, reports) = if args.folders.is_empty() { of_policies(args)? } else { of_folders(args)? };
+    if let Some(out) = &args.out {
+        let page = comparison_page(&comparison, &reports.iter().collect::<Vec<_>>());
+        folder::write_file(out, "comparison.json", json(&comparison)?.as_bytes())?;
+        folder::write_file(out, "comparison.html", page.as_bytes())?;
+    }
+    let text = if args.json { json(&comparison)? } else { comparison.render(columns()) };
+    say(&text)?;
+    if let (Some(out), false) = (&args.out, args.json) {
+        say(&format!("\nWritten to {0}: open {0}/comparison.html\n", out.display()))?;
+    }
+    Ok(if comparison.verdict() == Verdict::Failed { exit::GATE_FAILED } else { exit::HELD })
+}
+
+/// Runs the policies over all seeds.
+fn of_policies(args: &Args) -> Result<(Comparison, Vec<Report>), Failure> {
     let variants = variants(args)?;
     let unreached = unreached(&variants[..=args.pools.len()]);
     let first = variants[0].1.scenario.seed;
@@ -83,19 +104,22 @@ pub(crate) fn compare(args: &Args) -> Ended {
             Variant { name, runs: runs.collect() }
         })
         .collect();
-    let mut comparison = Comparison::new(&variants)?;
+    let mut comparison = Comparison::new(&variants, reports::seeds::NEEDED)?;
     comparison.notes.extend(unreached);
-    if let Some(out) = &args.out {
-        let page = comparison_page(&comparison, &reports.iter().collect::<Vec<_>>());
-        folder::write_file(out, "comparison.json", json(&comparison)?.as_bytes())?;
-        folder::write_file(out, "comparison.html", page.as_bytes())?;
-    }
-    let text = if args.json { json(&comparison)? } else { comparison.render(columns()) };
-    say(&text)?;
-    if let (Some(out), false) = (&args.out, args.json) {
-        say(&format!("\nWritten to {0}: open {0}/comparison.html\n", out.display()))?;
-    }
-    Ok(exit::HELD)
+    Ok((comparison, reports))
+}
+
+/// Reads what the folders of runs hold.
+fn of_folders(args: &Args) -> Result<(Comparison, Vec<Report>), Failure> {
+    let folders = std::iter::once(&args.scenario.file).chain(&args.folders);
+    let named: Vec<(String, Report)> =
+        folders.map(|folder| Ok((stem(folder), folder::read(folder)?))).collect::<Result<_, Failure>>()?;
+    let (mut names, reports): (Vec<String>, Vec<Report>) = named.into_iter().unzip();
+    distinguish(&mut names);
+    let summaries = reports.iter().map(|report| vec![report.summary.clone()]);
+    let variants: Vec<Variant> =
+        names.into_iter().zip(summaries).map(|(name, runs)| Variant { name, runs }).collect();
+    Ok((Comparison::new(&variants, reports::seeds::NEEDED)?, reports))
 }
 
 /// The scenario's own policy and those of the files, each under the name of its file.
@@ -116,8 +140,9 @@ fn variants(args: &Args) -> Result<Vec<(String, Loaded)>, Failure> {
             .map_err(|table| differs(&args.scenario.file, &other.scenario, table))?;
         variants.push((stem(file), other));
     }
-    distinguish(&mut variants);
-    Ok(variants)
+    let (mut names, loaded): (Vec<String>, Vec<Loaded>) = variants.into_iter().unzip();
+    distinguish(&mut names);
+    Ok(names.into_iter().zip(loaded).collect())
 }
 
 /// Which of the policies that are laid over the first reach only a part of the fleet, for what a region or a
@@ -167,12 +192,12 @@ fn stem(file: &Path) -> String {
 }
 
 /// Numbers names that are the same.
-fn distinguish(variants: &mut [(String, Loaded)]) {
-    for index in 1..variants.len() {
-        let name = variants[index].0.clone();
-        let same = variants[..index].iter().filter(|(other, _)| *other == name).count();
+fn distinguish(names: &mut [String]) {
+    for index in 1..names.len() {
+        let name = names[index].clone();
+        let same = names[..index].iter().filter(|other| **other == name).count();
         if same > 0 {
-            variants[index].0 = format!("{name} ({})", same + 1);
+            names[index] = format!("{name} ({})", same + 1);
         }
     }
 }

@@ -139,13 +139,13 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
     })?;
     let report = kept[0].1.take();
     let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
-    let spread = Spread::new(&summaries);
+    let spread = Spread::new(&summaries, reports::seeds::NEEDED);
     let text = if args.json { json(&spread)? } else { spread.render() };
     say(&text)?;
     if let Some(report) = report {
         write_folder(args, &report)?;
     }
-    Ok(code(spread.verdict))
+    Ok(code(spread.gates.verdict))
 }
 
 /// Writes the folder, when the summary has been printed: what a long run came to is not lost with a full

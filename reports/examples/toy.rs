@@ -54,12 +54,12 @@ fn compare(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .zip(&reports)
         .map(|((name, _), reports)| reports::Variant { name: (*name).to_owned(), runs: runs(reports) })
         .collect();
-    let comparison = reports::Comparison::new(&variants)?;
+    let comparison = reports::Comparison::new(&variants, reports::seeds::NEEDED)?;
     let first: Vec<&reports::Report> = reports.iter().map(|reports| &reports[0]).collect();
     let page = reports::html::comparison_page(&comparison, &first);
     reports::folder::write_file(folder, "comparison.html", page.as_bytes())?;
     anstream::println!("{}", comparison.render(100));
-    anstream::println!("{}", reports::Spread::new(&variants[1].runs).render());
+    anstream::println!("{}", reports::Spread::new(&variants[1].runs, reports::seeds::NEEDED).render());
     Ok(())
 }
 

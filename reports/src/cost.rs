@@ -106,7 +106,8 @@ mod tests {
                 Quantities { idle_vm_seconds: seconds, misses: most, boots: most, rejected: most };
             prices.bill(&quantities).total
         };
-        let (low, high) = crate::stats::estimate(&[bill(0.0), bill(1e18)]).unwrap().interval.unwrap();
+        let (low, high) =
+            crate::stats::Estimate::of(&[bill(0.0), bill(1e18)]).unwrap().interval(0.05).unwrap();
         assert!(low.is_finite() && high.is_finite() && high > low, "{low} {high}");
     }
 

@@ -28,6 +28,7 @@ pub mod outcomes;
 pub mod recorder;
 pub mod report;
 pub mod run_metadata;
+pub mod seeds;
 pub mod spread;
 pub mod summary;
 pub mod terminal;

@@ -4,15 +4,18 @@
 //! Runs of one seed meet the same arrivals and the same boots, so differences are taken seed by seed: what the seeds
 //! have in common drops out.
 
+mod rows;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::figure::{COMPARED, Figure};
-use crate::stats::{estimate, sum};
+use crate::figure::Figure;
+use crate::format;
+use crate::seeds::OverSeeds;
+use crate::stats::sum;
 use crate::summary::Summary;
 use crate::unit::Unit;
-pub use crate::verdict::Shown;
+use crate::verdict::{Shown, Verdict};
 
 /// One variant: its name and its run for each seed, in the same order for all variants.
 #[derive(Clone, Debug)]
@@ -43,17 +46,31 @@ pub enum CompareError {
     },
 }
 
+/// The number of this layout of `comparison.json`.
+pub const SCHEMA: u32 = 2;
+
 /// Variants side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparison {
+    /// The number of this layout: 2.
+    pub schema: u32,
     /// The scenario's name.
     pub scenario: String,
     /// The seeds that every variant was run with.
     pub seeds: Vec<u64>,
     /// The variants' names. The first is what the others are compared to.
     pub variants: Vec<String>,
+    /// Each variant's gates over the seeds.
+    pub gates: Vec<OverSeeds>,
+    /// The figure that says which variant is the cheapest: the cost where there are prices, else idle VM-seconds.
+    pub price: Figure,
+    /// The variant, counted from zero, with the least of that figure among those whose gates hold; null where none holds.
+    pub cheapest: Option<usize>,
     /// A row for each figure that is not zero everywhere.
     pub figures: Vec<Row>,
+    /// How many differences were tested: intervals are so wide that of all claims together any is wrong in at most 5 % of
+    /// comparisons (Holm's method).
+    pub tested: u64,
     /// Where each variant stands between misses and idle VM-seconds.
     pub pareto: Vec<Point>,
     /// What a reader must know besides: variants that are the same, figures that are left out.
@@ -89,7 +106,7 @@ pub struct Cell {
 pub struct Difference {
     /// Its mean: this variant less the first.
     pub mean: f64,
-    /// The ends of its 95 % confidence interval; null for fewer than two seeds.
+    /// The ends of its confidence interval, corrected for how many are told; null for fewer than two seeds.
     pub interval: Option<(f64, f64)>,
     /// What it shows.
     pub shows: Shown,
@@ -109,11 +126,11 @@ pub struct Point {
 }
 
 impl Comparison {
-    /// Compares the variants to the first.
+    /// Compares the variants to the first. A variant holds where all its gates do for at least the part `needed` of the seeds.
     ///
     /// # Errors
     /// Where there are not two variants, or their seeds differ.
-    pub fn new(variants: &[Variant]) -> Result<Self, CompareError> {
+    pub fn new(variants: &[Variant], needed: f64) -> Result<Self, CompareError> {
         let [first, others @ ..] = variants else { return Err(CompareError::TooFew) };
         if others.is_empty() {
             return Err(CompareError::TooFew);
@@ -125,41 +142,98 @@ impl Comparison {
                 return Err(CompareError::Seeds { variant, seeds, first });
             }
         }
-        let common =
-            |figure: &Figure| variants.iter().flat_map(|one| &one.runs).all(|run| figure.is_common_to(run));
-        let figures = COMPARED.into_iter().filter(common).map(|figure| row(figure, variants));
-        let something = |row: &Row| {
-            row.cells.iter().any(|cell| cell.without > 0 || cell.mean.is_some_and(|mean| mean != 0.0))
-        };
+        let rows::Rows { rows: figures, tested, without } = rows::rows(variants);
+        let gates: Vec<OverSeeds> =
+            variants.iter().map(|variant| OverSeeds::new(&variant.runs, needed)).collect();
+        let runs = || variants.iter().flat_map(|variant| &variant.runs);
+        let price = if runs().any(|run| run.cost.total > 0.0) { Figure::Cost } else { Figure::Idle };
         Ok(Self {
+            schema: SCHEMA,
             scenario: first.runs.first().map_or_else(String::new, |run| run.name.clone()),
             seeds: seeds(first),
             variants: variants.iter().map(|variant| variant.name.clone()).collect(),
-            figures: figures.filter(|row| row.figure == Figure::Misses || something(row)).collect(),
+            cheapest: cheapest(variants, &gates, price),
+            gates,
+            price,
+            figures,
+            tested,
             pareto: pareto(variants),
-            notes: notes(variants),
+            notes: notes(variants).into_iter().chain(without).collect(),
         })
     }
 
-    /// In what one variant is better than the first, and in what worse, on one line.
-    pub fn verdict(&self, variant: usize) -> String {
-        let shown = |shown: Shown| {
-            let rows = self.figures.iter().filter(|row| {
-                row.cells
-                    .get(variant)
-                    .and_then(|cell| cell.difference.as_ref())
-                    .is_some_and(|it| it.shows == shown)
-            });
-            rows.map(|row| row.figure.to_string().replace("latency ", "")).collect::<Vec<_>>().join(", ")
+    /// The verdict over all variants: `held` where the gates of any hold.
+    pub fn verdict(&self) -> Verdict {
+        match self.cheapest {
+            Some(_) => Verdict::Held,
+            None if self.gates.iter().any(|gates| gates.verdict == Verdict::Failed) => Verdict::Failed,
+            None => Verdict::NoGates,
+        }
+    }
+
+    /// The first thing that is said: a word, and a sentence.
+    pub fn headline(&self) -> (&'static str, String) {
+        let seeds = format::counted(self.seeds.len() as u64, "seed", "seeds");
+        let compared = format!("{}: {} variants over {seeds}", self.scenario, self.variants.len());
+        let says = match (self.cheapest, self.verdict()) {
+            (Some(index), _) => {
+                format!(
+                    "{} is the cheapest whose gates hold ({})",
+                    self.name(index),
+                    self.gates[0].needed_says()
+                )
+            }
+            (None, Verdict::Failed) => format!("the gates of none hold ({})", self.gates[0].needed_says()),
+            (None, _) => "there are no gates to judge by".to_owned(),
         };
-        let (better, worse) = (shown(Shown::Better), shown(Shown::Worse));
-        let says = match (better.is_empty(), worse.is_empty()) {
-            (true, true) => "no difference shown".to_owned(),
-            (false, true) => format!("better in {better}"),
-            (true, false) => format!("worse in {worse}"),
-            (false, false) => format!("better in {better}; worse in {worse}"),
+        (self.verdict().word(), format!("{compared}; {says}"))
+    }
+
+    /// What is said of one variant: its gates, and how it differs from the first in misses and in price. Other figures go with
+    /// these, so they count for nothing here.
+    pub fn says(&self, variant: usize) -> String {
+        let gates = self.gates[variant].says();
+        let difference = |figure: Figure| {
+            let row = self.figures.iter().find(|row| row.figure == figure)?;
+            let difference = row.cells.get(variant)?.difference.as_ref()?;
+            let (mean, shows) = (row.unit.show_difference(difference.mean), difference.shows.text());
+            Some(format!("{figure} {mean} ({shows})"))
         };
-        format!("{} {}: {says}", letter(variant), self.variants[variant])
+        let parts = [Figure::Misses, self.price].into_iter().filter_map(difference);
+        let parts: Vec<String> = std::iter::once(gates).chain(parts).collect();
+        format!("{}: {}", self.name(variant), parts.join(", "))
+    }
+
+    /// A variant's letter and name.
+    pub fn name(&self, variant: usize) -> String {
+        format!("{} {}", letter(variant), self.variants[variant])
+    }
+
+    /// The figures in which variants differ, and the names of those without any difference.
+    pub fn folded(&self) -> (Vec<&Row>, Vec<Figure>) {
+        let one_seed = self.seeds.len() < 2;
+        let differs = |row: &&Row| {
+            row.figure == Figure::Misses
+                || row.cells.iter().any(|cell| match &cell.difference {
+                    // Without an interval nothing is shown, so whatever is different is told.
+                    Some(difference) if one_seed => difference.mean != 0.0,
+                    Some(difference) => difference.shows != Shown::NoDifference,
+                    None => cell.without > 0,
+                })
+        };
+        let (told, folded): (Vec<&Row>, Vec<&Row>) = self.figures.iter().partition(differs);
+        (told, folded.into_iter().map(|row| row.figure).collect())
+    }
+
+    /// How the intervals are to be read.
+    pub fn intervals_say(&self) -> String {
+        match self.seeds.len() {
+            0 | 1 => "One seed: a difference has no interval and proves nothing.".to_owned(),
+            _ => format!(
+                "Differences are to A, seed by seed. Of all {} together at most 5 % of comparisons claim a wrong one.",
+                self.tested
+            ),
+        }
     }
 }
 
@@ -171,44 +245,14 @@ pub fn letter(index: usize) -> String {
     }
 }
 
-fn row(figure: Figure, variants: &[Variant]) -> Row {
-    let values = |variant: &Variant| -> Vec<Option<f64>> {
-        variant.runs.iter().map(|run| figure.comparable(run).ok()).collect()
+/// The variant with the lowest mean price among those whose gates hold.
+fn cheapest(variants: &[Variant], gates: &[OverSeeds], price: Figure) -> Option<usize> {
+    let mean = |index: usize| {
+        let runs = &variants[index].runs;
+        sum(runs.iter().filter_map(|run| price.value(run).ok())) / runs.len().max(1) as f64
     };
-    let base = variants.first().map(values).unwrap_or_default();
-    let cells = variants.iter().enumerate().map(|(index, variant)| {
-        let own = values(variant);
-        let present: Vec<f64> = own.iter().flatten().copied().collect();
-        let pairs: Vec<f64> =
-            own.iter().zip(&base).filter_map(|(own, base)| Some((*own)? - (*base)?)).collect();
-        Cell {
-            mean: estimate(&present).map(|estimate| estimate.mean),
-            without: (own.len() - present.len()) as u64,
-            difference: if index == 0 { None } else { difference(figure, &pairs) },
-        }
-    });
-    Row {
-        figure,
-        unit: figure.comparable_unit(),
-        less_is_better: figure.less_is_better(),
-        cells: cells.collect(),
-    }
-}
-
-fn difference(figure: Figure, pairs: &[f64]) -> Option<Difference> {
-    let estimate = estimate(pairs)?;
-    let side = match estimate.interval {
-        Some((low, _)) if low > 0.0 => 1,
-        Some((_, high)) if high < 0.0 => -1,
-        _ => 0,
-    };
-    let shows = match (side, figure.less_is_better()) {
-        (0, _) => Shown::NoDifference,
-        (_, None) => Shown::Differs,
-        (side, Some(less)) if (side < 0) == less => Shown::Better,
-        _ => Shown::Worse,
-    };
-    Some(Difference { mean: estimate.mean, interval: estimate.interval, shows })
+    let held = (0..variants.len()).filter(|index| gates[*index].verdict == Verdict::Held);
+    held.min_by(|a, b| mean(*a).total_cmp(&mean(*b)))
 }
 
 fn notes(variants: &[Variant]) -> Vec<String> {
@@ -222,13 +266,25 @@ fn notes(variants: &[Variant]) -> Vec<String> {
         .filter_map(|index| Some((index, twin(index)?)))
         .map(|(index, before)| {
             format!(
-                "{} is the same as {}, message for message: what it changes never comes into play, or --set, a region or a \
+                "{} is the same as {}, message for message: what it changes has no effect here, or --set, a region or a \
                  worker sets it again",
                 name(index),
                 name(before)
             )
         })
         .collect();
+    let met =
+        |variant: &Variant| variant.runs.iter().map(|run| run.requests + run.unfinished).collect::<Vec<_>>();
+    for index in (1..variants.len()).filter(|index| met(&variants[*index]) != met(&variants[0])) {
+        let (own, first) = (&met(&variants[index]), &met(&variants[0]));
+        notes.push(format!(
+            "{} did not meet as many requests as {} ({} and {} in all): what differs is not the policy alone",
+            name(index),
+            name(0),
+            format::count(own.iter().sum()),
+            format::count(first.iter().sum())
+        ));
+    }
     let per_tenant = |index: &usize| variants[*index].runs.iter().any(|run| run.pool.per_tenant);
     let per_tenant: Vec<String> = (0..variants.len()).filter(per_tenant).map(name).collect();
     if !per_tenant.is_empty() {

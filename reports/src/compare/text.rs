@@ -5,61 +5,69 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Color, Style};
 
 use super::{Cell, Comparison, Difference, Row, letter};
+use crate::figure::Figure;
 use crate::format;
 use crate::terminal::{INDENT, WIDTHS, wrapped};
 use crate::unit::Unit;
 use crate::verdict::Shown;
 
+/// Columns of a figure's name: the longest is `served latency p99`.
+const FIGURE: usize = 20;
 /// Columns of a line beside the variant's name: figure, mean.
-const BESIDE_NAME: usize = INDENT + 10;
+const BESIDE_NAME: usize = FIGURE + 10;
 
 impl Comparison {
     /// The comparison for a terminal of so many columns, with colours as escape codes.
     pub fn render(&self, columns: usize) -> String {
         let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
         let bold = Style::new().bold();
-        let mut text = format!("{bold}COMPARED{bold:#}   ");
-        let variants = format::counted(self.variants.len() as u64, "variant", "variants");
-        let seeds = format::counted(self.seeds.len() as u64, "seed", "seeds");
-        let head = wrapped(&format!("{}: {variants} over {seeds}", self.scenario), columns - INDENT);
-        let _ = writeln!(text, "{}", head.join("\n           "));
+        let (word, says) = self.headline();
+        let mut text = format!("{bold}{word:INDENT$}{bold:#}");
+        let _ = writeln!(text, "{}", wrapped(&says, columns - INDENT).join(&format!("\n{:INDENT$}", "")));
         let say = |text: &mut String, says: &str| {
             for line in wrapped(says, columns - INDENT) {
                 let _ = writeln!(text, "{:INDENT$}{line}", "");
             }
         };
-        for variant in 1..self.variants.len() {
-            say(&mut text, &self.verdict(variant));
+        for variant in 0..self.variants.len() {
+            say(&mut text, &self.says(variant));
         }
         for note in &self.notes {
             text.push('\n');
             say(&mut text, note);
         }
         text.push('\n');
-        say(&mut text, "differences are to A, seed by seed, with their 95 % confidence interval");
+        say(&mut text, &self.intervals_say());
         text.push('\n');
-        self.table(&mut text, columns);
-        let names = self.names(columns - BESIDE_NAME - 30);
+        let (told, folded) = self.folded();
+        self.table(&mut text, &told, columns);
+        if !folded.is_empty() {
+            let names: Vec<String> = folded.iter().map(Figure::to_string).collect();
+            let says = format!("no difference shown: {}", names.join(", "));
+            for line in wrapped(&says, columns) {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        let names = self.names(columns.saturating_sub(BESIDE_NAME + 10));
         let _ = writeln!(text, "\n{bold}misses against idle VM-seconds{bold:#}");
         for (point, name) in self.pareto.iter().zip(&names) {
-            let front = if point.on_front { "on the front" } else { "beaten in both" };
+            let front = if point.on_front { "not beaten" } else { "beaten in both" };
             let (misses, idle) = (format::share(point.miss_ratio), format::number(point.idle_vm_seconds));
-            let _ = writeln!(text, "{:INDENT$}{name}{misses:>10}{idle:>14}  {front}", "");
+            let _ = writeln!(text, "  {name}{misses:>8}{idle:>12}  {front}");
         }
         text
     }
 
     /// A line for each cell, or two of every cell where one has no room on one.
-    fn table(&self, text: &mut String, columns: usize) {
-        let names = self.names(columns - BESIDE_NAME);
-        let cells = || self.figures.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+    fn table(&self, text: &mut String, rows: &[&Row], columns: usize) {
+        let names = self.names(columns.saturating_sub(BESIDE_NAME));
+        let cells = || rows.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
         let name = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let most = cells().map(|(row, cell)| width(row.unit, cell)).max().unwrap_or(0);
         let below = BESIDE_NAME + name + most > columns;
-        for row in &self.figures {
+        for row in rows {
             for (index, (cell, name)) in row.cells.iter().zip(&names).enumerate() {
-                let figure =
-                    if index == 0 { row.figure.to_string().replace("latency ", "") } else { String::new() };
+                let figure = if index == 0 { row.figure.to_string() } else { String::new() };
                 line(text, &figure, name, row, cell, below);
             }
         }
@@ -79,10 +87,10 @@ impl Comparison {
 fn line(text: &mut String, figure: &str, name: &str, row: &Row, cell: &Cell, below: bool) {
     let bold = Style::new().bold();
     let mean = cell.mean.map_or_else(|| "none".to_owned(), |mean| row.unit.show(mean));
-    let _ = write!(text, "{bold}{figure:INDENT$}{bold:#}{name}{mean:>10}");
+    let _ = write!(text, "{bold}{figure:FIGURE$}{bold:#}{name}{mean:>10}");
     if let Some(difference) = &cell.difference {
         if below {
-            let _ = write!(text, "\n{:INDENT$} ", "");
+            let _ = write!(text, "\n  ");
         }
         let [mean, interval, shows] = difference_says(row.unit, difference);
         let (soft, style) = (Style::new().dimmed(), style(difference.shows));

@@ -8,10 +8,11 @@ use super::percentiles::{self, Curve};
 use super::plot::{Dot, Plot, Scale};
 use super::text::{escape, legend, section};
 use crate::compare::{Cell, Comparison, Row, letter};
+use crate::figure::Figure;
 use crate::format;
 use crate::report::Report;
 use crate::timeline::{self, Timeline};
-use crate::verdict::Shown;
+use crate::verdict::{Shown, Verdict};
 
 /// The colour class of the n-th variant.
 const COLOURS: [&str; 8] = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"];
@@ -40,39 +41,24 @@ fn variants_legend(names: &[String]) -> String {
 }
 
 fn banner(comparison: &Comparison) -> String {
-    let count = |index: usize, shown: Shown| {
-        comparison
-            .figures
-            .iter()
-            .filter(|row| {
-                row.cells[index].difference.as_ref().is_some_and(|difference| difference.shows == shown)
-            })
-            .count()
+    let (word, says) = comparison.headline();
+    let class = match comparison.verdict() {
+        Verdict::Held => "held",
+        Verdict::Failed => "failed",
+        Verdict::NoGates => "none",
     };
-    let lines: String = names(comparison)
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(index, name)| {
-            let front = if comparison.pareto[index].on_front { "on the front" } else { "beaten in both" };
-            format!(
-                "<li><b><i class=\"key {}\"></i></b><span>{}</span><em><span class=\"better\">{} better</span>, \
-                 <span class=\"worse\">{} worse</span>, {front}</em></li>",
-                colour(index),
-                escape(name),
-                count(index, Shown::Better),
-                count(index, Shown::Worse)
-            )
+    let lines: String = (0..comparison.variants.len())
+        .map(|index| {
+            let says = escape(&comparison.says(index));
+            format!("<li><b><i class=\"key {}\"></i></b><span>{says}</span></li>", colour(index))
         })
         .collect();
     format!(
-        "<header class=\"banner none\"><div><p class=\"word\">COMPARED</p><h1>{}</h1><p>{} to {}, over {}</p>\
-         <p class=\"about\">the same demand and the same boots for all; differences seed by seed, with 95 % confidence</p></div>\
+        "<header class=\"banner {class}\"><div><p class=\"word\">{word}</p><h1>{}</h1><p>{}</p>\
+         <p class=\"about\">the same demand and the same boots for all</p></div>\
          <ul class=\"gates\">{lines}</ul></header>\n",
         escape(&comparison.scenario),
-        format::counted(comparison.variants.len() as u64 - 1, "variant compared", "variants compared"),
-        escape(&names(comparison)[0]),
-        format::counted(comparison.seeds.len() as u64, "seed", "seeds"),
+        escape(&says),
     )
 }
 
@@ -82,15 +68,23 @@ fn figures(comparison: &Comparison) -> String {
         let _ =
             write!(head, "<th scope=\"col\"><i class=\"key {}\"></i> {}</th>", colour(index), escape(name));
     }
-    let rows: String = comparison.figures.iter().map(figure_row).collect();
+    let (told, folded) = comparison.folded();
+    let rows: String = told.into_iter().map(figure_row).collect();
     let table = format!(
         "<div class=\"scroll\"><table class=\"figures\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     );
-    let says = "Means over seeds; below them the difference to the first variant, what it shows, and its confidence \
-                interval, drawn around no difference.";
+    let folded: Vec<String> = folded.iter().map(Figure::to_string).collect();
+    let mut says = format!(
+        "Means over seeds; below them the difference to the first variant, what it shows, and its interval, drawn around no \
+         difference. {}",
+        comparison.intervals_say()
+    );
+    if !folded.is_empty() {
+        let _ = write!(says, " No difference shown: {}.", folded.join(", "));
+    }
     let notes: String = comparison.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
     let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
-    section("Figures side by side", says, &(notes + &table))
+    section("Figures side by side", &escape(&says), &(notes + &table))
 }
 
 fn figure_row(row: &Row) -> String {

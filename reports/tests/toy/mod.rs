@@ -80,7 +80,9 @@ struct Play<'a, O: Observer> {
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     order: u64,
     hosts: Vec<Host>,
-    random: u64,
+    /// Where arrivals come from; all else has a stream of its own, so that depths meet the same arrivals.
+    arrivals: u64,
+    lives: u64,
     next_id: u64,
 }
 
@@ -130,7 +132,8 @@ impl Toy {
             events: BinaryHeap::new(),
             order: 0,
             hosts: (0..self.workers).map(|_| host()).collect(),
-            random: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            arrivals: mixed(self.seed),
+            lives: mixed(self.seed ^ u64::MAX),
             next_id: 0,
         };
         play.fill();
@@ -138,6 +141,21 @@ impl Toy {
         play.run();
         Time::from_nanos(play.now)
     }
+}
+
+/// A seed whose neighbours have nothing in common with it, and that is not zero.
+pub(crate) fn mixed(seed: u64) -> u64 {
+    let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (bits ^ (bits >> 31)) | 1
+}
+
+fn uniform(state: &mut u64) -> f64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    ((*state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
 impl<O: Observer> Play<'_, O> {
@@ -160,15 +178,8 @@ impl<O: Observer> Play<'_, O> {
         self.events.push(Reverse((self.now + after, self.order, event)));
     }
 
-    fn uniform(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        ((self.random >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
     fn exponential(&mut self, mean: f64) -> u64 {
-        (-self.uniform().ln() * mean) as u64
+        (-uniform(&mut self.lives).ln() * mean) as u64
     }
 
     fn fill(&mut self) {
@@ -245,7 +256,7 @@ impl<O: Observer> Play<'_, O> {
         if self.now >= passed {
             return;
         }
-        let gap = self.exponential(1e9 / rate);
+        let gap = (-uniform(&mut self.arrivals).ln() * 1e9 / rate) as u64;
         self.at(gap, Event::Arrival);
         let (id, now) = (self.next_id, self.now);
         self.next_id += 1;
@@ -295,7 +306,7 @@ impl<O: Observer> Play<'_, O> {
 
     fn booted(&mut self, host: usize) {
         self.hosts[host].booting = self.hosts[host].booting.saturating_sub(1);
-        if !self.hosts[host].up || self.uniform() < 0.004 {
+        if !self.hosts[host].up || uniform(&mut self.lives) < 0.004 {
             self.sprite(host, State::Booting, State::Failed);
             self.hosts[host].queued += u32::from(self.hosts[host].up);
             return self.boot_next(host);
