@@ -7,23 +7,6 @@ use actors::{Observation, Observer, Time, WorkerId};
 use reports::{Recorder, RunMetadata, html};
 use toy::Toy;
 
-/// Twelve workers whose pools are so deep.
-fn twelve(depth: u32) -> String {
-    let toy =
-        Toy { workers: 12, depth, crash: None, warmup_s: 0, demand: vec![(10, 60.0)], ..Toy::default() };
-    html::page(&toy.report())
-}
-
-#[test]
-fn the_worst_workers_are_called_what_they_are() {
-    for (depth, caption) in [(1, "The eight that were empty longest"), (100, "The first eight")] {
-        let page = twelve(depth);
-        assert!(page.contains(caption), "a depth of {depth} makes no `{caption}`");
-        let captions = page.matches("<h3>").count();
-        assert_eq!(captions, 1, "a depth of {depth} makes {captions} captions");
-    }
-}
-
 #[test]
 fn a_figure_has_the_room_of_its_longest_word() {
     let mut report = Toy::default().report();

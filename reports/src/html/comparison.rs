@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
+use super::axis::headroom;
+use super::bins;
+use super::data::{self, Column, Data, Draw, Unit};
 use super::document;
-use super::over_time::headroom;
+use super::over_time::span;
 use super::percentiles::{self, Curve};
-use super::plot::{Dot, Plot, Scale};
-use super::text::{escape, legend, section};
+use super::plot::{Dot, Plot};
+use super::text::{escape, section};
 use crate::compare::{Cell, Comparison, Row, letter};
 use crate::figure::Figure;
 use crate::format;
 use crate::report::Report;
-use crate::timeline::{self, Timeline};
+use crate::timeline;
 use crate::verdict::{Shown, Verdict};
 
 /// The colour class of the n-th variant.
@@ -32,12 +35,6 @@ pub fn comparison_page(comparison: &Comparison, reports: &[&Report]) -> String {
 
 fn names(comparison: &Comparison) -> Vec<String> {
     comparison.variants.iter().enumerate().map(|(n, name)| format!("{} {name}", letter(n))).collect()
-}
-
-fn variants_legend(names: &[String]) -> String {
-    let entries: Vec<(&str, String)> =
-        names.iter().enumerate().map(|(n, name)| (colour(n), name.clone())).collect();
-    legend(&entries)
 }
 
 fn banner(comparison: &Comparison) -> String {
@@ -132,15 +129,22 @@ fn figure_cell(row: &Row, cell: &Cell, reach: f64) -> String {
 
 fn pareto(comparison: &Comparison) -> String {
     let points = &comparison.pareto;
-    let idle = headroom(points.iter().map(|point| point.idle_vm_seconds)) * 1.05;
-    let misses = headroom(points.iter().map(|point| point.miss_ratio)) * 1.05;
-    let mut plot = Plot::new(Scale::Linear(0.0, idle), Scale::Linear(0.0, misses), 300);
-    for (index, at) in super::plot::ticks(idle, 6).into_iter().enumerate() {
-        plot.x_tick(at, &format::number(at), index);
+    let most =
+        |of: fn(&crate::compare::Point) -> f64| headroom(points.iter().map(of).fold(0.0, f64::max)) * 1.05;
+    let (idle, misses) = (most(|point| point.idle_vm_seconds), most(|point| point.miss_ratio));
+    let mut data = Data::new(vec![
+        Column::new("", "misses", Unit::Share, Draw::Not).keyed("miss_ratio"),
+        Column::new("", "idle VM-seconds", Unit::Number, Draw::Not),
+    ]);
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|a, b| points[*a].idle_vm_seconds.total_cmp(&points[*b].idle_vm_seconds).then(a.cmp(b)));
+    let names = names(comparison);
+    for index in order {
+        let (x, y) = (points[index].idle_vm_seconds, points[index].miss_ratio);
+        data.rows.push(data::Row { from: x, to: x, values: vec![Some(y), Some(x)] });
+        data.titles.push(names[index].clone());
     }
-    for at in super::plot::ticks(misses, 4) {
-        plot.y_tick(at, &format::share(at));
-    }
+    let mut plot = Plot::of_shares("misses-against-idle", idle, misses, data);
     let mut front: Vec<(f64, f64)> = points
         .iter()
         .filter(|point| point.on_front)
@@ -164,11 +168,14 @@ fn pareto(comparison: &Comparison) -> String {
         name: &point.variant,
     });
     plot.dots(&dots.collect::<Vec<_>>());
+    for (index, name) in names.iter().enumerate() {
+        plot.explain(colour(index), name);
+    }
     let beaten: Vec<String> = points
         .iter()
-        .zip(names(comparison))
+        .zip(&names)
         .filter(|(point, _)| !point.on_front)
-        .map(|(_, name)| escape(&name))
+        .map(|(_, name)| escape(name))
         .collect();
     let mut says = "Across: idle VM-seconds, what readiness costs. Up: the share of requests that missed. \
                     Lower left is better; on the line nobody is beaten in both. "
@@ -176,74 +183,80 @@ fn pareto(comparison: &Comparison) -> String {
     if !beaten.is_empty() {
         let _ = write!(says, "<strong>Beaten in both: {}.</strong>", beaten.join(", "));
     }
-    let content = variants_legend(&names(comparison))
-        + &plot.finish("misses against idle VM-seconds, one dot per variant");
+    let content = plot.finish("misses against idle VM-seconds, one dot per variant");
     section("Misses against idle VM-seconds", &says, &content)
 }
 
 /// One run of each, laid over each other.
 pub(super) fn overlays(names: &[String], reports: &[&Report]) -> String {
-    let curves: Vec<Curve<'_>> = reports
+    let curves: Vec<Curve> = reports
         .iter()
         .enumerate()
         .map(|(index, report)| Curve {
             class: colour(index),
             name: names[index].clone(),
             histogram: report.latencies.served(),
+            unserved: report.summary.outcomes.unserved(),
         })
         .filter(|curve| !curve.histogram.is_empty())
         .collect();
     let seed = reports[0].summary.seed;
-    let latency = percentiles::plot(&curves, &reports[0].summary.gates).unwrap_or_default();
-    let ready = over_time(names, reports, |_, row| row.ready_mean, "ready Sprites over time");
-    let misses =
-        over_time(names, reports, |time, row| time.per_second(row.misses), "misses per second over time");
-    section("Latency by percentile", &format!("All served requests of the run with seed {seed}."), &latency)
-        + &section("Ready Sprites over time", &format!("The run with seed {seed}."), &ready)
-        + &section(
-            "Misses per second over time",
-            &format!("The run with seed {seed}, by time of arrival."),
-            &misses,
-        )
+    let latency = percentiles::plot(&curves, &reports[0].summary.gates)
+        .unwrap_or_else(|| "<p>No request was served.</p>".to_owned());
+    let over = Overlay::new(names, reports);
+    let ready = over.plot("ready", "ready Sprites over time", Unit::Number, |row| row.ready_mean);
+    let misses = over.plot("misses", "misses over time", Unit::Rate, |row| row.misses as f64);
+    let (per, width) = (over.per, format::seconds(over.width_s));
+    let rate = if per == "per second" { "Misses per second over time" } else { "Misses over time" };
+    let over_what =
+        if per == "per second" { format!("over {width} each") } else { format!("in each bin of {width}") };
+    section(
+        "Latency by percentile",
+        &format!("All requests of the run with seed {seed}; a line ends where the others were not served."),
+        &latency,
+    ) + &section(
+        "Ready Sprites over time",
+        &format!("The run with seed {seed}, means over {width} each."),
+        &ready,
+    ) + &section(rate, &format!("The run with seed {seed}, {over_what}, by time of arrival."), &misses)
 }
 
-fn over_time(
-    labels: &[String],
-    reports: &[&Report],
-    value: fn(&Timeline, &timeline::Row) -> f64,
-    about: &str,
-) -> String {
-    let end = reports
-        .iter()
-        .filter_map(|report| report.timeline.rows.last())
-        .map(|row| row.to_s)
-        .fold(1e-3, f64::max);
-    let values = |report: &Report| -> Vec<(f64, f64, f64)> {
-        let time = &report.timeline;
-        time.rows.iter().map(|row| (row.from_s, row.to_s, value(time, row))).collect()
-    };
-    let series: Vec<Vec<(f64, f64, f64)>> = reports.iter().map(|report| values(report)).collect();
-    let most = headroom(series.iter().flatten().map(|(_, _, value)| *value));
-    let mut plot = Plot::new(Scale::Linear(0.0, end), Scale::Linear(0.0, most), 240);
-    plot.time_axis(0.0, end);
-    plot.count_axis(most);
-    for (index, steps) in series.iter().enumerate() {
-        plot.steps(colour(index), steps);
+/// Runs in bins of one width, so that each can be read against each.
+struct Overlay<'a> {
+    names: &'a [String],
+    reports: &'a [&'a Report],
+    bins: Vec<Vec<timeline::Row>>,
+    width_s: f64,
+    divide_by: f64,
+    per: &'static str,
+}
+
+impl<'a> Overlay<'a> {
+    fn new(names: &'a [String], reports: &'a [&'a Report]) -> Self {
+        let rates: Vec<bins::Rate> = reports.iter().map(|report| bins::rate(&report.timeline)).collect();
+        let width_s = rates.iter().map(|rate| rate.width_s).fold(0.0, f64::max);
+        let bins = reports.iter().map(|report| bins::wider(&report.timeline, width_s.max(1e-9))).collect();
+        let (divide_by, per) = if width_s >= 1.0 { (width_s, "per second") } else { (1.0, "in each bin") };
+        Self { names, reports, bins, width_s, divide_by, per }
     }
-    plot.marks(&reports[0].summary.marks, end);
-    let names: Vec<(&str, &str)> =
-        labels.iter().enumerate().map(|(n, name)| (colour(n), name.as_str())).collect();
-    let at = |steps: &Vec<(f64, f64, f64)>, middle: f64| {
-        let step = steps.iter().find(|(from, to, _)| *from <= middle && middle < *to);
-        step.map_or_else(String::new, |(_, _, value)| format::number(*value))
-    };
-    let hover: Vec<(f64, String, Vec<String>)> = series[0]
-        .iter()
-        .map(|(from, to, _)| {
-            let middle = (from + to) / 2.0;
-            (*to, format::seconds(*from), series.iter().map(|steps| at(steps, middle)).collect())
-        })
-        .collect();
-    plot.hover(&names, &hover);
-    variants_legend(labels) + &plot.finish(about)
+
+    fn plot(&self, name: &'static str, about: &str, unit: Unit, value: fn(&timeline::Row) -> f64) -> String {
+        let ends = self.reports.iter().map(|report| span(report));
+        let span = ends.reduce(|a, b| if b.end_s > a.end_s { b } else { a });
+        let Some(span) = span else { return String::new() };
+        let columns = self.names.iter().enumerate().map(|(index, name)| {
+            let key = name.replace(' ', "_");
+            Column::new(colour(index), name, unit, Draw::Line).keyed(&key)
+        });
+        let mut data = Data::new(columns.collect());
+        data.per = (self.divide_by, self.per);
+        let longest = self.bins.iter().max_by_key(|bins| bins.len()).map_or(&[][..], Vec::as_slice);
+        for (index, row) in longest.iter().enumerate() {
+            let values = self.bins.iter().map(|bins| bins.get(index).map(value)).collect();
+            data.rows.push(data::Row { from: row.from_s, to: row.to_s, values });
+        }
+        let mut plot = Plot::over_time(name, span, 240, data);
+        plot.marks(&self.reports[0].summary.marks);
+        plot.finish(about)
+    }
 }

@@ -1,14 +1,20 @@
 //! One self-contained page: no network, no script needed to read it, the same bytes for the same report.
 //!
-//! Plots are SVG made here; `page.js` adds a crosshair with values where scripts run.
+//! Plots are SVG made here. Where scripts run, `scripts/` adds what a reader can do with them: read values, choose a range of
+//! time, leave series out, sort tables, take the data along.
 
+mod axis;
+mod bins;
 mod comparison;
+mod data;
+mod labels;
 mod over_time;
 mod percentiles;
 mod plot;
-mod strips;
+mod table;
 mod text;
 mod twin;
+mod workers;
 
 use crate::figure::Figure;
 use crate::format;
@@ -22,7 +28,16 @@ pub use comparison::comparison_page;
 pub use twin::twin_page;
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// One script, cut into files by what each is for. None has a name outside.
+const SCRIPTS: [&str; 7] = [
+    include_str!("scripts/format.js"),
+    include_str!("scripts/axis.js"),
+    include_str!("scripts/file.js"),
+    include_str!("scripts/draw.js"),
+    include_str!("scripts/plot.js"),
+    include_str!("scripts/workers.js"),
+    include_str!("scripts/table.js"),
+];
 
 /// The page of one run.
 pub fn page(report: &Report) -> String {
@@ -33,7 +48,7 @@ pub fn page(report: &Report) -> String {
         over_time::demand(report),
         over_time::pool(report),
         percentiles::latency(report),
-        strips::workers(summary),
+        workers::workers(summary, over_time::span(report)),
         cost(summary),
         run(summary),
     ]
@@ -48,8 +63,9 @@ fn document(title: &str, body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
          <title>{} - warmpool</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        escape(title)
+         <script>\n\"use strict\";\n(() => {{\n{}}})();\n</script>\n</body>\n</html>\n",
+        escape(title),
+        SCRIPTS.concat()
     )
 }
 
@@ -93,36 +109,40 @@ fn cards(summary: &Summary) -> String {
     let latency = percentiles::headline(&summary.gates);
     let latency_value =
         latency.value(summary).map_or_else(|why| why.to_string(), |value| latency.unit().show(value));
-    let unserved = summary.outcomes.unserved();
-    let mut cards = vec![
-        card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &{
-            let rate = summary.rate().map_or_else(
-                || "at one moment".to_owned(),
-                |rate| format!("{} per second", format::number(rate)),
-            );
-            format!("{rate}; {} not served", format::count(unserved))
-        }),
-        card(
-            summary,
-            &[Figure::Misses],
-            "Misses",
-            &format::share(summary.miss_ratio),
-            &format!(
-                "{} of {} were not warm",
+    let worst = match summary.latency_ns.served.count {
+        0 => "no request was served".to_owned(),
+        _ => format!("the worst took {}", format::nanos(summary.latency_ns.served.max as f64)),
+    };
+    let misses = match summary.requests {
+        0 => card(summary, &[Figure::Misses], "Misses", "none", "no request came"),
+        requests => {
+            let about = format!(
+                "{} of {}",
                 format::count(summary.misses),
-                format::count(summary.requests)
-            ),
-        ),
-        card(
-            summary,
-            &[latency],
-            &capitalised(&latency.to_string()),
-            &latency_value,
-            &format!("the worst took {}", format::nanos(summary.latency_ns.served.max as f64)),
-        ),
-        empty_card(summary),
-        recovery_card(summary),
+                format::counted(requests, "request", "requests")
+            );
+            card(summary, &[Figure::Misses], "Misses", &format::share(summary.miss_ratio), &about)
+        }
+    };
+    let mut cards = vec![
+        card(summary, &[Figure::Requests], "Requests", &format::count(summary.requests), &arrivals(summary)),
+        misses,
+        card(summary, &[latency], &capitalised(&latency.to_string()), &latency_value, &worst),
     ];
+    if pool.per_tenant {
+        // When one of several pools was empty, and when it was full again, is not known.
+        let ready =
+            format!("on average, of {} aimed for, over all tenants", format::number(pool.target_mean));
+        let waited = format!(
+            "requests at once; {} in use at most",
+            format::counted(pool.in_use_most, "Sprite", "Sprites")
+        );
+        cards.push(card(summary, &[Figure::ReadyMean], "Ready", &format::number(pool.ready_mean), &ready));
+        cards.push(card(summary, &[], "Waiting at most", &format::count(pool.waiting_most), &waited));
+    } else {
+        cards.push(empty_card(summary));
+        cards.push(recovery_card(summary));
+    }
     if !summary.cost.items.is_empty() {
         let cost = format::number(summary.cost.total);
         let idle = format!("{} idle VM-seconds", format::number(pool.idle_vm_seconds));
@@ -134,6 +154,20 @@ fn cards(summary: &Summary) -> String {
     format!("<div class=\"cards\">{}</div>\n", cards.concat())
 }
 
+/// How fast requests came, and whether all were served.
+fn arrivals(summary: &Summary) -> String {
+    let served = match (summary.requests, summary.outcomes.unserved()) {
+        (0, _) => return "none came".to_owned(),
+        (_, 0) => "all served".to_owned(),
+        (_, unserved) => format!("{} not served", format::count(unserved)),
+    };
+    match summary.rate().filter(|_| summary.requests > 1) {
+        Some(rate) => format!("{} per second; {served}", format::number(rate)),
+        None if summary.requests > 1 => format!("at one moment; {served}"),
+        None => served,
+    }
+}
+
 fn empty_card(summary: &Summary) -> String {
     let pool = &summary.pool;
     let (value, about) = match (pool.empty_seconds, pool.empty_share, pool.empty_longest_s) {
@@ -141,21 +175,14 @@ fn empty_card(summary: &Summary) -> String {
             let (longest, sum) = (format::seconds(longest), format::seconds(sum));
             (format::share(share), format!("of the time; longest {longest}, {sum} over all workers"))
         }
-        (Some(_), ..) => ("never".to_owned(), "a Sprite was always ready on every worker".to_owned()),
-        (None, ..) => not_known(),
+        _ => ("never".to_owned(), "a Sprite was always ready wherever one was aimed for".to_owned()),
     };
     card(summary, &[Figure::Empty], "Pool empty", &value, &about)
 }
 
 fn recovery_card(summary: &Summary) -> String {
     let value = Figure::Recovery.value(summary).map_or_else(|why| why.to_string(), format::seconds);
-    let value = if summary.recovery.is_some() { value } else { not_known().0 };
     card(summary, &[Figure::Recovery], "Recovery", &value, &wording::recovery(summary))
-}
-
-/// What is said of single pools where pools are per tenant.
-fn not_known() -> (String, String) {
-    ("not known".to_owned(), "pools are per tenant; a worker's are counted together".to_owned())
 }
 
 /// One card. It is marked where a gate on one of its figures does not hold.

@@ -2,156 +2,122 @@
 
 use actors::Outcome;
 
-use super::plot::{Plot, Scale};
-use super::text::{escape, legend, section};
+use super::axis::Span;
+use super::bins;
+use super::data::{Column, Data, Draw, Row, Unit};
+use super::plot::Plot;
+use super::text::{escape, section};
 use crate::format;
 use crate::report::Report;
 use crate::summary::Summary;
-use crate::timeline::Row;
+use crate::timeline;
 use crate::wording;
 
-fn end_s(report: &Report) -> f64 {
-    report.timeline.rows.last().map_or(1.0, |row| row.to_s).max(1e-3)
+/// From the opening of the run to its end.
+pub(super) fn span(report: &Report) -> Span {
+    let end_s = report.timeline.rows.last().map_or(1.0, |row| row.to_s).max(1e-3);
+    Span { end_s, begins_s: None }
 }
 
-/// The largest value, and a little more, so that nothing touches the frame.
-pub(super) fn headroom(values: impl Iterator<Item = f64>) -> f64 {
-    let most = values.fold(0.0, f64::max);
-    if most <= 0.0 { 1.0 } else { most * 1.08 }
-}
-
-fn frame(plot: &mut Plot, report: &Report, most: f64) {
-    let (summary, end) = (&report.summary, end_s(report));
-    if summary.warmup_s > 0.0 {
-        plot.band("warmup", 0.0, summary.warmup_s.min(end), 1.0);
+/// What both plots have: the warm-up's shade, and what happened when.
+fn frame(plot: &mut Plot, report: &Report) {
+    plot.marks(&report.summary.marks);
+    if report.summary.warmup_s > 0.0 {
+        plot.band("warmup", 0.0, report.summary.warmup_s.min(span(report).end_s));
+        plot.explain("warmup", "warm-up, not counted");
     }
-    plot.time_axis(0.0, end);
-    plot.count_axis(most);
 }
 
-fn when(row: &Row) -> String {
-    format!("{} to {}", format::seconds(row.from_s), format::seconds(row.to_s))
-}
-
-/// Requests per second by outcome, stacked, at the time of their arrival.
+/// Requests by outcome, stacked, at the time of their arrival.
 pub(super) fn demand(report: &Report) -> String {
-    let rows = &report.timeline.rows;
-    let rate = |count: u64| report.timeline.per_second(count);
-    let most = headroom(rows.iter().map(|row| rate(row.arrivals)));
-    let mut plot = Plot::new(Scale::Linear(0.0, end_s(report)), Scale::Linear(0.0, most), 260);
-    frame(&mut plot, report, most);
-    let mut floor = vec![0_u64; rows.len()];
-    let mut present = Vec::new();
-    for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
-        let mut steps = Vec::with_capacity(rows.len());
-        for (row, floor) in rows.iter().zip(&mut floor) {
-            let top = *floor + row.outcomes()[index];
-            steps.push((row.from_s, row.to_s, rate(*floor), rate(top)));
-            *floor = top;
-        }
-        if steps.iter().any(|(_, _, low, high)| high > low) {
-            plot.area(outcome.name(), &steps);
-            present.push(outcome);
-        }
-    }
-    for row in rows.iter().filter(|row| row.rejected + row.failed > 0) {
-        let (from, width) =
-            (plot.x.place(row.from_s) * 1e3, plot.x.place(row.to_s) * 1e3 - plot.x.place(row.from_s) * 1e3);
-        plot.raw(&format!(
-            "<rect class=\"unserved\" x=\"{from:.1}\" y=\"0\" width=\"{:.1}\" height=\"22\"/>",
-            width.max(2.0)
-        ));
-    }
-    plot.marks(&report.summary.marks, end_s(report));
-    let mut names = vec![("", "arrivals")];
-    names.extend(present.iter().map(|outcome| (outcome.name(), outcome.name())));
-    let hover: Vec<(f64, String, Vec<String>)> = rows
+    let rate = bins::rate(&report.timeline);
+    let present: Vec<Outcome> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| rate.rows.iter().any(|row| row.outcomes()[*outcome as usize] > 0))
+        .collect();
+    let mut columns: Vec<Column> = present
+        .iter()
+        .map(|outcome| Column::new(outcome.name(), outcome.name(), Unit::Rate, Draw::Stack))
+        .collect();
+    columns.push(Column::new("", "arrivals", Unit::Rate, Draw::Not));
+    columns.push(Column::new("", "requests", Unit::Number, Draw::Not).keyed("arrivals_counted"));
+    let mut data = Data::new(columns);
+    data.per = (rate.divide_by, rate.per);
+    data.rows = rate
+        .rows
         .iter()
         .map(|row| {
-            let mut values = vec![format::count(row.arrivals)];
-            values.extend(present.iter().map(|outcome| format::count(row.outcomes()[*outcome as usize])));
-            (row.to_s, when(row), values)
+            let outcomes = present.iter().map(|outcome| row.outcomes()[*outcome as usize]);
+            let all = outcomes.chain([row.arrivals, row.arrivals]);
+            Row { from: row.from_s, to: row.to_s, values: all.map(|count| Some(count as f64)).collect() }
         })
         .collect();
-    plot.hover(&names, &hover);
-    let mut entries: Vec<(&str, String)> =
-        present.iter().map(|outcome| (outcome.name(), outcome.name().to_owned())).collect();
-    if report.summary.outcomes.unserved() > 0 {
-        entries.push(("unserved", "bar on top: some were not served".to_owned()));
+    let mut plot = Plot::over_time("demand", span(report), 260, data);
+    let unserved: Vec<&timeline::Row> =
+        report.timeline.rows.iter().filter(|row| row.rejected + row.failed > 0).collect();
+    for row in &unserved {
+        plot.bar("unserved", row.from_s, row.to_s);
     }
-    let content = legend(&entries) + &plot.finish("requests per second over time, by outcome");
-    section("Demand and what became of it", &demand_says(&report.summary), &content)
+    if !unserved.is_empty() {
+        plot.explain("unserved", "bar on top: some were not served");
+    }
+    frame(&mut plot, report);
+    let content = plot.finish("requests over time, by outcome");
+    section("Demand and what became of it", &demand_says(&report.summary, &rate), &content)
 }
 
-fn demand_says(summary: &Summary) -> String {
+fn demand_says(summary: &Summary, rate: &bins::Rate) -> String {
     let served = match wording::unserved(summary) {
-        None if summary.requests == 0 => String::new(),
+        None if summary.requests == 0 => ".".to_owned(),
         None => ". Every request was served.".to_owned(),
         Some(says) => format!(". <strong>{}.</strong>", escape(&says)),
     };
-    format!(
-        "Requests per second, by the time of their arrival: {}{served}",
-        escape(&wording::demand(summary))
-    )
+    let width = format::seconds(rate.width_s);
+    let drawn = match rate.per {
+        "per second" => format!("Requests per second, over {width} each"),
+        _ => format!("Requests in each {width}"),
+    };
+    format!("{drawn}, by the time of their arrival: {}{served}", escape(&wording::demand(summary)))
 }
 
 /// Ready Sprites against what the pools aimed for, with every emptiness shaded.
 pub(super) fn pool(report: &Report) -> String {
-    let rows = &report.timeline.rows;
     let summary = &report.summary;
-    let most = headroom(rows.iter().map(|row| row.ready_mean.max(row.target).max(row.booting)));
-    let mut plot = Plot::new(Scale::Linear(0.0, end_s(report)), Scale::Linear(0.0, most), 260);
-    for period in summary.empty_periods.iter().flatten() {
-        let whole = (period.to_s - period.from_s) * summary.workers.len() as f64;
-        plot.band("void", period.from_s, period.to_s, 0.1 + 0.4 * period.empty_seconds / whole);
-    }
-    frame(&mut plot, report, most);
-    let area: Vec<_> = rows.iter().map(|row| (row.from_s, row.to_s, 0.0, row.ready_mean)).collect();
-    plot.area("ready", &area);
-    let steps = |value: fn(&Row) -> f64| -> Vec<(f64, f64, f64)> {
-        rows.iter().map(|row| (row.from_s, row.to_s, value(row))).collect()
-    };
-    plot.steps("ready-least", &steps(|row| row.ready_least as f64));
-    plot.steps("booting", &steps(|row| row.booting));
-    plot.steps("target", &steps(|row| row.target));
-    plot.marks(&summary.marks, end_s(report));
-    let names = [
-        ("ready", "ready, mean"),
-        ("ready-least", "ready, least"),
-        ("target", "target"),
-        ("booting", "booting"),
-        ("", "in use"),
-        ("", "waiting, most"),
-        ("", "latency p99"),
-        ("", "latency max"),
-    ];
-    let hover: Vec<(f64, String, Vec<String>)> = rows
+    let number = |class, name, draw| Column::new(class, name, Unit::Number, draw);
+    let mut data = Data::new(vec![
+        number("ready", "ready, mean", Draw::Area),
+        number("ready-least", "ready, least", Draw::Line),
+        number("booting", "booting", Draw::Line),
+        number("target", "target", Draw::Line),
+        number("", "in use", Draw::Not),
+        number("", "waiting, most", Draw::Not),
+        Column::new("", "latency p99", Unit::Nanos, Draw::Not).keyed("latency_p99_ns"),
+        Column::new("", "latency max", Unit::Nanos, Draw::Not).keyed("latency_max_ns"),
+    ]);
+    data.rows = report
+        .timeline
+        .rows
         .iter()
         .map(|row| {
-            let values = vec![
-                format::number(row.ready_mean),
-                format::count(row.ready_least),
-                format::number(row.target),
-                format::number(row.booting),
-                format::number(row.in_use),
-                format::count(row.waiting_most),
-                format::nanos(row.latency_p99_ns as f64),
-                format::nanos(row.latency_max_ns as f64),
-            ];
-            (row.to_s, when(row), values)
+            // Where nobody was served there is no latency.
+            let latency = |ns: u64| (row.latency_max_ns > 0).then_some(ns as f64);
+            let levels = [row.ready_mean, row.ready_least as f64, row.booting, row.target];
+            let besides = [row.in_use, row.waiting_most as f64];
+            let levels = levels.into_iter().chain(besides).map(Some);
+            let values = levels.chain([latency(row.latency_p99_ns), latency(row.latency_max_ns)]).collect();
+            Row { from: row.from_s, to: row.to_s, values }
         })
         .collect();
-    plot.hover(&names, &hover);
-    let mut entries = vec![
-        ("ready", "ready, mean".to_owned()),
-        ("ready-least", "ready, least".to_owned()),
-        ("target", "target".to_owned()),
-        ("booting", "booting".to_owned()),
-    ];
-    if !summary.pool.per_tenant {
-        entries.push(("void", "a pool is empty".to_owned()));
+    let mut plot = Plot::over_time("pools", span(report), 260, data);
+    frame(&mut plot, report);
+    for period in summary.empty_periods.iter().flatten() {
+        plot.band("void", period.from_s, period.to_s);
+        plot.bar("void-bar", period.from_s, period.to_s);
     }
-    let content = legend(&entries) + &plot.finish("ready Sprites over time, against their target");
+    if summary.empty_periods.as_ref().is_some_and(|periods| !periods.is_empty()) {
+        plot.explain("void-bar", "bar on top: a pool is empty");
+    }
+    let content = plot.finish("ready Sprites over time, against their target");
     section("How full the pools were", &pool_says(summary), &content)
 }
 

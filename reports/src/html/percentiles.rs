@@ -3,8 +3,9 @@
 use actors::Outcome;
 use hdrhistogram::Histogram;
 
-use super::plot::{Plot, Scale};
-use super::text::{legend, section};
+use super::data::{self, Column, Data, Draw, Row};
+use super::plot::Plot;
+use super::text::section;
 use crate::figure::{Figure, Population, Statistic};
 use crate::format;
 use crate::report::Report;
@@ -15,15 +16,17 @@ use crate::verdict::GateResult;
 const ENOUGH: u64 = 10;
 
 /// A curve: its colour class, its name and its histogram.
-pub(super) struct Curve<'a> {
-    pub(super) class: &'a str,
+pub(super) struct Curve {
+    pub(super) class: &'static str,
     pub(super) name: String,
     pub(super) histogram: Histogram<u64>,
+    /// So many more were not served: they are later than any bound.
+    pub(super) unserved: u64,
 }
 
 /// The section of a single run.
 pub(super) fn latency(report: &Report) -> String {
-    let mut curves: Vec<Curve<'_>> = report
+    let mut curves: Vec<Curve> = report
         .latencies
         .outcomes()
         .filter(|(outcome, part)| outcome.is_served() && part.len() >= ENOUGH)
@@ -31,11 +34,14 @@ pub(super) fn latency(report: &Report) -> String {
             class: outcome.name(),
             name: outcome.name().to_owned(),
             histogram: part.clone(),
+            unserved: 0,
         })
         .collect();
     let served = report.latencies.served();
     if !served.is_empty() {
-        curves.push(Curve { class: "served", name: "all served".to_owned(), histogram: served });
+        let unserved = report.summary.outcomes.unserved();
+        let name = if unserved > 0 { "all requests" } else { "all served" };
+        curves.push(Curve { class: "served", name: name.to_owned(), histogram: served, unserved });
     }
     let content = match plot(&curves, &report.summary.gates) {
         Some(plot) => plot,
@@ -60,8 +66,8 @@ fn says(report: &Report) -> String {
 }
 
 /// The plot of some curves, with gates on latency percentiles as lines; nothing where there is no curve.
-pub(super) fn plot(curves: &[Curve<'_>], gates: &[GateResult]) -> Option<String> {
-    let count = curves.iter().map(|curve| curve.histogram.len()).max()?;
+pub(super) fn plot(curves: &[Curve], gates: &[GateResult]) -> Option<String> {
+    let count = curves.iter().map(|curve| curve.histogram.len() + curve.unserved).max()?;
     let limits: Vec<&GateResult> =
         gates.iter().filter(|gate| gate.unit == Unit::Nanoseconds && gate.limit > 0.0).collect();
     let least = curves.iter().map(|curve| curve.histogram.min()).min()?.max(1) as f64;
@@ -69,64 +75,50 @@ pub(super) fn plot(curves: &[Curve<'_>], gates: &[GateResult]) -> Option<String>
     let most = limits.iter().map(|gate| gate.limit * 1.2).fold(most, f64::max);
     let (low, high) = (decade(least * 0.95, f64::floor), decade(most * 1.05, f64::ceil));
     let nines = (count as f64).log10().ceil().clamp(2.0, 9.0);
-    let mut plot = Plot::new(Scale::Linear(0.0, nines), Scale::Decades(low, high), 320);
-    axes(&mut plot, nines, low, high);
-    for curve in curves {
-        plot.line(curve.class, &points(&curve.histogram, nines));
-    }
-    for gate in limits {
-        plot.limit(gate.limit, &gate.gate, gate.holds);
-    }
-    let names: Vec<(&str, &str)> = curves.iter().map(|curve| (curve.class, curve.name.as_str())).collect();
-    let hover: Vec<(f64, String, Vec<String>)> = (1..=(nines * 20.0) as u32)
-        .map(|step| {
-            let at = f64::from(step) / 20.0;
-            let quantile = 1.0 - 10_f64.powf(-at);
-            let value = |curve: &Curve<'_>| format::nanos(curve.histogram.value_at_quantile(quantile) as f64);
-            let digits = (at.floor() as usize).max(1);
-            (at, format!("{:.digits$} %", quantile * 100.0), curves.iter().map(value).collect())
+    let columns = curves
+        .iter()
+        .map(|curve| {
+            let key = format!("{}_ns", curve.name.replace(' ', "_"));
+            Column::new(curve.class, &curve.name, data::Unit::Nanos, Draw::Line).keyed(&key)
         })
         .collect();
-    plot.hover(&names, &hover);
-    let entries: Vec<(&str, String)> = curves.iter().map(|curve| (curve.class, curve.name.clone())).collect();
-    Some(legend(&entries) + &plot.finish("latency by percentile"))
+    let mut data = Data::new(columns);
+    data.rows = (0..(nines * STEPS) as u32)
+        .map(|step| {
+            let (from, to) = (f64::from(step) / STEPS, f64::from(step + 1) / STEPS);
+            Row { from, to, values: curves.iter().map(|curve| value(curve, from, to)).collect() }
+        })
+        .collect();
+    let mut plot = Plot::by_nines("latency", nines, (low, high), data);
+    let limits: Vec<(f64, String, bool)> =
+        limits.iter().map(|gate| (gate.limit, gate.gate.clone(), gate.holds)).collect();
+    plot.limits(&limits);
+    Some(plot.finish("latency by percentile"))
 }
 
-fn axes(plot: &mut Plot, nines: f64, low: f64, high: f64) {
-    for nine in 0..=nines as usize {
-        let label = match nine {
-            0 => "0 %".to_owned(),
-            1 => "90 %".to_owned(),
-            2 => "99 %".to_owned(),
-            more => format!("99.{} %", "9".repeat(more - 2)),
-        };
-        plot.x_tick(nine as f64, &label, if nines > 4.0 { nine } else { 0 });
+/// Steps of the curve for each nine.
+const STEPS: f64 = 20.0;
+
+/// The latency at the end of a step; nothing beyond what the curve's own count can tell, nor where it is of those who were not
+/// served. Its last step is its worst request.
+fn value(curve: &Curve, from: f64, to: f64) -> Option<f64> {
+    let served = curve.histogram.len();
+    let all = served + curve.unserved;
+    let own = (all as f64).log10().max(1.0);
+    if from >= own - 1e-9 {
+        return None;
     }
-    let mut at = low;
-    while at <= high * 1.001 {
-        plot.y_tick(at, &format::nanos(at));
-        at *= 10.0;
+    let below = if to >= own - 1e-9 { all } else { ((1.0 - 10_f64.powf(-to)) * all as f64).ceil() as u64 };
+    match below {
+        below if below > served => None,
+        below if below == served => Some(curve.histogram.max() as f64),
+        below => Some(curve.histogram.value_at_quantile(below as f64 / served as f64) as f64),
     }
 }
 
 /// The power of ten at or beyond a value.
 fn decade(value: f64, rounded: fn(f64) -> f64) -> f64 {
     10_f64.powf(rounded(value.max(1.0).log10()))
-}
-
-/// The curve's points: x is the number of nines, up to that of the curve's own count.
-fn points(histogram: &Histogram<u64>, nines: f64) -> Vec<(f64, f64)> {
-    let own = (histogram.len() as f64).log10().min(nines);
-    let mut points = Vec::new();
-    let mut last = 0.0;
-    for step in histogram.iter_quantiles(5) {
-        let nine = (-(1.0 - step.quantile_iterated_to()).log10()).min(own);
-        let value = step.value_iterated_to() as f64;
-        points.push((last, value));
-        points.push((nine, value));
-        last = nine;
-    }
-    points
 }
 
 fn table(report: &Report) -> String {
@@ -157,4 +149,36 @@ pub(super) fn headline(gates: &[GateResult]) -> Figure {
         .map(|gate| gate.figure)
         .find(|figure| matches!(figure, Figure::Latency(..)))
         .unwrap_or(Figure::Latency(Population::All, Statistic::P99))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(latencies: &[u64], unserved: u64) -> Curve {
+        let mut histogram = Histogram::new(3).unwrap();
+        latencies.iter().for_each(|latency| histogram.record(*latency).unwrap());
+        Curve { class: "served", name: "all".to_owned(), histogram, unserved }
+    }
+
+    #[test]
+    fn a_curve_ends_where_nobody_was_served() {
+        let latencies: Vec<u64> = (1..=80).collect();
+        let (with, without) = (curve(&latencies, 20), curve(&latencies, 0));
+        // Half of a hundred, and half of eighty.
+        let half = 2.0_f64.log10();
+        assert_eq!((value(&with, 0.0, half), value(&without, 0.0, half)), (Some(50.0), Some(40.0)));
+        assert_eq!((value(&with, 0.9, 1.0), value(&without, 0.9, 1.0)), (None, Some(72.0)));
+    }
+
+    #[test]
+    fn the_last_step_is_the_worst_request() {
+        let one = curve(&[7], 0);
+        assert_eq!(
+            (value(&one, 0.0, 0.05), value(&one, 0.95, 1.0), value(&one, 1.0, 1.05)),
+            (Some(7.0), Some(7.0), None)
+        );
+        let thousand = curve(&(1..=1_000).collect::<Vec<_>>(), 0);
+        assert_eq!(value(&thousand, 2.95, 3.0), Some(1_000.0));
+    }
 }

@@ -22,15 +22,6 @@ pub(super) fn section(title: &str, says: &str, content: &str) -> String {
     format!("<section><h2>{}</h2>{says}{content}</section>\n", escape(title))
 }
 
-/// A legend: colour class and name of each thing.
-pub(super) fn legend(entries: &[(&str, String)]) -> String {
-    let entries: String = entries
-        .iter()
-        .map(|(class, name)| format!("<li><i class=\"{class}\"></i>{}</li>", escape(name)))
-        .collect();
-    format!("<ul class=\"legend\">{entries}</ul>")
-}
-
 /// A table. Cells are HTML already; those of columns from the second on are numbers.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = head.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
