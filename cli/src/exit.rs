@@ -15,7 +15,7 @@ pub(crate) struct Code(u8);
 pub(crate) const HELD: Code = Code(0);
 /// Anything that is not named here: a full disk, an unwritable folder, a wrong command line.
 pub(crate) const FAILED: Code = Code(1);
-/// The run ended, but a gate does not hold; or a simulation lies too far from its real twin.
+/// The run ended, but a gate does not hold; or it was not shown that a simulation predicts its real twin.
 pub(crate) const GATE_FAILED: Code = Code(99);
 /// Two runs that must be the same differ.
 pub(crate) const DIGESTS_DIFFER: Code = Code(100);
@@ -31,7 +31,7 @@ pub(crate) const INTERRUPTED: Code = Code(130);
 const MEANINGS: [(Code, &str); 7] = [
     (HELD, "every gate holds, or there is none"),
     (FAILED, "anything that is not named here, such as a full disk or a wrong command line"),
-    (GATE_FAILED, "a gate does not hold, or a simulation has not predicted its real twin"),
+    (GATE_FAILED, "a gate does not hold, or it was not shown that a simulation predicts its real twin"),
     (DIGESTS_DIFFER, "two runs that must be the same differ"),
     (UNABLE, "this machine cannot do what was asked: see `warmpool doctor`"),
     (INVALID, "the scenario, or a file that it names, is invalid"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use reports::html::twin_page;
-use reports::{Report, Summary, Twin, folder};
+use reports::{Prediction, Report, Summary, Twin, folder};
 use scenarios::Profile;
 use vmm_backend::calibrate::{self, CalibrateError, Calibration, Extent, Figures, Meter, Plan};
 use vmm_backend::machines::Fit;
@@ -21,9 +21,10 @@ use crate::{Ended, json, kvm, say};
 /// The simulation answers as the host profile says. Without --host the profile is measured now, by turns with
 /// the real runs: a part before each, and one after the last. What the neighbours of a host do changes its
 /// pace by the minute, and so both meet the same. With --host it is that of another time: the test of a
-/// forecast, and fair where the host is quiet. Real runs differ among themselves, so there are three by
-/// default. The prediction holds where, of their medians, misses lie within one percentage point and the
-/// latency's p50 and p99 within 15 %; else the exit code is 99.
+/// forecast, and fair where the host is quiet. Real runs differ among themselves, so there are five by
+/// default. The prediction holds where, wherever the real figures lie within their 95 % intervals, misses lie within
+/// one percentage point and the latency's p50 and p99 within 15 %. Where the real runs spread too wide to tell, it is
+/// not decided. If it does not hold, or is not decided, the exit code is 99.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +37,7 @@ pub(crate) struct Args {
 
     /// Real runs that count. Where the hypervisor gives the processors to others meanwhile, up to twice as
     /// many are made, and the quietest count, each with the part of the profile that was measured before it
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
     /// Write twin.json, twin.html, the runs that count (simulated, real-1, ...; the first real one is the
@@ -158,7 +159,7 @@ fn tell(args: &Args, simulated: &Report, reals: &[Report], notes: &str) -> Ended
     if let (Some(out), false) = (&args.out, args.json) {
         say(&format!("\nWritten to {0}: open {0}/twin.html\n", out.display()))?;
     }
-    Ok(if twin.within { exit::HELD } else { exit::GATE_FAILED })
+    Ok(if twin.prediction == Prediction::Within { exit::HELD } else { exit::GATE_FAILED })
 }
 
 /// A profile of another host says nothing about this one, and one of other boots little: they slow down all

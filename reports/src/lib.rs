@@ -69,4 +69,4 @@ pub use summary::Summary;
 pub use timeline::Timeline;
 pub use twin::Twin;
 pub use unit::Unit;
-pub use verdict::{GateResult, Verdict};
+pub use verdict::{GateResult, Prediction, Verdict};

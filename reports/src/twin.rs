@@ -1,16 +1,17 @@
 //! A scenario simulated and for real, side by side: the gap of every figure, and whether the simulation has predicted what
-//! counts. Real runs differ among themselves, so there may be several: what is predicted is their median, and their spread
-//! tells how much of a gap is noise.
+//! counts. Real runs differ among themselves, so there are several: their median is told, and the interval in which the real
+//! figure lies decides. Where that interval is too wide for the bound, nothing is decided.
 
 use actors::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::format;
-use crate::stats::median;
+use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::{LatencyFigures, Summary};
+use crate::verdict::Prediction;
 
 /// The number of this layout of `twin.json`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// How far a latency may lie from the real one, as a share of it.
 pub const LATENCY_BOUND: f64 = 0.15;
 /// How far the share of misses may lie from the real one: one percentage point.
@@ -20,7 +21,7 @@ pub const MISSES_BOUND: f64 = 0.01;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {
-    /// The number of this layout: 2.
+    /// The number of this layout: 3.
     pub schema: u32,
     /// The scenario's name.
     pub scenario: String,
@@ -28,8 +29,8 @@ pub struct Twin {
     pub seed: u64,
     /// Real runs.
     pub real_runs: u32,
-    /// Whether every gap that has a bound is within it.
-    pub within: bool,
+    /// The worst of all figures that have a bound.
+    pub prediction: Prediction,
     /// Every figure.
     pub rows: Vec<Row>,
 }
@@ -62,12 +63,15 @@ pub struct Row {
     pub real_lowest: f64,
     /// The highest of the real ones.
     pub real_highest: f64,
+    /// The ends of the 95 % confidence interval of the real figure, by Student's t, of durations over their logarithms; null for a
+    /// single run.
+    pub real_interval: Option<(f64, f64)>,
     /// Simulated less real: for shares as it is, else as a share of the real figure; null where that is zero and the other not.
     pub gap: Option<f64>,
     /// How large the gap may be; null where it is only told.
     pub bound: Option<f64>,
-    /// Whether it is within its bound; true where there is none.
-    pub within: bool,
+    /// What that interval allows; null where there is no bound.
+    pub prediction: Option<Prediction>,
 }
 
 impl Row {
@@ -75,15 +79,22 @@ impl Row {
         let real = median(reals).unwrap_or(0.0);
         let [real_lowest, real_highest] =
             [f64::min, f64::max].map(|of_two| reals.iter().copied().reduce(of_two).unwrap_or(0.0));
-        let gap = match unit {
-            Unit::Share => Some(simulated - real),
-            _ if simulated == real => Some(0.0),
-            _ if real == 0.0 => None,
-            _ => Some(simulated / real - 1.0),
-        };
-        let within = bound.is_none_or(|bound| gap.is_some_and(|gap| gap.abs() <= bound));
+        let gap = gap(unit, simulated, real);
+        let real_interval = interval(unit, reals);
+        let prediction = bound.map(|bound| predicts(unit, simulated, real_interval, bound));
         let figure = figure.to_owned();
-        Self { figure, unit, simulated, real, real_lowest, real_highest, gap, bound, within }
+        Self {
+            figure,
+            unit,
+            simulated,
+            real,
+            real_lowest,
+            real_highest,
+            real_interval,
+            gap,
+            bound,
+            prediction,
+        }
     }
 
     fn shown(&self, value: f64) -> String {
@@ -126,6 +137,42 @@ impl Row {
     }
 }
 
+/// Simulated less real: for shares as it is, else as a share of the real figure; nothing where that is zero and the other not.
+fn gap(unit: Unit, simulated: f64, real: f64) -> Option<f64> {
+    match unit {
+        Unit::Share => Some(simulated - real),
+        _ if simulated == real => Some(0.0),
+        _ if real == 0.0 => None,
+        _ => Some(simulated / real - 1.0),
+    }
+}
+
+/// In which interval the real figure lies. Durations are multiplied by what disturbs them, so theirs is over logarithms.
+fn interval(unit: Unit, reals: &[f64]) -> Option<(f64, f64)> {
+    let logarithms = unit == Unit::Nanoseconds && reals.iter().all(|real| *real > 0.0);
+    if !logarithms {
+        return Estimate::of(reals)?.interval(ALPHA);
+    }
+    let logarithms: Vec<f64> = reals.iter().map(|real| real.ln()).collect();
+    Estimate::of(&logarithms)?.interval(ALPHA).map(|(low, high)| (low.exp(), high.exp()))
+}
+
+/// Whether the gap is within its bound wherever the real figure lies in its interval.
+fn predicts(unit: Unit, simulated: f64, interval: Option<(f64, f64)>, bound: f64) -> Prediction {
+    let Some((low, high)) = interval else { return Prediction::NotDecided };
+    // The real figures that the bound allows; a rounding must not decide.
+    let within = |real: f64| gap(unit, simulated, real).is_some_and(|gap| gap.abs() <= bound * (1.0 + 1e-12));
+    let (least, most) = match unit {
+        Unit::Share => (simulated - bound, simulated + bound),
+        _ => (simulated / (1.0 + bound), simulated / (1.0 - bound)),
+    };
+    match (within(low) && within(high), high < least || low > most) {
+        (true, _) => Prediction::Within,
+        (false, true) => Prediction::Beyond,
+        (false, false) => Prediction::NotDecided,
+    }
+}
+
 impl Twin {
     /// Lays the figures of a simulated run and of real ones side by side.
     pub fn new(simulated: &Summary, reals: &[&Summary]) -> Self {
@@ -138,7 +185,7 @@ impl Twin {
             row("misses", Unit::Share, Some(MISSES_BOUND), &|summary| summary.miss_ratio),
         ];
         let served: Vec<&LatencyFigures> = reals.iter().map(|real| &real.latency_ns.served).collect();
-        rows.extend(latencies("latency", &simulated.latency_ns.served, &served, Some(LATENCY_BOUND)));
+        rows.extend(latencies("served latency", &simulated.latency_ns.served, &served, Some(LATENCY_BOUND)));
         for outcome in Outcome::ALL {
             let count = |summary: &Summary| *summary.outcomes.get(outcome) as f64;
             if count(simulated) == 0.0 && reals.iter().all(|real| count(real) == 0.0) {
@@ -152,47 +199,54 @@ impl Twin {
             }
         }
         rows.extend([
-            row("ready, mean", Unit::Count, None, &|summary| summary.pool.ready_mean),
-            row("ready, least", Unit::Count, None, &|summary| summary.pool.ready_least as f64),
-            row("booting, mean", Unit::Count, None, &|summary| summary.pool.booting_mean),
-            row("waiting, most", Unit::Count, None, &|summary| summary.pool.waiting_most as f64),
+            row("ready mean", Unit::Count, None, &|summary| summary.pool.ready_mean),
+            row("ready least", Unit::Count, None, &|summary| summary.pool.ready_least as f64),
+            row("booting mean", Unit::Count, None, &|summary| summary.pool.booting_mean),
+            row("waiting most", Unit::Count, None, &|summary| summary.pool.waiting_most as f64),
         ]);
         if !simulated.pool.per_tenant {
             let share = |summary: &Summary| summary.pool.empty_share.unwrap_or(0.0);
-            rows.push(row("pool empty", Unit::Share, None, &share));
+            rows.push(row("empty", Unit::Share, None, &share));
         }
         Self {
             schema: SCHEMA,
             scenario: simulated.name.clone(),
             seed: simulated.seed,
             real_runs: reals.len() as u32,
-            within: rows.iter().all(|row| row.within),
+            prediction: rows.iter().filter_map(|row| row.prediction).max().unwrap_or(Prediction::Within),
             rows,
         }
     }
 
     /// The verdict in a word, and what it says.
     pub fn verdict(&self) -> (&'static str, String) {
-        if self.within {
-            return (
-                "WITHIN",
-                format!("the simulation has predicted {} within every bound", self.predicted()),
-            );
-        }
-        let beyond: Vec<String> = self
-            .rows
-            .iter()
-            .filter(|row| !row.within)
-            .map(|row| format!("{} ({})", row.figure, row.gap_shown()))
-            .collect();
-        ("BEYOND", format!("the simulation lies beyond the bounds in {}", beyond.join(", ")))
+        let those = |asked: Prediction| {
+            let rows = self.rows.iter().filter(|row| row.prediction == Some(asked));
+            rows.map(|row| format!("{} ({})", row.figure, row.gap_shown())).collect::<Vec<_>>().join(", ")
+        };
+        let says = match self.prediction {
+            Prediction::Within => {
+                format!("the simulation has predicted {} within every bound", self.predicted())
+            }
+            Prediction::Beyond => {
+                format!("the simulation lies beyond the bounds in {}", those(Prediction::Beyond))
+            }
+            Prediction::NotDecided if self.real_runs == 1 => {
+                "one real run does not tell how far real runs differ: make more of them".to_owned()
+            }
+            Prediction::NotDecided => format!(
+                "the real runs spread too wide to tell in {}: make more of them, or on a quieter machine",
+                those(Prediction::NotDecided)
+            ),
+        };
+        (self.prediction.word(), says)
     }
 
     /// What is predicted.
     fn predicted(&self) -> String {
         match self.real_runs {
             1 => "the real run".to_owned(),
-            runs => format!("the median of {runs} real runs"),
+            runs => format!("{runs} real runs"),
         }
     }
 
@@ -210,7 +264,8 @@ impl Twin {
             let [simulated, real] = row.values();
             let told = [simulated, real, row.spread_shown(), row.gap_shown(), row.bound_shown()];
             text += &line(&row.figure, told.each_ref().map(String::as_str));
-            text += if row.within { "\n" } else { "  beyond\n" };
+            let note = row.prediction.map_or("", |prediction| prediction.sign_and_text().1);
+            text += &(if note.is_empty() { String::new() } else { format!("  {note}") } + "\n");
         }
         text
     }
@@ -236,26 +291,47 @@ mod tests {
 
     #[test]
     fn gaps_of_shares_are_points_and_of_times_parts_of_the_real_one() {
-        let row = |unit, simulated, real, bound| Row::new("x", unit, simulated, &[real], Some(bound));
-        for (row, shown, within) in [
-            (row(Unit::Share, 0.031, 0.022, 0.01), "+0.90 pp", true),
-            (row(Unit::Share, 0.010, 0.022, 0.01), "-1.20 pp", false),
-            (row(Unit::Nanoseconds, 230.0, 200.0, 0.15), "+15.0 %", true),
-            (row(Unit::Nanoseconds, 160.0, 200.0, 0.15), "-20.0 %", false),
-            (row(Unit::Nanoseconds, 0.0, 0.0, 0.15), "+0.0 %", true),
-            (row(Unit::Nanoseconds, 7.0, 0.0, 0.15), "-", false),
+        let row = |unit, simulated, real| Row::new("x", unit, simulated, &[real, real], Some(0.15));
+        for (row, shown) in [
+            (row(Unit::Share, 0.031, 0.022), "+0.90 pp"),
+            (row(Unit::Share, 0.010, 0.022), "-1.20 pp"),
+            (row(Unit::Nanoseconds, 230.0, 200.0), "+15.0 %"),
+            (row(Unit::Nanoseconds, 160.0, 200.0), "-20.0 %"),
+            (row(Unit::Nanoseconds, 0.0, 0.0), "+0.0 %"),
+            (row(Unit::Nanoseconds, 7.0, 0.0), "-"),
         ] {
-            assert_eq!((row.gap_shown().as_str(), row.within), (shown, within));
-            assert_eq!(row.spread_shown(), "");
+            assert_eq!((row.gap_shown().as_str(), row.spread_shown().as_str()), (shown, ""));
         }
     }
 
     #[test]
-    fn of_several_real_runs_the_median_is_predicted() {
-        let row = |reals: &[f64]| Row::new("x", Unit::Count, 10.0, reals, Some(0.15));
+    fn of_several_real_runs_the_median_is_told() {
+        let row = |reals: &[f64]| Row::new("x", Unit::Count, 10.0, reals, None);
         let three = row(&[12.0, 40.0, 11.0]);
-        assert_eq!((three.real, three.spread_shown().as_str(), three.within), (12.0, "11 to 40", false));
-        let four = row(&[12.0, 40.0, 8.0, 10.0]);
-        assert_eq!((four.real, four.within), (11.0, true));
+        assert_eq!((three.real, three.spread_shown().as_str()), (12.0, "11 to 40"));
+        assert_eq!((row(&[12.0, 40.0, 8.0, 10.0]).real, three.prediction), (11.0, None));
+    }
+
+    /// Of 98, 100 and 102 the interval is 95.0 to 105.0, and t(0.975, 2) = 4.303.
+    #[test]
+    fn the_interval_of_the_real_figure_decides() {
+        let predicts = |unit, simulated, reals: &[f64], bound| {
+            Row::new("x", unit, simulated, reals, Some(bound)).prediction.unwrap()
+        };
+        let times = |simulated, reals: &[f64]| predicts(Unit::Nanoseconds, simulated, reals, 0.15);
+        let close = [98.0, 100.0, 102.0];
+        assert_eq!(times(100.0, &close), Prediction::Within);
+        assert_eq!(times(112.0, &close), Prediction::NotDecided, "the median alone is within 15 %");
+        assert_eq!(times(130.0, &close), Prediction::Beyond);
+        assert_eq!(times(70.0, &close), Prediction::Beyond);
+        assert_eq!(times(100.0, &[70.0, 100.0, 140.0]), Prediction::NotDecided, "real runs spread too wide");
+        assert_eq!(times(100.0, &[100.0]), Prediction::NotDecided, "one run tells nothing of others");
+        assert_eq!(times(0.0, &[0.0, 0.0]), Prediction::Within);
+        assert_eq!(times(7.0, &[0.0, 0.0]), Prediction::Beyond);
+        let shares = |simulated| predicts(Unit::Share, simulated, &[0.020, 0.021, 0.022], 0.01);
+        assert_eq!(
+            (shares(0.025), shares(0.031), shares(0.04)),
+            (Prediction::Within, Prediction::NotDecided, Prediction::Beyond)
+        );
     }
 }

@@ -33,6 +33,20 @@ pub enum Shown {
     NoDifference,
 }
 
+/// Whether a simulation has predicted real runs.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prediction {
+    /// Wherever the real figure lies within its interval, the gap is within its bound.
+    Within,
+    /// The interval allows both: the real runs themselves spread too wide for the bound, or there was only one.
+    NotDecided,
+    /// Wherever the real figure lies within its interval, the gap is beyond its bound.
+    Beyond,
+}
+
 /// A gate, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +109,26 @@ impl Shown {
             Self::Worse => "worse",
             Self::Differs => "differs",
             Self::NoDifference => "no difference shown",
+        }
+    }
+}
+
+impl Prediction {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Within => "WITHIN",
+            Self::NotDecided => "NOT DECIDED",
+            Self::Beyond => "BEYOND",
+        }
+    }
+
+    /// As a sign, and as a word beside a figure.
+    pub fn sign_and_text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Within => ("\u{2713}", ""),
+            Self::NotDecided => ("?", "not decided"),
+            Self::Beyond => ("\u{2717}", "beyond"),
         }
     }
 }

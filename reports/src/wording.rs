@@ -1,5 +1,6 @@
 //! Sentences about a run, in one place for the terminal and the page. They are plain text without any markup.
 
+use crate::empty_periods::EmptyPeriod;
 use crate::figure::Figure;
 use crate::format;
 use crate::no_value::NoValue;
@@ -68,18 +69,23 @@ pub(crate) fn empty(summary: &Summary) -> String {
     if periods.is_empty() {
         return "never".to_owned();
     }
-    let told = periods.iter().take(PERIODS).map(|period| {
+    let groups = groups(periods, summary.duration_s);
+    let told = groups.iter().take(PERIODS).map(|(times, period)| {
         let (from, to) = (format::seconds(period.from_s), format::seconds(period.to_s));
         // Ends that read the same say nothing about how long it was.
         let when = match from == to {
-            true => format!("{} at {from}", format::seconds(period.to_s - period.from_s)),
+            true => format!("at {from}"),
             false => format!("{from} to {to}"),
         };
-        format!("{when} on {}", workers(period.workers, summary.workers.len() as u64))
+        let workers = workers(period.workers, summary.workers.len() as u64);
+        match times {
+            1 => format!("{when} on {workers}"),
+            times => format!("{times} times {when} on up to {workers}"),
+        }
     });
     let mut says = told.collect::<Vec<_>>().join(", ");
-    if let more @ 1.. = periods.len().saturating_sub(PERIODS) {
-        says += &format!(" and {}", format::counted(more as u64, "more time", "more times"));
+    if let more @ 1.. = groups.len().saturating_sub(PERIODS) {
+        says += &format!(" and {} later", format::counted(more as u64, "time", "times"));
     }
     let (seconds, share, longest) =
         (format::seconds(seconds), format::share(share), format::seconds(longest));
@@ -87,6 +93,23 @@ pub(crate) fn empty(summary: &Summary) -> String {
         return format!("{seconds} ({share} of the time), longest {longest}; {says}");
     }
     format!("{seconds} over all workers ({share} of the time), longest {longest}; {says}")
+}
+
+/// Periods with short pauses between them as one each, with how many they are.
+fn groups(periods: &[EmptyPeriod], duration_s: f64) -> Vec<(u64, EmptyPeriod)> {
+    let pause = (duration_s / 50.0).max(1.0);
+    let mut groups: Vec<(u64, EmptyPeriod)> = Vec::new();
+    for period in periods {
+        match groups.last_mut() {
+            Some((times, last)) if period.from_s - last.to_s <= pause => {
+                *times += 1;
+                last.to_s = period.to_s;
+                last.workers = last.workers.max(period.workers);
+            }
+            _ => groups.push((1, *period)),
+        }
+    }
+    groups
 }
 
 /// How long pools took to recover.

@@ -196,8 +196,11 @@ impl Comparison {
         let difference = |figure: Figure| {
             let row = self.figures.iter().find(|row| row.figure == figure)?;
             let difference = row.cells.get(variant)?.difference.as_ref()?;
-            let (mean, shows) = (row.unit.show_difference(difference.mean), difference.shows.text());
-            Some(format!("{figure} {mean} ({shows})"))
+            let mean = row.unit.show_difference(difference.mean);
+            Some(match difference.interval {
+                Some(_) => format!("{figure} {mean} ({})", difference.shows.text()),
+                None => format!("{figure} {mean}"),
+            })
         };
         let parts = [Figure::Misses, self.price].into_iter().filter_map(difference);
         let parts: Vec<String> = std::iter::once(gates).chain(parts).collect();

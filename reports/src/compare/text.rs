@@ -115,7 +115,9 @@ fn difference_says(unit: Unit, difference: &Difference) -> [String; 3] {
         || "one seed".to_owned(),
         |(low, high)| format!("[{}, {}]", unit.show_difference(low), unit.show_difference(high)),
     );
-    [unit.show_difference(difference.mean), interval, difference.shows.text().to_owned()]
+    // One seed shows nothing, and that is said once above.
+    let shows = difference.interval.map_or("", |_| difference.shows.text());
+    [unit.show_difference(difference.mean), interval, shows.to_owned()]
 }
 
 fn without_says(cell: &Cell) -> String {

@@ -5,6 +5,7 @@ use super::document;
 use super::text::{escape, section};
 use crate::report::Report;
 use crate::twin::Twin;
+use crate::verdict::Prediction;
 
 /// The page of a twin, with the reports of the simulated run and of the real ones.
 pub fn twin_page(twin: &Twin, simulated: &Report, reals: &[Report]) -> String {
@@ -18,11 +19,20 @@ pub fn twin_page(twin: &Twin, simulated: &Report, reals: &[Report]) -> String {
 
 fn banner(twin: &Twin) -> String {
     let (word, says) = twin.verdict();
-    let class = if twin.within { "held" } else { "failed" };
-    let bounded = twin.rows.iter().filter(|row| row.bound.is_some());
+    let class = match twin.prediction {
+        Prediction::Within => "held",
+        Prediction::NotDecided => "none",
+        Prediction::Beyond => "failed",
+    };
+    let bounded = twin.rows.iter().filter_map(|row| Some((row, row.prediction?)));
     let lines: String = bounded
-        .map(|row| {
-            let (class, sign) = if row.within { ("ok", "\u{2713}") } else { ("broken", "\u{2717}") };
+        .map(|(row, prediction)| {
+            let class = match prediction {
+                Prediction::Within => "ok",
+                Prediction::NotDecided => "",
+                Prediction::Beyond => "broken",
+            };
+            let (sign, _) = prediction.sign_and_text();
             format!(
                 "<li class=\"{class}\"><b>{sign}</b><span>{} within {}</span><em>{}</em></li>",
                 escape(&row.figure),
@@ -53,7 +63,7 @@ fn figures(twin: &Twin) -> String {
         .iter()
         .map(|row| {
             let [simulated, real] = row.values();
-            let class = if row.within { "" } else { "worse" };
+            let class = if row.prediction == Some(Prediction::Beyond) { "worse" } else { "" };
             format!(
                 "<tr><td>{}</td><td>{simulated}</td><td>{real}</td><td class=\"{class}\">{}</td><td>{}</td>{}</tr>",
                 escape(&row.figure),
@@ -69,7 +79,7 @@ fn figures(twin: &Twin) -> String {
     );
     section(
         "Figures side by side",
-        "A gap is simulated less real; of times and counts as a part of the real one. Of several real runs the median counts.",
+        "A gap is simulated less real; of times and counts as a part of the real one. Of several real runs the median is told, and the 95 % interval in which the real figure lies decides.",
         &table,
     )
 }
