@@ -2,7 +2,7 @@
 //! message and a [`Context`], changes its own state, and leaves effects. It never asks a clock, and never waits.
 
 use crate::pool::Pool;
-use crate::protocol::{ActorId, Message, Observation, Operation, Timer};
+use crate::protocol::{ActorId, Message, Observation, Operation, Timer, ToAny};
 use crate::random::Rng;
 use crate::refiller::Refiller;
 use crate::sprite::Sprite;
@@ -15,14 +15,9 @@ pub trait Actor: Send {
     fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message);
 }
 
-/// What a backend hosts: one of the four, whose handlers are compiled together with the backend's own methods, or
-/// an [`Actor`] of somebody else. A row of them is a table that a message finds its actor in without another look
-/// elsewhere.
-#[repr(align(64))]
+/// What a backend hosts: one of the four, or an [`Actor`] of somebody else.
 pub struct AnyActor(Hosted);
 
-/// Its mark has a byte of its own: one hidden in what an actor leaves unused would have to be worked out for each message.
-#[repr(u8)]
 enum Hosted {
     Worker(Worker),
     Pool(Pool),
@@ -33,17 +28,23 @@ enum Hosted {
 
 impl AnyActor {
     /// Handles one message. All that it does to the world goes through the context.
-    #[inline(always)]
     pub fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match &mut self.0 {
-            Hosted::Worker(worker) => worker.handle(cx, message),
-            Hosted::Pool(pool) => pool.handle(cx, message),
-            Hosted::Refiller(refiller) => refiller.handle(cx, message),
-            Hosted::Sprite(sprite) => sprite.handle(cx, message),
-            Hosted::Other(actor) => {
+        match (&mut self.0, *message) {
+            (Hosted::Worker(worker), Message::Worker(message)) => worker.handle(cx, message),
+            (Hosted::Pool(pool), Message::Pool(message)) => pool.handle(cx, message),
+            (Hosted::Pool(pool), Message::Any(ToAny::Fired(timer))) => pool.fired(cx, timer),
+            (Hosted::Refiller(refiller), Message::Refiller(message)) => refiller.handle(cx, message),
+            (Hosted::Refiller(refiller), Message::Any(ToAny::Fired(timer))) => refiller.fired(cx, timer),
+            (Hosted::Sprite(sprite), Message::Sprite(message)) => sprite.handle(cx, message),
+            (Hosted::Sprite(sprite), Message::Any(ToAny::Fired(timer))) => sprite.fired(cx, timer),
+            (Hosted::Sprite(sprite), Message::Any(ToAny::Done { generation, kind, ok })) => {
+                sprite.done(cx, generation, kind, ok);
+            }
+            (Hosted::Other(actor), _) => {
                 let Context { ref mut backend, me, sender } = *cx;
                 actor.handle(&mut Context::new(backend, me, sender), message);
             }
+            (_, message) => debug_assert!(false, "{message:?} went to an actor of another kind"),
         }
     }
 }
@@ -100,7 +101,6 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         (**self).closed(at);
     }
 
-    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         (**self).observe(at, observation);
     }
@@ -118,7 +118,7 @@ pub trait Backend {
     fn arm(&mut self, me: ActorId, timer: Timer, after: Duration);
     /// Disarms a named timer of this actor, if it is armed.
     fn disarm(&mut self, me: ActorId, timer: Timer);
-    /// Begins an operation, whose end comes back to this actor as [`Message::Done`].
+    /// Begins an operation, whose end comes back to this actor as [`ToAny::Done`].
     fn perform(&mut self, me: ActorId, operation: Operation);
     /// Tells whoever keeps the books.
     fn observe(&mut self, observation: Observation);
@@ -129,37 +129,30 @@ pub trait Backend {
 }
 
 impl<B: Backend + ?Sized> Backend for &mut B {
-    #[inline(always)]
     fn now(&self) -> Time {
         (**self).now()
     }
 
-    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         (**self).send(me, to, message);
     }
 
-    #[inline(always)]
     fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
         (**self).send_after(me, to, message, after);
     }
 
-    #[inline(always)]
     fn arm(&mut self, me: ActorId, timer: Timer, after: Duration) {
         (**self).arm(me, timer, after);
     }
 
-    #[inline(always)]
     fn disarm(&mut self, me: ActorId, timer: Timer) {
         (**self).disarm(me, timer);
     }
 
-    #[inline(always)]
     fn perform(&mut self, me: ActorId, operation: Operation) {
         (**self).perform(me, operation);
     }
 
-    #[inline(always)]
     fn observe(&mut self, observation: Observation) {
         (**self).observe(observation);
     }
@@ -207,14 +200,13 @@ impl<B: Backend> Context<B> {
     }
 
     /// Sends a message.
-    #[inline(always)]
-    pub fn send(&mut self, to: ActorId, message: Message) {
-        self.backend.send(self.me, to, message);
+    pub fn send(&mut self, to: ActorId, message: impl Into<Message>) {
+        self.backend.send(self.me, to, message.into());
     }
 
     /// Sends a message that arrives after a while, as over a network.
-    pub fn send_after(&mut self, to: ActorId, message: Message, after: Duration) {
-        self.backend.send_after(self.me, to, message, after);
+    pub fn send_after(&mut self, to: ActorId, message: impl Into<Message>, after: Duration) {
+        self.backend.send_after(self.me, to, message.into(), after);
     }
 
     /// Arms a named timer; arming it again replaces it.
@@ -227,14 +219,12 @@ impl<B: Backend> Context<B> {
         self.backend.disarm(self.me, timer);
     }
 
-    /// Begins an operation; its end comes back as [`Message::Done`].
-    #[inline(always)]
+    /// Begins an operation; its end comes back as [`ToAny::Done`].
     pub fn perform(&mut self, operation: Operation) {
         self.backend.perform(self.me, operation);
     }
 
     /// Tells whoever keeps the books.
-    #[inline(always)]
     pub fn observe(&mut self, observation: Observation) {
         self.backend.observe(observation);
     }
@@ -242,15 +232,5 @@ impl<B: Backend> Context<B> {
     /// Hosts another actor on this worker and gives its address.
     pub fn spawn(&mut self, actor: impl Into<AnyActor>) -> ActorId {
         self.backend.spawn(self.me, actor.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_actor_fills_two_cache_lines() {
-        assert_eq!(size_of::<AnyActor>(), 128);
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::backend::{Backend, Context};
 use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
 use crate::protocol::{
-    ActorId, For, Found, Key, Levels, Message, Observation, Outcome, Request, Spill, TRIES_MAX, Timer,
-    WorkerId,
+    ActorId, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill, StepIndex,
+    TRIES_MAX, Timer, ToPool, ToRefiller, ToSprite, ToWorker, WorkerId,
 };
 use crate::time::{Duration, Time};
 
@@ -35,10 +35,8 @@ pub(crate) struct Place {
     pub(crate) counts_in_use: bool,
 }
 
-/// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
-/// the processor's nearest cache.
+/// See the [module](self).
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Pool {
     /// In the order in which they became ready.
     ready: VecDeque<(ActorId, Time)>,
@@ -47,18 +45,13 @@ pub(crate) struct Pool {
     in_use: u32,
     waiting: Waiting,
     place: Place,
-    /// Boots that have ended well and of which the Refiller has not been told.
-    booted: u32,
-    /// What the Refiller asked for with [`Message::TellBoots`].
-    tell_boots_from: u32,
-    /// Apart, because a pool without idle Sprites never looks at it.
-    dormant: Box<Dormant>,
+    dormant: Dormant,
     booting: u32,
     creating: u32,
     /// Aged Sprites that left and whose replacements are not ready yet.
     replacing: u32,
     age_armed: bool,
-    down: bool,
+    is_down: bool,
 }
 
 impl Pool {
@@ -71,14 +64,12 @@ impl Pool {
             waiting: Waiting::new(policy.exhausted.len()),
             policy,
             place,
-            booted: 0,
-            tell_boots_from: 0,
-            dormant: Box::new(Dormant::new(asleep_max)),
+            dormant: Dormant::new(asleep_max),
             booting: 0,
             creating: 0,
             replacing: 0,
             age_armed: false,
-            down: false,
+            is_down: false,
         }
     }
 
@@ -86,21 +77,20 @@ impl Pool {
         Levels { ready: self.ready.len() as u32, waiting: self.waiting.len(), in_use: self.in_use }
     }
 
-    fn tell_refiller(&mut self, cx: &mut Context<impl Backend>, taken: bool) {
-        if self.down {
-            return;
+    /// While the host is down its Refiller decides nothing, and is not told.
+    fn tell_refiller(&self, cx: &mut Context<impl Backend>, message: ToRefiller) {
+        if !self.is_down {
+            cx.send(self.refiller, message);
         }
-        let booted = std::mem::take(&mut self.booted);
-        cx.send(self.refiller, Message::Changed { levels: self.levels(), booted, taken });
     }
 
     fn changed(&mut self, cx: &mut Context<impl Backend>) {
-        self.tell_refiller(cx, false);
+        self.tell_refiller(cx, ToRefiller::Changed { levels: self.levels() });
     }
 
     /// The same where a ready Sprite was taken other than by a request of this pool's own.
     fn taken(&mut self, cx: &mut Context<impl Backend>) {
-        self.tell_refiller(cx, true);
+        self.tell_refiller(cx, ToRefiller::Taken { levels: self.levels() });
     }
 
     fn in_use_changed(&mut self, cx: &mut Context<impl Backend>) {
@@ -113,7 +103,7 @@ impl Pool {
     fn tell_spare(&self, cx: &mut Context<impl Backend>) {
         if self.policy.key == PoolKey::Tenant {
             let (key, ready) = (self.place.key, self.ready.len() as u32);
-            cx.send(self.place.worker, Message::Spare { key, ready });
+            cx.send(self.place.worker, ToWorker::Spare { key, ready });
         }
     }
 
@@ -138,7 +128,7 @@ impl Pool {
 
     fn give(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, outcome: Outcome) {
         self.uses_one_more();
-        cx.send(sprite, Message::Start { request, outcome });
+        cx.send(sprite, ToSprite::Start { request, outcome });
     }
 
     fn take(&mut self, cx: &mut Context<impl Backend>, request: Request) {
@@ -147,29 +137,27 @@ impl Pool {
                 self.give(cx, sprite, request, Outcome::Warm);
                 Found::Ready
             }
-            None => self.exhausted(cx, request, 0, Outcome::Rejected),
+            None => self.exhausted(cx, request, StepIndex::FIRST, Outcome::Rejected),
         };
-        let booted = std::mem::take(&mut self.booted);
-        cx.send(self.refiller, Message::Demand { found, levels: self.levels(), booted });
+        cx.send(self.refiller, ToRefiller::Demand { found, levels: self.levels() });
     }
 
     fn take_spilled(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
-        let sprite = if self.down { None } else { self.pop_ready(cx) };
+        let sprite = if self.is_down { None } else { self.pop_ready(cx) };
         match sprite {
             Some(sprite) => {
                 self.give(cx, sprite, spill.request, Outcome::Spilled);
                 self.taken(cx);
             }
-            None => cx.send(self.place.worker, Message::Declined(spill)),
+            None => cx.send(self.place.worker, ToWorker::Declined(spill)),
         }
     }
 
-    fn is_ready(&mut self, cx: &mut Context<impl Backend>, boot: bool) {
+    fn is_ready(&mut self, cx: &mut Context<impl Backend>, after: ReadyAfter) {
         let sprite = cx.sender();
-        if boot {
-            self.replaced();
-        } else {
-            self.in_use = self.in_use.saturating_sub(1);
+        match after {
+            ReadyAfter::Boot => self.replaced(),
+            ReadyAfter::Use => self.in_use = self.in_use.saturating_sub(1),
         }
         match self.waiting.pop_oldest() {
             Some(request) => {
@@ -182,9 +170,9 @@ impl Pool {
                 self.tell_spare(cx);
             }
         }
-        self.booted += u32::from(boot);
-        if !boot || self.ready.len() >= self.tell_boots_from as usize {
-            self.changed(cx);
+        match after {
+            ReadyAfter::Boot => self.tell_refiller(cx, ToRefiller::Booted { levels: self.levels() }),
+            ReadyAfter::Use => self.changed(cx),
         }
     }
 
@@ -192,7 +180,7 @@ impl Pool {
 
     fn give_up_oldest(&mut self, cx: &mut Context<impl Backend>) -> bool {
         let Some((sprite, _)) = self.ready.pop_front() else { return false };
-        cx.send(sprite, Message::Stop);
+        cx.send(sprite, ToSprite::Stop);
         true
     }
 
@@ -212,7 +200,7 @@ impl Pool {
             self.tell_spare(cx);
             self.changed(cx);
         } else {
-            cx.send(self.place.worker, Message::NothingToYield);
+            cx.send(self.place.worker, ToWorker::NothingToYield);
         }
     }
 
@@ -273,21 +261,20 @@ impl Pool {
     // The exhausted policy.
 
     /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
-    #[inline(never)]
     fn exhausted(
         &mut self,
         cx: &mut Context<impl Backend>,
         request: Request,
-        step: u8,
+        step: StepIndex,
         otherwise: Outcome,
     ) -> Found {
-        if self.down {
+        if self.is_down {
             self.end(cx, request, Outcome::Failed);
             return Found::Nothing;
         }
         let policy = Arc::clone(&self.policy);
-        for (index, rule) in policy.exhausted.iter().enumerate().skip(usize::from(step)) {
-            if self.try_step(cx, request, index as u8, rule) {
+        for (index, rule) in policy.exhausted.iter().enumerate().skip(step.index()) {
+            if self.try_step(cx, request, StepIndex(index as u8), rule) {
                 return if matches!(rule, Step::Wake(_)) { Found::Own } else { Found::Nothing };
             }
         }
@@ -296,7 +283,13 @@ impl Pool {
     }
 
     /// Whether this step takes care of the request.
-    fn try_step(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, rule: &Step) -> bool {
+    fn try_step(
+        &mut self,
+        cx: &mut Context<impl Backend>,
+        request: Request,
+        step: StepIndex,
+        rule: &Step,
+    ) -> bool {
         match rule {
             Step::Wait(wait) => {
                 let deadline = wait.deadline.map_or(Time::MAX, |deadline| cx.now() + deadline);
@@ -308,20 +301,20 @@ impl Pool {
                 true
             }
             Step::Boot(limit) if self.booting < limit.at_once => {
-                self.count_making(cx, false, 1);
-                cx.send(self.place.worker, Message::Make { request, step, create: false });
+                self.count_making(cx, Making::Boot, 1);
+                cx.send(self.place.worker, ToWorker::Make { request, step, making: Making::Boot });
                 true
             }
             Step::Create(limit) if self.creating < limit.at_once => {
-                self.count_making(cx, true, 1);
-                cx.send(self.place.worker, Message::Make { request, step, create: true });
+                self.count_making(cx, Making::Create, 1);
+                cx.send(self.place.worker, ToWorker::Make { request, step, making: Making::Create });
                 true
             }
             Step::Boot(_) | Step::Create(_) => false,
             Step::Spill(spill) => {
                 let (hops, hop_us) = (spill.hops, spill.hop_us());
                 let spill = Spill { request, origin: self.place.worker, hop_us, hops, step };
-                cx.send(self.place.worker, Message::SpillOut(spill));
+                cx.send(self.place.worker, ToWorker::SpillOut(spill));
                 true
             }
             Step::Wake(_) => self.wake(cx, request, step),
@@ -332,14 +325,14 @@ impl Pool {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8) -> bool {
+    fn wake(&mut self, cx: &mut Context<impl Backend>, request: Request, step: StepIndex) -> bool {
         let Some((sprite, asleep)) = self.dormant.pop(request.key) else { return false };
         if asleep {
             self.uses_one_more();
-            cx.send(self.place.worker, Message::WakeFor { sprite, request, step });
+            cx.send(self.place.worker, ToWorker::WakeFor { sprite, request, step });
         } else {
             // It is idle and still in use; only its user changes.
-            cx.send(sprite, Message::Start { request, outcome: Outcome::Warm });
+            cx.send(sprite, ToSprite::Start { request, outcome: Outcome::Warm });
         }
         true
     }
@@ -348,7 +341,7 @@ impl Pool {
         &mut self,
         cx: &mut Context<impl Backend>,
         request: Request,
-        step: u8,
+        step: StepIndex,
         sprite: Option<ActorId>,
     ) {
         self.undo_make(cx, step);
@@ -356,12 +349,18 @@ impl Pool {
             self.in_use = self.in_use.saturating_sub(1);
             self.dormant.insert(request.key, sprite, true);
         }
-        self.go_on(cx, request, step + 1, Outcome::Rejected);
+        self.go_on(cx, request, step.next(), Outcome::Rejected);
     }
 
     /// A step could not serve a request. What has become ready meanwhile does; else the search goes on at `step`.
-    fn go_on(&mut self, cx: &mut Context<impl Backend>, request: Request, step: u8, otherwise: Outcome) {
-        if !self.down
+    fn go_on(
+        &mut self,
+        cx: &mut Context<impl Backend>,
+        request: Request,
+        step: StepIndex,
+        otherwise: Outcome,
+    ) {
+        if !self.is_down
             && let Some(sprite) = self.pop_ready(cx)
         {
             self.give(cx, sprite, request, Outcome::Waited);
@@ -374,42 +373,38 @@ impl Pool {
         }
     }
 
-    fn undo_make(&mut self, cx: &mut Context<impl Backend>, step: u8) {
-        match self.policy.exhausted.get(usize::from(step)) {
-            Some(Step::Boot(_)) => self.count_making(cx, false, -1),
-            Some(Step::Create(_)) => self.count_making(cx, true, -1),
-            _ => {}
+    fn undo_make(&mut self, cx: &mut Context<impl Backend>, step: StepIndex) {
+        match self.policy.exhausted.get(step.index()) {
+            Some(Step::Boot(_)) => self.count_making(cx, Making::Boot, -1),
+            Some(Step::Create(_)) => self.count_making(cx, Making::Create, -1),
+            Some(Step::Wait(_) | Step::Spill(_) | Step::Wake(_) | Step::Reject(_)) | None => {}
         }
     }
 
     /// One VM more, or less, is being made for a request.
-    fn count_making(&mut self, cx: &mut Context<impl Backend>, create: bool, change: i32) {
+    fn count_making(&mut self, cx: &mut Context<impl Backend>, making: Making, change: i32) {
         let was = self.booting + self.creating;
-        let count = if create { &mut self.creating } else { &mut self.booting };
+        let count = match making {
+            Making::Boot => &mut self.booting,
+            Making::Create => &mut self.creating,
+        };
         *count = count.saturating_add_signed(change);
         let is = self.booting + self.creating;
         cx.observe(Observation::Making { worker: self.place.id, was, is });
     }
 
-    fn made(&mut self, cx: &mut Context<impl Backend>, create: bool) {
-        self.count_making(cx, create, -1);
+    fn made(&mut self, cx: &mut Context<impl Backend>, making: Making) {
+        self.count_making(cx, making, -1);
         self.uses_one_more();
         self.in_use_changed(cx);
     }
 
     fn make_failed(&mut self, cx: &mut Context<impl Backend>, purpose: For) {
         match purpose {
-            For::Pool if self.down => {}
-            For::Pool => {
-                // What ended well before does not end this streak of failures.
-                if self.booted > 0 {
-                    self.changed(cx);
-                }
-                cx.send(self.refiller, Message::BootFailed);
-            }
+            For::Pool => self.tell_refiller(cx, ToRefiller::BootFailed),
             For::Request(request, step) => {
                 self.undo_make(cx, step);
-                self.go_on(cx, request, step + 1, Outcome::Failed);
+                self.go_on(cx, request, step.next(), Outcome::Failed);
             }
         }
     }
@@ -420,7 +415,7 @@ impl Pool {
         if request.tries >= TRIES_MAX {
             self.end(cx, request, Outcome::Failed);
         } else {
-            self.go_on(cx, request, 0, Outcome::Failed);
+            self.go_on(cx, request, StepIndex::FIRST, Outcome::Failed);
         }
         self.in_use_changed(cx);
     }
@@ -432,18 +427,18 @@ impl Pool {
         cx.observe(Observation::Waiting { worker: self.place.id, was, is });
     }
 
-    fn watch_deadline(&mut self, cx: &mut Context<impl Backend>, step: u8) {
+    fn watch_deadline(&mut self, cx: &mut Context<impl Backend>, step: StepIndex) {
         if let Some(deadline) = self.waiting.deadline_to_watch(step) {
             cx.arm(Timer::Deadline(step), deadline.since(cx.now()));
         }
     }
 
-    fn deadline(&mut self, cx: &mut Context<impl Backend>, step: u8) {
+    fn deadline(&mut self, cx: &mut Context<impl Backend>, step: StepIndex) {
         self.waiting.watch_over(step);
         let mut gave_up = false;
         while let Some(request) = self.waiting.pop_due(step, cx.now()) {
             self.observe_waiting(cx, self.waiting.len() + 1);
-            self.exhausted(cx, request, step + 1, Outcome::Rejected);
+            self.exhausted(cx, request, step.next(), Outcome::Rejected);
             gave_up = true;
         }
         self.watch_deadline(cx, step);
@@ -461,60 +456,58 @@ impl Pool {
             self.in_use_changed(cx);
         }
         if let Some(sprite) = self.dormant.pop_excess() {
-            cx.send(sprite, Message::Stop);
+            cx.send(sprite, ToSprite::Stop);
         }
     }
 
     /// While the host is down the Refiller decides nothing: all VMs are lost at once, not one after the other.
-    fn set_down(&mut self, cx: &mut Context<impl Backend>, down: bool) {
-        self.down = down;
-        self.booted = 0;
-        if !down {
-            return cx.send(self.refiller, Message::Resumed { levels: self.levels() });
-        }
-        cx.send(self.refiller, Message::Suspended);
+    fn worker_down(&mut self, cx: &mut Context<impl Backend>) {
+        self.is_down = true;
+        cx.send(self.refiller, ToRefiller::Suspended);
         while let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
             self.end(cx, request, Outcome::Failed);
         }
     }
+
+    fn worker_up(&mut self, cx: &mut Context<impl Backend>) {
+        self.is_down = false;
+        cx.send(self.refiller, ToRefiller::Resumed { levels: self.levels() });
+    }
 }
 
 impl Pool {
     /// Handles one message.
-    #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Take(request) => self.take(cx, request),
-            Message::Ready { boot } => self.is_ready(cx, boot),
-            _ => self.handle_rare(cx, message),
-        }
-    }
-
-    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
-    #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Begin { full } => cx.send(self.refiller, Message::Begin { full }),
-            Message::TakeSpilled(spill) => self.take_spilled(cx, spill),
-            Message::Made { create } => self.made(cx, create),
-            Message::MakeFailed { purpose, .. } => self.make_failed(cx, purpose),
-            Message::StartFailed(request) => self.start_failed(cx, request),
-            Message::Ended => {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: ToPool) {
+        match message {
+            ToPool::Begin(begin) => cx.send(self.refiller, ToRefiller::Begin(begin)),
+            ToPool::Take(request) => self.take(cx, request),
+            ToPool::TakeSpilled(spill) => self.take_spilled(cx, spill),
+            ToPool::Ready(after) => self.is_ready(cx, after),
+            ToPool::Made(making) => self.made(cx, making),
+            ToPool::MakeFailed(purpose) => self.make_failed(cx, purpose),
+            ToPool::StartFailed(request) => self.start_failed(cx, request),
+            ToPool::Ended => {
                 self.in_use = self.in_use.saturating_sub(1);
                 self.in_use_changed(cx);
             }
-            Message::Idle { key } => self.dormant(cx, key, false),
-            Message::Slept { key } => self.dormant(cx, key, true),
-            Message::Withdrawn => self.withdraw(cx),
-            Message::Refused { request, step, sprite } => self.refused(cx, request, step, sprite),
-            Message::Shrink { keep } => self.shrink(cx, keep),
-            Message::TellBoots { from } => self.tell_boots_from = from,
-            Message::Yield => self.make_room(cx),
-            Message::Down(down) => self.set_down(cx, down),
-            Message::Fired(Timer::Deadline(step)) => self.deadline(cx, step),
-            Message::Fired(Timer::Age) => self.drop_aged(cx),
-            _ => {}
+            ToPool::Idle { key } => self.dormant(cx, key, false),
+            ToPool::Slept { key } => self.dormant(cx, key, true),
+            ToPool::Withdrawn => self.withdraw(cx),
+            ToPool::Refused { request, step, sprite } => self.refused(cx, request, step, sprite),
+            ToPool::Shrink { keep } => self.shrink(cx, keep),
+            ToPool::Yield => self.make_room(cx),
+            ToPool::WorkerDown => self.worker_down(cx),
+            ToPool::WorkerUp => self.worker_up(cx),
+        }
+    }
+
+    /// A timer has fired.
+    pub(crate) fn fired(&mut self, cx: &mut Context<impl Backend>, timer: Timer) {
+        match timer {
+            Timer::Deadline(step) => self.deadline(cx, step),
+            Timer::Age => self.drop_aged(cx),
+            Timer::Depth | Timer::Refill | Timer::Backoff | Timer::Idle => {}
         }
     }
 }

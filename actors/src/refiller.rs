@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use crate::backend::{Backend, Context};
 use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
-use crate::policy::{AfterUse, PoolPolicy, SpritePolicy};
-use crate::protocol::{ActorId, Found, Levels, Message, Observation, Target, Timer, WorkerId};
+use crate::policy::{AfterUse, Begin, PoolPolicy, SpritePolicy};
+use crate::protocol::{
+    ActorId, Found, Levels, Observation, Target, Timer, ToPool, ToRefiller, ToWorker, WorkerId,
+};
 use crate::time::{Duration, Time, WallClock};
 
-/// See the [module](self). What every request and every boot touches comes first: a fleet of thousands does not fit into
-/// the processor's nearest cache.
+/// See the [module](self).
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Refiller {
     worker_id: WorkerId,
     worker: ActorId,
@@ -24,8 +24,6 @@ pub(crate) struct Refiller {
     on_order: u32,
     /// Failed boots that are not ordered again before the back-off ends.
     held: u32,
-    /// The target will never be another.
-    depth_is_known: bool,
     measures_lead: bool,
     /// The last boot failed.
     failing: bool,
@@ -33,24 +31,16 @@ pub(crate) struct Refiller {
     cancelling: bool,
     /// The host is down.
     suspended: bool,
-    /// The refill policy holds nothing back.
-    orders_at_once: bool,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
     wanted: i64,
-    refill: Box<dyn refill::Controller>,
-    rest: Box<Rest>,
-    depth_at: Option<Time>,
-    refill_at: Option<Time>,
-}
-
-/// What a decision needs only under some policies, or after a boot has failed. Apart, so that the rest is small.
-#[derive(Debug)]
-struct Rest {
     depth: Box<dyn depth::Controller>,
+    refill: Box<dyn refill::Controller>,
     lead: LeadTime,
     backoff: BackoffState,
+    depth_at: Option<Time>,
+    refill_at: Option<Time>,
 }
 
 impl Refiller {
@@ -70,10 +60,10 @@ impl Refiller {
             worker_id,
             worker,
             pool: ActorId::OUTSIDE,
-            orders_at_once: refill.holds_nothing_back(),
             refill,
-            rest: Box::new(Rest { depth, lead: LeadTime::default(), backoff }),
-            depth_is_known: false,
+            depth,
+            lead: LeadTime::default(),
+            backoff,
             measures_lead,
             failing: false,
             returns: sprite.after_use == AfterUse::Return,
@@ -101,7 +91,7 @@ impl Refiller {
         (self.suspended, self.cancelling) = (false, false);
         (self.on_order, self.held, self.wanted) = (0, 0, 0);
         self.levels = levels;
-        self.rest.lead.orders.clear();
+        self.lead.orders.clear();
         if std::mem::take(&mut self.backing_off) {
             cx.disarm(Timer::Backoff);
         }
@@ -109,36 +99,14 @@ impl Refiller {
     }
 
     fn look_at_depth(&mut self, cx: &mut Context<impl Backend>) {
-        if !self.depth_is_known {
-            self.look_again(cx);
-        }
-    }
-
-    #[inline(never)]
-    fn look_again(&mut self, cx: &mut Context<impl Backend>) {
-        self.depth_is_known = self.rest.depth.is_constant();
-        let view = View {
-            now: cx.now(),
-            levels: self.levels,
-            on_order: self.on_order,
-            lead_time: self.rest.lead.mean,
-        };
-        let target = self.rest.depth.target(&view);
+        let view =
+            View { now: cx.now(), levels: self.levels, on_order: self.on_order, lead_time: self.lead.mean };
+        let target = self.depth.target(&view);
         if target != self.target {
             cx.observe(Observation::Target { worker: self.worker_id, was: self.target, is: target });
             self.target = target;
         }
-        rearm(cx, Timer::Depth, &mut self.depth_at, self.rest.depth.changes_at());
-        self.ask_for_boots(cx);
-    }
-
-    /// Tells the Pool of which boots to tell at once. Each matters to a depth or a refill that looks at more than what is
-    /// missing, and to a streak of failures, which ends with the first that succeeds.
-    fn ask_for_boots(&mut self, cx: &mut Context<impl Backend>) {
-        if self.depth_is_known && self.refill.looks_only_at_deficit() {
-            let from = if self.failing { 0 } else { self.target.depth.saturating_add(1) };
-            cx.send(self.pool, Message::TellBoots { from });
-        }
+        rearm(cx, Timer::Depth, &mut self.depth_at, self.depth.changes_at());
     }
 
     /// Orders what is missing, or gives up what is too much.
@@ -156,15 +124,13 @@ impl Refiller {
         let urgent = self.levels.waiting.saturating_sub(incoming);
         let deficit = deficit.max(urgent);
         let mut spare = deficit - urgent;
-        if !self.orders_at_once {
-            if spare > 0 {
-                spare = self.refill.allow(cx.now(), spare, self.levels.ready);
-            }
-            let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
-            rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
+        if spare > 0 {
+            spare = self.refill.allow(cx.now(), spare, self.levels.ready);
         }
+        let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
+        rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
         if self.measures_lead && urgent + spare > 0 {
-            self.rest.lead.ordered(cx.now(), urgent + spare);
+            self.lead.ordered(cx.now(), urgent + spare);
         }
         self.order(cx, urgent, spare);
 
@@ -176,7 +142,6 @@ impl Refiller {
         }
     }
 
-    #[inline(always)]
     fn order(&mut self, cx: &mut Context<impl Backend>, urgent: u32, spare: u32) {
         let ordered = urgent + spare;
         if ordered == 0 {
@@ -185,21 +150,20 @@ impl Refiller {
         self.on_order += ordered;
         let (worker, position, depth) = (self.worker_id, self.position(), self.target.depth);
         cx.observe(Observation::Position { worker, position, depth, ordered });
-        cx.send(self.worker, Message::Order { pool: self.pool, urgent, spare });
+        cx.send(self.worker, ToWorker::Order { pool: self.pool, urgent, spare });
     }
 
     /// First withdraws orders that have not begun, then gives up ready Sprites.
-    #[inline(never)]
     fn give_up(&mut self, cx: &mut Context<impl Backend>, surplus: u32, fell: bool) {
         if self.cancelling {
             return;
         }
         if fell && self.on_order > 0 {
             self.cancelling = true;
-            cx.send(self.worker, Message::Cancel { count: surplus.min(self.on_order) });
+            cx.send(self.worker, ToWorker::Cancel { count: surplus.min(self.on_order) });
         } else if !self.returns && self.levels.ready > self.target.depth {
             let keep = (self.levels.ready - surplus.min(self.levels.ready)).max(self.target.depth);
-            cx.send(self.pool, Message::Shrink { keep });
+            cx.send(self.pool, ToPool::Shrink { keep });
         }
     }
 
@@ -211,28 +175,40 @@ impl Refiller {
         }
     }
 
-    fn taken(&mut self, cx: &mut Context<impl Backend>) {
-        if !self.orders_at_once {
-            self.refill.taken(cx.now());
+    /// The run begins. Before the first request nothing competes with the boots of a full beginning, so no policy holds
+    /// them back, and how long they take tells nothing of later ones.
+    fn begin(&mut self, cx: &mut Context<impl Backend>, begin: Begin) {
+        self.pool = cx.sender();
+        match begin {
+            Begin::Full => {
+                self.look_at_depth(cx);
+                self.wanted = i64::from(self.target.depth);
+                self.order(cx, 0, self.target.depth);
+            }
+            Begin::Empty => self.decide(cx),
         }
     }
 
-    fn boots_ended(&mut self, cx: &mut Context<impl Backend>, booted: u32) {
-        if booted == 0 {
-            return;
-        }
-        self.on_order = self.on_order.saturating_sub(booted);
+    fn cancelled(&mut self, count: u32) {
+        self.cancelling = false;
+        self.on_order = self.on_order.saturating_sub(count);
         if self.measures_lead {
-            self.rest.lead.ended(cx.now(), booted);
+            self.lead.cancelled(count);
+        }
+    }
+
+    fn boot_succeeded(&mut self, cx: &mut Context<impl Backend>) {
+        self.on_order = self.on_order.saturating_sub(1);
+        if self.measures_lead {
+            self.lead.ended(cx.now());
         }
         self.no_longer_failing(cx);
     }
 
     fn no_longer_failing(&mut self, cx: &mut Context<impl Backend>) {
         if std::mem::take(&mut self.failing) {
-            self.rest.backoff.succeeded();
+            self.backoff.succeeded();
             cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: 0 });
-            self.ask_for_boots(cx);
         }
     }
 
@@ -240,13 +216,11 @@ impl Refiller {
         self.on_order = self.on_order.saturating_sub(1);
         self.held += 1;
         if self.measures_lead {
-            self.rest.lead.forget_first();
+            self.lead.forget_first();
         }
-        if !std::mem::replace(&mut self.failing, true) {
-            self.ask_for_boots(cx);
-        }
-        let wait = self.rest.backoff.failed(cx.rng());
-        cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: self.rest.backoff.streak() });
+        self.failing = true;
+        let wait = self.backoff.failed(cx.rng());
+        cx.observe(Observation::BootsFailing { worker: self.worker_id, streak: self.backoff.streak() });
         if !self.backing_off {
             self.backing_off = true;
             cx.arm(Timer::Backoff, wait);
@@ -256,89 +230,50 @@ impl Refiller {
 
 impl Refiller {
     /// Handles one message.
-    #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Demand { found, levels, booted } => {
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: ToRefiller) {
+        match message {
+            ToRefiller::Begin(begin) => return self.begin(cx, begin),
+            ToRefiller::Demand { found, levels } => {
                 self.catch_up(cx);
                 self.levels = levels;
-                self.boots_ended(cx, booted);
-                if !self.depth_is_known {
-                    self.rest.depth.demand(cx.now(), found == Found::Nothing);
-                }
+                self.depth.demand(cx.now(), found == Found::Nothing);
                 if found == Found::Ready {
-                    self.taken(cx);
+                    self.refill.taken(cx.now());
                 }
             }
-            Message::Changed { levels, booted, taken } => {
-                if taken {
-                    self.catch_up(cx);
-                }
+            ToRefiller::Booted { levels } => {
                 self.levels = levels;
-                if taken {
-                    self.taken(cx);
-                }
-                self.boots_ended(cx, booted);
+                self.boot_succeeded(cx);
             }
-            _ => {
-                if !self.handle_rare(cx, message) {
-                    return;
-                }
+            ToRefiller::BootFailed => return self.boot_failed(cx),
+            ToRefiller::Taken { levels } => {
+                self.catch_up(cx);
+                self.levels = levels;
+                self.refill.taken(cx.now());
             }
+            ToRefiller::Changed { levels } => self.levels = levels,
+            ToRefiller::Suspended => {
+                self.suspended = true;
+                return;
+            }
+            ToRefiller::Resumed { levels } => self.resume(cx, levels),
+            ToRefiller::Cancelled { count } => self.cancelled(count),
         }
         self.decide(cx);
     }
 
-    /// What does not come with every request; says whether it leaves something to decide. Apart, so that what does come
-    /// stays together in the processor's cache.
-    #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) -> bool {
-        match *message {
-            Message::Begin { full } => {
-                self.pool = cx.sender();
-                if full {
-                    // Before the first request nothing competes with these boots, so no policy holds them back, and how long
-                    // they take tells nothing of later ones.
-                    self.look_at_depth(cx);
-                    self.wanted = i64::from(self.target.depth);
-                    self.order(cx, 0, self.target.depth);
-                }
-                !full
+    /// A timer has fired.
+    pub(crate) fn fired(&mut self, cx: &mut Context<impl Backend>, timer: Timer) {
+        match timer {
+            Timer::Depth => self.depth_at = None,
+            Timer::Refill => self.refill_at = None,
+            Timer::Backoff => {
+                self.backing_off = false;
+                self.held = 0;
             }
-            Message::BootFailed => {
-                self.boot_failed(cx);
-                false
-            }
-            Message::Suspended => {
-                self.suspended = true;
-                false
-            }
-            Message::Resumed { levels } => {
-                self.resume(cx, levels);
-                true
-            }
-            Message::Cancelled { count } => {
-                self.cancelling = false;
-                self.on_order = self.on_order.saturating_sub(count);
-                if self.measures_lead {
-                    self.rest.lead.cancelled(count);
-                }
-                true
-            }
-            Message::Fired(timer) => {
-                match timer {
-                    Timer::Depth => self.depth_at = None,
-                    Timer::Refill => self.refill_at = None,
-                    Timer::Backoff => {
-                        self.backing_off = false;
-                        self.held = 0;
-                    }
-                    _ => return false,
-                }
-                true
-            }
-            _ => false,
+            Timer::Deadline(_) | Timer::Age | Timer::Idle => return,
         }
+        self.decide(cx);
     }
 }
 
@@ -367,17 +302,13 @@ impl LeadTime {
         self.orders.push_back((now, count));
     }
 
-    fn ended(&mut self, now: Time, count: u32) {
-        for _ in 0..count {
-            let Some(ordered) = self.forget_first() else { return };
-            let took = now.since(ordered);
-            self.mean = Some(match self.mean {
-                None => took,
-                Some(mean) => {
-                    Duration::from_nanos(mean.as_nanos() - mean.as_nanos() / 8 + took.as_nanos() / 8)
-                }
-            });
-        }
+    fn ended(&mut self, now: Time) {
+        let Some(ordered) = self.forget_first() else { return };
+        let took = now.since(ordered);
+        self.mean = Some(match self.mean {
+            None => took,
+            Some(mean) => Duration::from_nanos(mean.as_nanos() - mean.as_nanos() / 8 + took.as_nanos() / 8),
+        });
     }
 
     fn forget_first(&mut self) -> Option<Time> {

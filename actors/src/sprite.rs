@@ -4,13 +4,12 @@
 use crate::backend::{Backend, Context};
 use crate::policy::{AfterUse, SpritePolicy};
 use crate::protocol::{
-    ActorId, For, Message, Observation, Operation, OperationKind, Outcome, Request, State, Timer, WorkerId,
+    ActorId, For, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter, Released, Request,
+    State, StepIndex, Timer, ToPool, ToSprite, ToWorker, WorkerId,
 };
 
-/// See the [module](self). What every request touches comes first, in one cache line together with the mark of
-/// [`AnyActor`](crate::backend::AnyActor): a fleet of thousands does not fit into the processor's nearest cache.
+/// See the [module](self).
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Sprite {
     /// Whom it serves, or is being made for; nobody's where there is no `outcome`.
     request: Request,
@@ -22,7 +21,7 @@ pub(crate) struct Sprite {
     /// How the request will end that it serves. A VM that is made for the pool has none.
     outcome: Option<Outcome>,
     /// The step of the exhausted policy that had its VM made for a request.
-    step: u8,
+    step: StepIndex,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
     /// Its Pool counts those that are in use.
@@ -41,7 +40,7 @@ impl Sprite {
             generation: 0,
             state: State::Stopped,
             outcome: None,
-            step: 0,
+            step: StepIndex::FIRST,
             falling_asleep: false,
             tells_end,
             policy,
@@ -62,25 +61,23 @@ impl Sprite {
         self.outcome.map_or(For::Pool, |_| For::Request(self.request, self.step))
     }
 
-    /// Whether its VM is made the long way round, as only those for requests are.
-    fn is_created(&self) -> bool {
-        self.outcome == Some(Outcome::Created)
+    /// How its VM is made. Creates are for requests only.
+    fn making(&self) -> Making {
+        if self.outcome == Some(Outcome::Created) { Making::Create } else { Making::Boot }
     }
 
-    #[inline(always)]
     fn enter(&mut self, cx: &mut Context<impl Backend>, is: State) {
         let was = std::mem::replace(&mut self.state, is);
         let (worker, sprite, generation) = (self.worker_id, cx.me(), self.generation);
         cx.observe(Observation::Sprite { worker, sprite, generation, was, is });
     }
 
-    #[inline(always)]
     fn perform(&self, cx: &mut Context<impl Backend>, kind: OperationKind) {
         let request = self.outcome.map(|_| self.request);
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker_id, request });
     }
 
-    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
         self.pool = pool;
@@ -88,13 +85,20 @@ impl Sprite {
         self.outcome = None;
         if let For::Request(request, step) = purpose {
             self.step = step;
-            self.serve(request, if create { Outcome::Created } else { Outcome::Booted });
+            let outcome = match making {
+                Making::Boot => Outcome::Booted,
+                Making::Create => Outcome::Created,
+            };
+            self.serve(request, outcome);
         }
         self.enter(cx, State::Booting);
-        self.perform(cx, if create { OperationKind::Create } else { OperationKind::Boot });
+        let kind = match making {
+            Making::Boot => OperationKind::Boot,
+            Making::Create => OperationKind::Create,
+        };
+        self.perform(cx, kind);
     }
 
-    #[inline(always)]
     fn start(&mut self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
         self.serve(request, outcome);
         self.enter(cx, State::Starting);
@@ -102,7 +106,6 @@ impl Sprite {
     }
 
     /// For the request for which it was made or woken.
-    #[inline(never)]
     fn start_its_own(&mut self, cx: &mut Context<impl Backend>) {
         if let Some((request, outcome)) = self.serving() {
             self.start(cx, request, outcome);
@@ -110,15 +113,15 @@ impl Sprite {
     }
 
     fn made(&mut self, cx: &mut Context<impl Backend>) {
-        let create = self.is_created();
-        cx.send(self.worker, Message::BootEnded { create });
+        let making = self.making();
+        cx.send(self.worker, ToWorker::BootEnded(making));
         match self.serving() {
             None => {
                 self.enter(cx, State::Ready);
-                cx.send(self.pool, Message::Ready { boot: true });
+                cx.send(self.pool, ToPool::Ready(ReadyAfter::Boot));
             }
             Some(_) => {
-                cx.send(self.pool, Message::Made { create });
+                cx.send(self.pool, ToPool::Made(making));
                 self.start_its_own(cx);
             }
         }
@@ -132,7 +135,7 @@ impl Sprite {
             self.perform(cx, OperationKind::Detach);
             self.enter(cx, State::Stopped);
             self.ended(cx);
-            cx.send(self.worker, Message::Released { slot: true, retired: true });
+            cx.send(self.worker, ToWorker::Released(Released::SlotAndActor));
         } else {
             self.enter(cx, State::Running);
             self.perform(cx, OperationKind::Run);
@@ -142,7 +145,7 @@ impl Sprite {
     /// It is no longer in use.
     fn ended(&self, cx: &mut Context<impl Backend>) {
         if self.tells_end {
-            cx.send(self.pool, Message::Ended);
+            cx.send(self.pool, ToPool::Ended);
         }
     }
 
@@ -152,11 +155,11 @@ impl Sprite {
         if self.policy.after_use == AfterUse::Return {
             self.outcome = None;
             self.enter(cx, State::Ready);
-            cx.send(self.pool, Message::Ready { boot: false });
+            cx.send(self.pool, ToPool::Ready(ReadyAfter::Use));
         } else if let Some(idle_after) = self.policy.idle_after {
             self.enter(cx, State::Idle);
             cx.arm(Timer::Idle, idle_after);
-            cx.send(self.pool, Message::Idle { key: request.key });
+            cx.send(self.pool, ToPool::Idle { key: request.key });
         } else {
             self.ended(cx);
             self.stop(cx);
@@ -174,8 +177,8 @@ impl Sprite {
         let Some((request, _)) = self.serving() else { return };
         self.falling_asleep = false;
         self.enter(cx, State::Asleep);
-        cx.send(self.pool, Message::Slept { key: request.key });
-        cx.send(self.worker, Message::Released { slot: true, retired: false });
+        cx.send(self.pool, ToPool::Slept { key: request.key });
+        cx.send(self.worker, ToWorker::Released(Released::Slot));
     }
 
     /// Gives up the VM; the slot is held until it is gone.
@@ -195,7 +198,7 @@ impl Sprite {
             State::Asleep => {
                 self.perform(cx, OperationKind::Detach);
                 self.enter(cx, State::Stopped);
-                cx.send(self.worker, Message::Released { slot: false, retired: true });
+                cx.send(self.worker, ToWorker::Released(Released::Actor));
             }
             // It is being lost or falls asleep; the Pool hears of it and may ask again.
             _ => {}
@@ -203,39 +206,82 @@ impl Sprite {
     }
 
     /// The VM is gone, or never came to be. Whoever counts on it hears of it.
-    #[inline(never)]
     fn lose(&mut self, cx: &mut Context<impl Backend>) {
         match self.state {
             State::Stopped | State::Failed => return,
             State::Booting => {
-                let (purpose, create) = (self.purpose(), self.is_created());
-                cx.send(self.worker, Message::BootEnded { create });
-                cx.send(self.pool, Message::MakeFailed { purpose, create });
+                cx.send(self.worker, ToWorker::BootEnded(self.making()));
+                cx.send(self.pool, ToPool::MakeFailed(self.purpose()));
             }
-            State::Ready | State::Asleep => cx.send(self.pool, Message::Withdrawn),
+            State::Ready | State::Asleep => cx.send(self.pool, ToPool::Withdrawn),
             State::Starting | State::Waking => {
                 if let Some((mut request, _)) = self.serving() {
                     request.tries += 1;
-                    cx.send(self.pool, Message::StartFailed(request));
+                    cx.send(self.pool, ToPool::StartFailed(request));
                 }
             }
             State::Running => self.ended(cx),
             State::Idle => {
                 cx.disarm(Timer::Idle);
-                cx.send(self.pool, Message::Withdrawn);
+                cx.send(self.pool, ToPool::Withdrawn);
                 self.ended(cx);
             }
             State::Stopping => {}
         }
-        let slot = self.state.holds_slot();
+        let released = if self.state.holds_slot() { Released::SlotAndActor } else { Released::Actor };
         self.enter(cx, State::Failed);
         // Whatever the backend still does for this VM no longer concerns us.
         self.generation = self.generation.wrapping_add(1);
         self.falling_asleep = false;
-        cx.send(self.worker, Message::Released { slot, retired: true });
+        cx.send(self.worker, ToWorker::Released(released));
     }
 
-    fn done(&mut self, cx: &mut Context<impl Backend>, kind: OperationKind, ok: bool) {
+    fn begin_start(&mut self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
+        match self.state {
+            State::Ready => {}
+            State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
+            // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
+            _ => return cx.send(cx.sender(), ToPool::StartFailed(request)),
+        }
+        self.start(cx, request, outcome);
+    }
+
+    fn wake(&mut self, cx: &mut Context<impl Backend>, request: Request) {
+        if self.state == State::Asleep {
+            self.serve(request, Outcome::Woken);
+            self.enter(cx, State::Waking);
+            self.perform(cx, OperationKind::Wake);
+        } else {
+            cx.send(self.pool, ToPool::StartFailed(request));
+            cx.send(self.worker, ToWorker::Released(Released::Slot));
+        }
+    }
+}
+
+impl Sprite {
+    /// Handles one message.
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: ToSprite) {
+        match message {
+            ToSprite::Boot { pool, purpose, making } => self.boot(cx, pool, purpose, making),
+            ToSprite::Start { request, outcome } => self.begin_start(cx, request, outcome),
+            ToSprite::Wake { request } => self.wake(cx, request),
+            ToSprite::Stop => self.asked_to_stop(cx),
+            ToSprite::Lost => self.lose(cx),
+        }
+    }
+
+    /// An operation has ended.
+    pub(crate) fn done(
+        &mut self,
+        cx: &mut Context<impl Backend>,
+        generation: u32,
+        kind: OperationKind,
+        ok: bool,
+    ) {
+        if generation != self.generation {
+            // It was on a VM that is gone.
+            return;
+        }
         if !ok {
             return self.lose(cx);
         }
@@ -247,55 +293,17 @@ impl Sprite {
             OperationKind::Wake => self.start_its_own(cx),
             OperationKind::Stop => {
                 self.enter(cx, State::Stopped);
-                cx.send(self.worker, Message::Released { slot: true, retired: true });
+                cx.send(self.worker, ToWorker::Released(Released::SlotAndActor));
             }
             OperationKind::Detach => {}
         }
     }
-}
 
-impl Sprite {
-    /// Handles one message.
-    #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Boot { pool, purpose, create } => self.boot(cx, pool, purpose, create),
-            Message::Start { request, outcome } => {
-                match self.state {
-                    State::Ready => {}
-                    State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
-                    // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
-                    _ => return cx.send(cx.sender(), Message::StartFailed(request)),
-                }
-                self.start(cx, request, outcome);
-            }
-            Message::Done { generation, kind, ok } if generation == self.generation => {
-                self.done(cx, kind, ok)
-            }
-            _ => self.handle_rare(cx, message),
-        }
-    }
-
-    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
-    #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Wake { request } => match self.state {
-                State::Asleep => {
-                    self.serve(request, Outcome::Woken);
-                    self.enter(cx, State::Waking);
-                    self.perform(cx, OperationKind::Wake);
-                }
-                _ => {
-                    cx.send(self.pool, Message::StartFailed(request));
-                    cx.send(self.worker, Message::Released { slot: true, retired: false });
-                }
-            },
-            Message::Stop => self.asked_to_stop(cx),
-            Message::Lost => self.lose(cx),
-            Message::Fired(Timer::Idle) => self.fall_asleep(cx),
-            // The end of an operation on a VM that is gone, or a message that is not for a Sprite.
-            _ => {}
+    /// A timer has fired.
+    pub(crate) fn fired(&mut self, cx: &mut Context<impl Backend>, timer: Timer) {
+        match timer {
+            Timer::Idle => self.fall_asleep(cx),
+            Timer::Deadline(_) | Timer::Age | Timer::Depth | Timer::Refill | Timer::Backoff => {}
         }
     }
 }

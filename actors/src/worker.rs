@@ -8,9 +8,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
-use crate::policy::{PoolKey, PoolPolicy, SpritePolicy};
+use crate::policy::{Begin, PoolKey, PoolPolicy, SpritePolicy};
 use crate::pool::{Place, Pool};
-use crate::protocol::{ActorId, For, Key, Message, Observation, Outcome, Request, Spill, WorkerId};
+use crate::protocol::{
+    ActorId, For, Key, Making, Observation, Outcome, Released, Request, Spill, StepIndex, ToPool, ToRefiller,
+    ToSprite, ToWorker, WorkerId,
+};
 use crate::refiller::Refiller;
 use crate::sprite::Sprite;
 use crate::time::{Duration, WallClock};
@@ -39,133 +42,115 @@ pub struct WorkerConfig {
     pub epoch: WallClock,
 }
 
-/// One physical host: its slots and boots, its pools, its neighbours. What every request and every boot touches comes
-/// first: a fleet of thousands does not fit into the processor's nearest cache.
+/// One physical host: its slots and boots, its pools, its neighbours.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Worker {
+    config: WorkerConfig,
     slots_free: u32,
     boots_free: u32,
-    down: bool,
+    is_down: bool,
     /// The one pool, where Sprites are uniform.
     pool: Option<ActorId>,
-    orders: Orders,
-    /// Sprites without a VM.
-    retired: Vec<ActorId>,
-    id: WorkerId,
-    rest: Box<Rest>,
-}
-
-/// What few requests need.
-#[derive(Debug)]
-struct Rest {
-    config: WorkerConfig,
-    /// Whether the depth policy looks at how many Sprites are in use; else nobody counts them.
-    counts_in_use: bool,
     tenants: Tenants,
+    orders: Orders,
     /// Requests whose slot another tenant's Sprite is about to leave.
     displacing: VecDeque<Make>,
     /// Every Sprite there is.
     sprites: Vec<ActorId>,
+    /// Those without a VM.
+    retired: Vec<ActorId>,
+    /// Whether the depth policy looks at how many Sprites are in use; else nobody counts them.
+    counts_in_use: bool,
 }
 
 impl Worker {
-    /// A host without VMs or pools; they come with [`Message::Begin`].
+    /// A host without VMs or pools; they come with [`ToWorker::Begin`].
     pub fn new(config: WorkerConfig) -> Self {
         let counts_in_use = config.pool.depth.controller(config.epoch).needs_in_use();
         Self {
             slots_free: config.slots,
             boots_free: config.boots,
-            down: false,
+            is_down: false,
             pool: None,
+            tenants: Tenants::default(),
             orders: Orders::default(),
+            displacing: VecDeque::new(),
+            sprites: Vec::new(),
             retired: Vec::new(),
-            id: config.id,
-            rest: Box::new(Rest {
-                config,
-                counts_in_use,
-                tenants: Tenants::default(),
-                displacing: VecDeque::new(),
-                sprites: Vec::new(),
-            }),
+            counts_in_use,
+            config,
         }
     }
 
     // Pools.
 
-    fn begin(&mut self, cx: &mut Context<impl Backend>, full: bool) {
-        match self.rest.config.pool.key {
-            PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), full)),
+    fn begin(&mut self, cx: &mut Context<impl Backend>, begin: Begin) {
+        match self.config.pool.key {
+            PoolKey::Uniform => self.pool = Some(self.open_pool(cx, Key(0), begin)),
             PoolKey::Tenant => {
-                for key in std::mem::take(&mut self.rest.config.tenants) {
-                    let pool = self.open_pool(cx, key, full);
-                    self.rest.tenants.add(key, pool);
+                for key in std::mem::take(&mut self.config.tenants) {
+                    let pool = self.open_pool(cx, key, begin);
+                    self.tenants.add(key, pool);
                 }
             }
         }
     }
 
-    fn open_pool(&mut self, cx: &mut Context<impl Backend>, key: Key, full: bool) -> ActorId {
-        let (id, worker) = (self.id, cx.me());
-        let refiller = Refiller::new(
-            id,
-            worker,
-            &self.rest.config.pool,
-            &self.rest.config.sprite,
-            self.rest.config.epoch,
-        );
+    fn open_pool(&mut self, cx: &mut Context<impl Backend>, key: Key, begin: Begin) -> ActorId {
+        let (id, worker) = (self.config.id, cx.me());
+        let refiller = Refiller::new(id, worker, &self.config.pool, &self.config.sprite, self.config.epoch);
         let refiller = cx.spawn(refiller);
-        let place = Place { id, worker, key, counts_in_use: self.rest.counts_in_use };
-        let (policy, asleep_max) = (Arc::clone(&self.rest.config.pool), self.rest.config.sprite.asleep);
+        let place = Place { id, worker, key, counts_in_use: self.counts_in_use };
+        let (policy, asleep_max) = (Arc::clone(&self.config.pool), self.config.sprite.asleep);
         let pool = cx.spawn(Pool::new(place, refiller, policy, asleep_max));
-        if self.down {
-            cx.send(pool, Message::Down(true));
+        if self.is_down {
+            cx.send(pool, ToPool::WorkerDown);
         }
-        cx.send(pool, Message::Begin { full });
+        cx.send(pool, ToPool::Begin(begin));
         pool
     }
 
     /// The pool that serves this key, if there is one.
     fn pool_of(&self, key: Key) -> Option<ActorId> {
-        self.pool.or_else(|| self.rest.tenants.pool(key))
+        self.pool.or_else(|| self.tenants.pool(key))
     }
 
     // Requests.
 
     fn request(&mut self, cx: &mut Context<impl Backend>, request: Request) {
-        cx.observe(Observation::Arrived { worker: self.id, request });
-        if self.down {
+        cx.observe(Observation::Arrived { worker: self.config.id, request });
+        if self.is_down {
             return self.fail(cx, request);
         }
         let pool = match self.pool {
             Some(pool) => pool,
             None => self.tenant_pool(cx, request.key),
         };
-        cx.send(pool, Message::Take(request));
+        cx.send(pool, ToPool::Take(request));
     }
 
     /// A tenant that was not known before gets an empty pool.
     fn tenant_pool(&mut self, cx: &mut Context<impl Backend>, key: Key) -> ActorId {
-        if let Some(pool) = self.rest.tenants.asked(key, cx.now()) {
+        if let Some(pool) = self.tenants.asked(key, cx.now()) {
             return pool;
         }
-        let pool = self.open_pool(cx, key, false);
-        self.rest.tenants.add(key, pool);
-        self.rest.tenants.asked(key, cx.now());
+        let pool = self.open_pool(cx, key, Begin::Empty);
+        self.tenants.add(key, pool);
+        self.tenants.asked(key, cx.now());
         pool
     }
 
     fn fail(&self, cx: &mut Context<impl Backend>, request: Request) {
-        cx.observe(Observation::Ended { worker: self.id, request, outcome: Outcome::Failed });
+        cx.observe(Observation::Ended { worker: self.config.id, request, outcome: Outcome::Failed });
     }
 
     // Neighbours.
 
     fn spill_out(&mut self, cx: &mut Context<impl Backend>, mut spill: Spill) {
-        match self.rest.config.neighbour {
+        match self.config.neighbour {
             Some(neighbour) if neighbour != cx.me() => {
                 spill.hops -= 1;
-                cx.send_after(neighbour, Message::Ask(spill), hop(&spill));
+                cx.send_after(neighbour, ToWorker::Ask(spill), hop(&spill));
             }
             _ => self.refuse(cx, cx.sender(), spill.request, spill.step),
         }
@@ -173,38 +158,38 @@ impl Worker {
 
     fn ask(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         match self.pool_of(spill.request.key) {
-            Some(pool) if !self.down => cx.send(pool, Message::TakeSpilled(spill)),
+            Some(pool) if !self.is_down => cx.send(pool, ToPool::TakeSpilled(spill)),
             _ => self.pass_on(cx, spill),
         }
     }
 
     /// To the next worker of the ring, or back to where it came from.
     fn pass_on(&mut self, cx: &mut Context<impl Backend>, mut spill: Spill) {
-        let next = self.rest.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
+        let next = self.config.neighbour.filter(|&next| next != spill.origin && spill.hops > 0);
         match next {
             Some(next) => {
                 spill.hops -= 1;
-                cx.send_after(next, Message::Ask(spill), hop(&spill));
+                cx.send_after(next, ToWorker::Ask(spill), hop(&spill));
             }
-            None => cx.send_after(spill.origin, Message::Unserved(spill), hop(&spill)),
+            None => cx.send_after(spill.origin, ToWorker::Unserved(spill), hop(&spill)),
         }
     }
 
     fn unserved(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         match self.pool_of(spill.request.key) {
-            Some(pool) if !self.down => self.refuse(cx, pool, spill.request, spill.step),
+            Some(pool) if !self.is_down => self.refuse(cx, pool, spill.request, spill.step),
             _ => self.fail(cx, spill.request),
         }
     }
 
-    fn refuse(&self, cx: &mut Context<impl Backend>, pool: ActorId, request: Request, step: u8) {
-        cx.send(pool, Message::Refused { request, step, sprite: None });
+    fn refuse(&self, cx: &mut Context<impl Backend>, pool: ActorId, request: Request, step: StepIndex) {
+        cx.send(pool, ToPool::Refused { request, step, sprite: None });
     }
 
     // Slots and boots.
 
     fn make(&mut self, cx: &mut Context<impl Backend>, make: Make) {
-        if self.down {
+        if self.is_down {
             self.refuse(cx, make.pool, make.request, make.step);
         } else if self.slots_free > 0 {
             self.slots_free -= 1;
@@ -216,27 +201,28 @@ impl Worker {
 
     /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
     fn displace(&mut self, cx: &mut Context<impl Backend>, make: Make) {
-        match self.rest.tenants.pop_displaceable(make.request.key) {
+        match self.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
-                self.rest.displacing.push_back(make);
-                cx.send(victim, Message::Yield);
+                self.displacing.push_back(make);
+                cx.send(victim, ToPool::Yield);
             }
             None => self.refuse(cx, make.pool, make.request, make.step),
         }
     }
 
     fn with_slot(&mut self, cx: &mut Context<impl Backend>, make: Make) {
-        if make.create {
-            self.boot(cx, make.pool, For::Request(make.request, make.step), true);
-        } else {
-            self.orders.add_make(make);
+        match make.making {
+            Making::Create => {
+                self.boot(cx, make.pool, For::Request(make.request, make.step), Making::Create);
+            }
+            Making::Boot => self.orders.add_make(make),
         }
     }
 
     /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill. Asked after
     /// every message that may have changed one of them.
     fn dispatch(&mut self, cx: &mut Context<impl Backend>) {
-        while self.boots_free > 0 && !self.down {
+        while self.boots_free > 0 && !self.is_down {
             let (pool, purpose) = match self.orders.pop(self.slots_free > 0) {
                 Some(Next::Make(make)) => (make.pool, For::Request(make.request, make.step)),
                 Some(Next::Refill(pool)) => {
@@ -246,35 +232,38 @@ impl Worker {
                 None => return,
             };
             self.boots_free -= 1;
-            self.boot(cx, pool, purpose, false);
+            self.boot(cx, pool, purpose, Making::Boot);
         }
     }
 
-    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, create: bool) {
+    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {
         let sprite = match self.retired.pop() {
             Some(sprite) => sprite,
             None => self.another_sprite(cx),
         };
-        cx.send(sprite, Message::Boot { pool, purpose, create });
+        cx.send(sprite, ToSprite::Boot { pool, purpose, making });
     }
 
-    #[inline(never)]
     fn another_sprite(&mut self, cx: &mut Context<impl Backend>) -> ActorId {
-        let (policy, tells_end) = (self.rest.config.sprite, self.rest.counts_in_use);
-        let sprite = cx.spawn(Sprite::new(self.id, cx.me(), policy, tells_end));
-        self.rest.sprites.push(sprite);
+        let (policy, tells_end) = (self.config.sprite, self.counts_in_use);
+        let sprite = cx.spawn(Sprite::new(self.config.id, cx.me(), policy, tells_end));
+        self.sprites.push(sprite);
         sprite
     }
 
-    fn released(&mut self, cx: &mut Context<impl Backend>, slot: bool, retired: bool) {
-        if retired {
+    fn released(&mut self, cx: &mut Context<impl Backend>, released: Released) {
+        if matches!(released, Released::SlotAndActor | Released::Actor) {
             self.retired.push(cx.sender());
         }
-        if !slot {
-            return;
+        if matches!(released, Released::SlotAndActor | Released::Slot) {
+            self.slot_is_free(cx);
         }
-        match self.rest.displacing.pop_front() {
-            Some(make) if self.down => {
+    }
+
+    /// A slot is free: whoever waits for another tenant's Sprite to leave gets it.
+    fn slot_is_free(&mut self, cx: &mut Context<impl Backend>) {
+        match self.displacing.pop_front() {
+            Some(make) if self.is_down => {
                 self.slots_free += 1;
                 self.refuse(cx, make.pool, make.request, make.step);
             }
@@ -283,45 +272,45 @@ impl Worker {
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, step: u8) {
-        if self.slots_free > 0 && !self.down {
+    fn wake(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, step: StepIndex) {
+        if self.slots_free > 0 && !self.is_down {
             self.slots_free -= 1;
-            cx.send(sprite, Message::Wake { request });
+            cx.send(sprite, ToSprite::Wake { request });
         } else {
-            cx.send(cx.sender(), Message::Refused { request, step, sprite: Some(sprite) });
+            cx.send(cx.sender(), ToPool::Refused { request, step, sprite: Some(sprite) });
         }
     }
 
     // Faults.
 
     fn crash(&mut self, cx: &mut Context<impl Backend>) {
-        if self.down {
+        if self.is_down {
             return;
         }
-        self.down = true;
-        cx.observe(Observation::Host { worker: self.id, up: false });
-        for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
-            cx.send(pool, Message::Down(true));
+        self.is_down = true;
+        cx.observe(Observation::Host { worker: self.config.id, up: false });
+        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+            cx.send(pool, ToPool::WorkerDown);
         }
         // Orders for pools are forgotten; their Refillers know.
         let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
-        for make in makes.into_iter().chain(self.rest.displacing.drain(..)) {
-            cx.send(make.pool, Message::Refused { request: make.request, step: make.step, sprite: None });
+        for make in makes.into_iter().chain(self.displacing.drain(..)) {
+            cx.send(make.pool, ToPool::Refused { request: make.request, step: make.step, sprite: None });
         }
-        for &sprite in &self.rest.sprites {
-            cx.send(sprite, Message::Lost);
+        for &sprite in &self.sprites {
+            cx.send(sprite, ToSprite::Lost);
         }
     }
 
     fn recover(&mut self, cx: &mut Context<impl Backend>) {
-        if !self.down {
+        if !self.is_down {
             return;
         }
-        self.down = false;
-        cx.observe(Observation::Host { worker: self.id, up: true });
-        for &pool in self.pool.iter().chain(self.rest.tenants.pools()) {
-            cx.send(pool, Message::Down(false));
+        self.is_down = false;
+        cx.observe(Observation::Host { worker: self.config.id, up: true });
+        for &pool in self.pool.iter().chain(self.tenants.pools()) {
+            cx.send(pool, ToPool::WorkerUp);
         }
     }
 }
@@ -332,46 +321,37 @@ fn hop(spill: &Spill) -> Duration {
 
 impl Worker {
     /// Handles one message.
-    #[inline(never)]
-    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Request(request) => return self.request(cx, request),
+    pub(crate) fn handle(&mut self, cx: &mut Context<impl Backend>, message: ToWorker) {
+        match message {
+            ToWorker::Begin(begin) => self.begin(cx, begin),
+            ToWorker::Request(request) => self.request(cx, request),
+            ToWorker::Ask(spill) => self.ask(cx, spill),
+            ToWorker::Declined(spill) => self.pass_on(cx, spill),
+            ToWorker::Unserved(spill) => self.unserved(cx, spill),
             // An order that crosses a crash is forgotten like those before it.
-            Message::Order { .. } if self.down => return,
-            Message::Order { pool, urgent, spare } => self.orders.add(cx.sender(), pool, urgent, spare),
-            Message::BootEnded { create: false } => self.boots_free += 1,
-            Message::Released { slot, retired } => self.released(cx, slot, retired),
-            _ => self.handle_rare(cx, message),
-        }
-        self.dispatch(cx);
-    }
-
-    /// What does not come with every request. Apart, so that what does stays together in the processor's cache.
-    #[inline(never)]
-    fn handle_rare(&mut self, cx: &mut Context<impl Backend>, message: &Message) {
-        match *message {
-            Message::Begin { full } => self.begin(cx, full),
-            Message::Ask(spill) => self.ask(cx, spill),
-            Message::Declined(spill) => self.pass_on(cx, spill),
-            Message::Unserved(spill) => self.unserved(cx, spill),
-            Message::Cancel { count } => {
+            ToWorker::Order { .. } if self.is_down => {}
+            ToWorker::Order { pool, urgent, spare } => self.orders.add(cx.sender(), pool, urgent, spare),
+            ToWorker::Cancel { count } => {
                 let count = self.orders.cancel(cx.sender(), count);
-                cx.send(cx.sender(), Message::Cancelled { count });
+                cx.send(cx.sender(), ToRefiller::Cancelled { count });
             }
-            Message::Make { request, step, create } => {
-                self.make(cx, Make { pool: cx.sender(), request, step, create });
+            ToWorker::Make { request, step, making } => {
+                self.make(cx, Make { pool: cx.sender(), request, step, making });
             }
-            Message::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
-            Message::SpillOut(spill) => self.spill_out(cx, spill),
-            Message::Spare { key, ready } => self.rest.tenants.set_spare(key, ready),
-            Message::NothingToYield => {
-                if let Some(make) = self.rest.displacing.pop_back() {
+            ToWorker::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
+            ToWorker::SpillOut(spill) => self.spill_out(cx, spill),
+            ToWorker::Spare { key, ready } => self.tenants.set_spare(key, ready),
+            ToWorker::NothingToYield => {
+                if let Some(make) = self.displacing.pop_back() {
                     self.make(cx, make);
                 }
             }
-            Message::Crash => self.crash(cx),
-            Message::Recover => self.recover(cx),
-            _ => {}
+            ToWorker::BootEnded(Making::Boot) => self.boots_free += 1,
+            ToWorker::BootEnded(Making::Create) => {}
+            ToWorker::Released(released) => self.released(cx, released),
+            ToWorker::Crash => self.crash(cx),
+            ToWorker::Recover => self.recover(cx),
         }
+        self.dispatch(cx);
     }
 }

@@ -33,13 +33,11 @@ impl Contention {
     }
 
     /// Whether starts take anything from anybody.
-    #[inline]
     pub(crate) fn is_modelled(&self) -> bool {
         !self.hosts.is_empty()
     }
 
     /// An operation is asked for that takes so long by itself. When it will be over, as far as is known.
-    #[inline]
     pub(crate) fn begins(
         &mut self,
         now: Time,

@@ -1,7 +1,7 @@
 //! The simulated backend as the actors see it: what they send, arm, perform and observe comes here.
 
 use actors::policy::Begin;
-use actors::protocol::{Operation, Timer};
+use actors::protocol::{Operation, Timer, ToAny};
 use actors::random::Purpose;
 use actors::{
     ActorId, AnyActor, Backend, Duration, Key, Message, Observation, Observer, OperationKind, Rng, Time,
@@ -43,7 +43,7 @@ pub(crate) struct Core<O> {
     worker_of: Vec<WorkerId>,
     rngs: Vec<Option<Box<Rng>>>,
     regions: Regions,
-    full: Vec<bool>,
+    begins: Vec<Begin>,
 }
 
 impl<O: Observer> Core<O> {
@@ -70,17 +70,17 @@ impl<O: Observer> Core<O> {
             worker_of: (0..plans.len() as u32).map(WorkerId).collect(),
             rngs: Vec::new(),
             regions: Regions::new(scenario),
-            full: plans.iter().map(|plan| plan.pool.start == Begin::Full).collect(),
+            begins: plans.iter().map(|plan| plan.pool.start).collect(),
         })
     }
 
     pub(crate) fn workers(&self) -> u32 {
-        self.full.len() as u32
+        self.begins.len() as u32
     }
 
     /// Whether the pools of this worker are full at t = 0.
-    pub(crate) fn begins_full(&self, worker: u32) -> bool {
-        self.full[worker as usize]
+    pub(crate) fn begins(&self, worker: u32) -> Begin {
+        self.begins[worker as usize]
     }
 
     pub(crate) fn unfinished(&self) -> u64 {
@@ -92,18 +92,16 @@ impl<O: Observer> Core<O> {
     }
 
     /// Delivers a message at this moment, after those that were sent before it. Messages are delivered in the order in
-    /// which they come here, so this is where they fold into the digest: here their kind is known when this is compiled.
-    #[inline(always)]
+    /// which they come here, so this is where they fold into the digest.
     pub(crate) fn deliver(&mut self, envelope: Envelope) {
-        let is_due = self.digest.fold(envelope.to, &envelope.message);
+        let is_due = self.digest.fold(envelope.to, envelope.from, &envelope.message);
         self.queue.push_now(envelope);
         if is_due {
             self.due();
         }
     }
 
-    /// Not given the envelope: one whose address is taken is made on the stack first, and then copied to the queue.
-    #[cold]
+    /// More is to be done with the last delivery than to fold it in.
     fn due(&mut self) {
         if self.digest.due()
             && let Some(&Envelope { to, from, message }) = self.queue.last_now()
@@ -114,7 +112,6 @@ impl<O: Observer> Core<O> {
     }
 
     /// From now on it is this time.
-    #[inline]
     pub(crate) fn turn_to(&mut self, at: Time) {
         self.now = at;
         self.digest.fold_time(at);
@@ -127,13 +124,10 @@ impl<O: Observer> Core<O> {
 }
 
 impl<O: Observer> Backend for Core<O> {
-    #[inline(always)]
     fn now(&self) -> Time {
         self.now
     }
 
-    // Inlined, so that a message is made where it waits: copying one that was just made costs more than making it.
-    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         self.deliver(Envelope { to, from: me, message });
     }
@@ -156,7 +150,6 @@ impl<O: Observer> Backend for Core<O> {
         self.timers.disarm(me, timer);
     }
 
-    #[inline(always)]
     fn perform(&mut self, me: ActorId, operation: Operation) {
         let Operation { kind, generation, worker, request } = operation;
         if kind == OperationKind::Detach {
@@ -171,13 +164,13 @@ impl<O: Observer> Backend for Core<O> {
             }
         };
         if after.is_zero() {
-            self.deliver(Envelope { to: me, from: me, message: Message::Done { generation, kind, ok } });
+            let message = ToAny::Done { generation, kind, ok }.into();
+            self.deliver(Envelope { to: me, from: me, message });
         } else {
             self.queue.push_at(self.now + after, Event::Done { to: me, generation, kind, ok });
         }
     }
 
-    #[inline(always)]
     fn observe(&mut self, observation: Observation) {
         if let Observation::Ended { .. } = observation {
             self.ended += 1;

@@ -1,11 +1,12 @@
-//! The digest of a run: every delivered message folds into 64 bits, so that two runs are the same if and (but for a
-//! chance of 2^-64) only if their digests are. Checkpoints on the way tell where two runs part.
+//! The digest of a run: every delivered message folds into 64 bits, field by field, with its time, its sender and its
+//! receiver. Two runs that are the same have the same digest; two that are not have different ones, but for a chance of
+//! about 2^-64. Checkpoints on the way tell where two runs part.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
-use actors::protocol::{For, Spill, Timer};
 use actors::random::mix;
-use actors::{ActorId, Message, Request, Time};
+use actors::{ActorId, Message, Time};
 
 /// The most checkpoints that are kept; when there are more, every second one is dropped.
 const CHECKPOINTS_MAX: usize = 1_024;
@@ -22,7 +23,7 @@ pub struct Checkpoint {
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub(crate) struct Digest {
-    value: u64,
+    value: Folded,
     /// Events until one of the two below is due.
     left: u64,
     /// The count of events then.
@@ -36,7 +37,7 @@ pub(crate) struct Digest {
 impl Default for Digest {
     fn default() -> Self {
         Self {
-            value: 0x9e37_79b9_7f4a_7c15,
+            value: Folded(0x9e37_79b9_7f4a_7c15),
             left: 64,
             next: 64,
             next_checkpoint: 64,
@@ -49,23 +50,15 @@ impl Default for Digest {
 
 impl Digest {
     /// Folds one delivery in; `true` when [`Self::due`] must be called.
-    #[inline(always)]
-    pub(crate) fn fold(&mut self, to: ActorId, message: &Message) -> bool {
-        self.stir(u64::from(to.0) << 32 ^ word(message));
+    pub(crate) fn fold(&mut self, to: ActorId, from: ActorId, message: &Message) -> bool {
+        (to, from, message).hash(&mut self.value);
         self.left -= 1;
         self.left == 0
     }
 
     /// Folds in the time of the deliveries that follow.
-    #[inline(always)]
     pub(crate) fn fold_time(&mut self, at: Time) {
-        self.stir(at.as_nanos());
-    }
-
-    #[inline(always)]
-    fn stir(&mut self, word: u64) {
-        // A multiplication carries upwards only, so the halves change places.
-        self.value = (self.value ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(32);
+        at.hash(&mut self.value);
     }
 
     /// Asks for a word from [`Self::due`] on these deliveries, counted from zero.
@@ -103,7 +96,7 @@ impl Digest {
 
     /// The digest so far.
     pub(crate) fn value(&self) -> u64 {
-        mix(self.value)
+        self.value.finish()
     }
 
     /// Events so far.
@@ -121,133 +114,143 @@ impl Digest {
     }
 }
 
-/// What distinguishes a message, in 64 bits: which kind in the top byte, what it says in the others.
-#[inline(always)]
-fn word(message: &Message) -> u64 {
-    use Message::*;
-    let (kind, rest) = match message {
-        Begin { full } => (1, u64::from(*full)),
-        Request(request) => (2, of_request(request)),
-        Ask(spill) => (3, of_spill(spill)),
-        Declined(spill) => (4, of_spill(spill)),
-        Unserved(spill) => (5, of_spill(spill)),
-        Order { pool, urgent, spare } => {
-            (6, u64::from(pool.0) ^ u64::from(*urgent) << 16 ^ u64::from(*spare) << 32)
-        }
-        Cancel { count } => (7, u64::from(*count)),
-        Make { request, step, create } => {
-            (8, of_request(request) ^ u64::from(*step) << 1 ^ u64::from(*create))
-        }
-        WakeFor { sprite, request, step } => {
-            (9, of_request(request) ^ u64::from(sprite.0) << 8 ^ u64::from(*step))
-        }
-        SpillOut(spill) => (10, of_spill(spill)),
-        Spare { key, ready } => (11, u64::from(key.0) << 24 ^ u64::from(*ready)),
-        NothingToYield => (12, 0),
-        BootEnded { create } => (13, u64::from(*create)),
-        Released { slot, retired } => (14, u64::from(*slot) << 1 | u64::from(*retired)),
-        Crash => (15, 0),
-        Recover => (16, 0),
-        Take(request) => (17, of_request(request)),
-        TakeSpilled(spill) => (18, of_spill(spill)),
-        Ready { boot } => (19, u64::from(*boot)),
-        Made { create } => (20, u64::from(*create)),
-        MakeFailed { purpose, create } => (21, of_purpose(purpose) ^ u64::from(*create)),
-        StartFailed(request) => (22, of_request(request)),
-        Ended => (23, 0),
-        Idle { key } => (24, u64::from(key.0)),
-        Slept { key } => (25, u64::from(key.0)),
-        Withdrawn => (26, 0),
-        Refused { request, step, sprite } => {
-            (27, of_request(request) ^ u64::from(*step) ^ u64::from(sprite.map_or(0, |sprite| sprite.0)) << 8)
-        }
-        Shrink { keep } => (28, u64::from(*keep)),
-        Yield => (29, 0),
-        Down(down) => (30, u64::from(*down)),
-        Demand { found, levels, booted } => {
-            (31, *found as u64 ^ u64::from(*booted) << 46 ^ of_levels(levels))
-        }
-        Changed { levels, booted, taken } => {
-            (32, u64::from(*taken) ^ u64::from(*booted) << 46 ^ of_levels(levels))
-        }
-        BootFailed => (33, 0),
-        Cancelled { count } => (34, u64::from(*count)),
-        Boot { pool, purpose, create } => {
-            (35, u64::from(pool.0) << 8 ^ of_purpose(purpose) ^ u64::from(*create))
-        }
-        Start { request, outcome } => (36, of_request(request) ^ *outcome as u64),
-        Wake { request } => (37, of_request(request)),
-        Stop => (38, 0),
-        Lost => (39, 0),
-        Done { generation, kind, ok } => {
-            (40, u64::from(*generation) << 8 ^ (*kind as u64) << 1 ^ u64::from(*ok))
-        }
-        Fired(timer) => (41, of_timer(*timer)),
-        Suspended => (43, 0),
-        Resumed { levels } => (44, of_levels(levels)),
-        TellBoots { from } => (42, u64::from(*from)),
-    };
-    kind << 56 ^ rest
-}
+/// Words folded into one, each whole: a field of a message is a word, and so is which message it is. A type that derives
+/// `Hash` gives its fields one by one, so no field can be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Folded(u64);
 
-fn of_request(request: &Request) -> u64 {
-    request.id << 8
-        ^ u64::from(request.key.0) << 40
-        ^ request.lifetime.as_nanos()
-        ^ u64::from(request.tries) << 48
-}
-
-fn of_spill(spill: &Spill) -> u64 {
-    of_request(&spill.request) ^ u64::from(spill.hops) << 48 ^ u64::from(spill.step)
-}
-
-fn of_purpose(purpose: &For) -> u64 {
-    match purpose {
-        For::Pool => 2,
-        For::Request(request, step) => of_request(request) ^ u64::from(*step) << 1,
+impl Folded {
+    /// The two halves of a product of 128 bits: every bit of the word reaches every other, and a later word cannot undo an
+    /// earlier one.
+    fn word(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * 0x9fb2_1c65_1e98_df25;
+        self.0 = (product as u64 ^ (product >> 64) as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     }
 }
 
-fn of_levels(levels: &actors::protocol::Levels) -> u64 {
-    u64::from(levels.ready) << 1 ^ u64::from(levels.waiting) << 18 ^ u64::from(levels.in_use) << 36
-}
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.word(u64::from(*byte));
+        }
+    }
 
-fn of_timer(timer: Timer) -> u64 {
-    match timer {
-        Timer::Deadline(step) => 8 + u64::from(step),
-        Timer::Age => 1,
-        Timer::Depth => 2,
-        Timer::Refill => 3,
-        Timer::Backoff => 4,
-        Timer::Idle => 5,
+    fn write_u8(&mut self, word: u8) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.word(word);
+    }
+
+    // Which variant an enum is comes as an `isize`, whose size differs between machines.
+    fn write_isize(&mut self, word: isize) {
+        self.word(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        mix(self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actors::protocol::{Levels, ToPool, ToRefiller, ToSprite, ToWorker};
+    use actors::{Duration, Key, Request};
+    use std::collections::BTreeSet;
 
-    fn after(messages: &[(u64, u32, Message)]) -> u64 {
+    fn after(messages: &[(u64, u32, u32, Message)]) -> u64 {
         let mut digest = Digest::default();
-        for (at, to, message) in messages {
+        for (at, to, from, message) in messages {
             digest.fold_time(Time::from_nanos(*at));
-            digest.fold(ActorId(*to), message);
+            digest.fold(ActorId(*to), ActorId(*from), message);
         }
         digest.value()
     }
 
+    fn stop() -> Message {
+        ToSprite::Stop.into()
+    }
+
+    fn take(request: Request) -> Message {
+        ToPool::Take(request).into()
+    }
+
     #[test]
-    fn time_address_kind_content_and_order_all_count() {
-        let base = after(&[(1, 2, Message::Stop), (3, 4, Message::NothingToYield)]);
+    fn time_addresses_kind_content_and_order_all_count() {
+        let nothing = Message::from(ToWorker::NothingToYield);
+        let base = after(&[(1, 2, 9, stop()), (3, 4, 9, nothing)]);
         for other in [
-            vec![(2, 2, Message::Stop), (3, 4, Message::NothingToYield)],
-            vec![(1, 3, Message::Stop), (3, 4, Message::NothingToYield)],
-            vec![(1, 2, Message::Lost), (3, 4, Message::NothingToYield)],
-            vec![(3, 4, Message::NothingToYield), (1, 2, Message::Stop)],
-            vec![(1, 2, Message::Stop)],
-            vec![(1, 2, Message::Shrink { keep: 1 }), (3, 4, Message::NothingToYield)],
+            vec![(2, 2, 9, stop()), (3, 4, 9, nothing)],
+            vec![(1, 3, 9, stop()), (3, 4, 9, nothing)],
+            vec![(1, 2, 8, stop()), (3, 4, 9, nothing)],
+            vec![(1, 2, 9, ToSprite::Lost.into()), (3, 4, 9, nothing)],
+            vec![(3, 4, 9, nothing), (1, 2, 9, stop())],
+            vec![(1, 2, 9, stop())],
+            vec![(1, 2, 9, ToPool::Shrink { keep: 1 }.into()), (3, 4, 9, nothing)],
         ] {
             assert_ne!(base, after(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn two_fields_do_not_make_up_for_each_other() {
+        let lifetime = Duration::from_nanos;
+        let pairs = [
+            (
+                Request { id: 1, ..Request::default() },
+                Request { lifetime: lifetime(256), ..Request::default() },
+            ),
+            (Request { id: 1 << 32, ..Request::default() }, Request { key: Key(1), ..Request::default() }),
+            (Request { tries: 1, ..Request::default() }, Request { id: 1 << 40, ..Request::default() }),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(
+                after(&[(0, 1, 0, take(one))]),
+                after(&[(0, 1, 0, take(other))]),
+                "{one:?}, {other:?}"
+            );
+        }
+        let changed = |ready, waiting| {
+            let levels = Levels { ready, waiting, in_use: 0 };
+            after(&[(0, 1, 0, ToRefiller::Changed { levels }.into())])
+        };
+        assert_ne!(changed(1 << 17, 0), changed(0, 1));
+    }
+
+    /// All requests that differ in one bit of each of two fields, as 64-bit digests and by their upper and lower halves:
+    /// as many collisions as chance gives (birthday: n^2 / 2^33 pairs), which no structure adds to.
+    #[test]
+    fn single_bits_collide_no_more_often_than_chance() {
+        let mut digests = Vec::new();
+        for id in 0..64 {
+            for lifetime in 0..64 {
+                for key in 0..32 {
+                    let request = Request {
+                        id: 1 << id,
+                        lifetime: Duration::from_nanos(1 << lifetime),
+                        key: Key(1 << key),
+                        ..Request::default()
+                    };
+                    digests.push(after(&[(0, 1, 0, take(request))]));
+                }
+            }
+        }
+        let distinct = |words: Vec<u64>| words.into_iter().collect::<BTreeSet<_>>().len();
+        let count = digests.len();
+        assert_eq!(distinct(digests.clone()), count);
+        for shift in [0, 32] {
+            let halves = digests.iter().map(|digest| digest >> shift & 0xffff_ffff).collect();
+            assert!(count - distinct(halves) <= 12, "chance gives 2");
         }
     }
 
@@ -256,7 +259,7 @@ mod tests {
         let mut digest = Digest::default();
         for at in 0..1_000_000 {
             digest.fold_time(Time::from_nanos(at));
-            if digest.fold(ActorId(0), &Message::Stop) {
+            if digest.fold(ActorId(0), ActorId(1), &stop()) {
                 assert!(!digest.due(), "nothing is watched");
             }
         }

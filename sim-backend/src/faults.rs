@@ -1,6 +1,7 @@
 //! The faults of a scenario, done to the simulated hosts and told to their Workers.
 
-use actors::{Message, Time, WorkerId};
+use actors::protocol::ToWorker;
+use actors::{Time, WorkerId};
 use scenarios::faults::Moment;
 use scenarios::{Effect, Scenario};
 
@@ -26,7 +27,7 @@ impl Faults {
     }
 
     /// A fault begins or ends: changes the hosts, and gives what their Workers are to be told.
-    pub(crate) fn happens(&mut self, moment: Moment, hosts: &mut Hosts) -> Vec<(WorkerId, Message)> {
+    pub(crate) fn happens(&mut self, moment: Moment, hosts: &mut Hosts) -> Vec<(WorkerId, ToWorker)> {
         let fault = self.faults.turn(moment);
         let (workers, effect) = (fault.workers.clone(), fault.effect);
         let mut messages = Vec::new();
@@ -37,8 +38,8 @@ impl Faults {
                 Effect::FailedBoots(_) => hosts.set_failing(worker, condition.failing),
                 Effect::Stall => self.stalled[worker.index()] = condition.stalled_until,
                 // Told again what it knows, a Worker does nothing.
-                Effect::Crash if condition.is_down => messages.push((worker, Message::Crash)),
-                Effect::Crash => messages.push((worker, Message::Recover)),
+                Effect::Crash if condition.is_down => messages.push((worker, ToWorker::Crash)),
+                Effect::Crash => messages.push((worker, ToWorker::Recover)),
             }
         }
         messages

@@ -14,7 +14,6 @@ struct Entry<T> {
 }
 
 impl<T> Entry<T> {
-    #[inline(always)]
     fn order(&self) -> u128 {
         u128::from(self.at.as_nanos()) << 64 | u128::from(self.sequence)
     }

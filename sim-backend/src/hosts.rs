@@ -13,8 +13,7 @@ pub(crate) struct Hosts {
     hosts: Vec<HostState>,
 }
 
-/// One host. What every boot needs comes first, for a fleet of thousands does not fit into the nearest cache.
-#[repr(C, align(64))]
+/// One host.
 struct HostState {
     slow: f64,
     failing: f64,
@@ -36,7 +35,6 @@ impl Hosts {
     }
 
     /// How long this worker takes for an operation of this kind that begins now, and whether it succeeds.
-    #[inline(always)]
     pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
         match self.answers.constant_start() {
             Some(takes) if kind == OperationKind::Start => (takes, true),
@@ -44,7 +42,6 @@ impl Hosts {
         }
     }
 
-    #[inline(never)]
     fn draw(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
         let host = &mut self.hosts[worker.index()];
         let (took, ok) = self.answers.answer(&mut host.streams, now, kind);

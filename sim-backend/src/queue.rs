@@ -43,7 +43,6 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Delivers a message without delay.
-    #[inline(always)]
     pub(crate) fn push_now(&mut self, envelope: Envelope) {
         self.now.push(envelope);
     }
@@ -54,7 +53,6 @@ impl Queue {
     }
 
     /// Exchanges the messages without delay for an empty list; `false` where there are none.
-    #[inline(always)]
     pub(crate) fn take_now(&mut self, list: &mut Vec<Envelope>) -> bool {
         if self.now.is_empty() {
             return false;
@@ -145,7 +143,11 @@ mod tests {
     #[test]
     fn a_place_for_a_delayed_message_is_used_again() {
         let mut queue = Queue::default();
-        let envelope = |to| Envelope { to: ActorId(to), from: ActorId(0), message: Message::Stop };
+        let envelope = |to| Envelope {
+            to: ActorId(to),
+            from: ActorId(0),
+            message: actors::protocol::ToSprite::Stop.into(),
+        };
         for to in 0..100 {
             queue.push_message_at(Time::ZERO, envelope(to));
             let Some((_, Event::Message { index })) = queue.pop_later() else {

@@ -55,14 +55,12 @@ impl Regions {
         workers[chosen as usize]
     }
 
-    #[inline]
     pub(crate) fn observe(&mut self, observation: Observation) {
         if self.needs_loads || matches!(observation, Observation::Host { .. }) {
             self.learn(observation);
         }
     }
 
-    #[inline(never)]
     fn learn(&mut self, observation: Observation) {
         match observation {
             Observation::Sprite { worker, was, is, .. } if self.needs_loads => {

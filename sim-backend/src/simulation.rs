@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use actors::policy::Begin;
+use actors::protocol::{ToAny, ToWorker};
 use actors::{
     ActorId, AnyActor, Backend, Context, Duration, Message, Observer, OperationKind, Request, Time, Worker,
     WorkerId,
@@ -115,7 +117,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
     /// their first boots at t = 0.
     fn fill_pools(&mut self) {
         self.core.filling = true;
-        self.begin(true);
+        self.begin(Begin::Full);
         self.core.filling = false;
         self.core.observer.opened(Time::ZERO);
         for moment in self.faults.moments() {
@@ -123,13 +125,13 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
         // What strikes at t = 0 also strikes the boots that are ordered then.
         self.advance_to(Time::ZERO);
-        self.begin(false);
+        self.begin(Begin::Empty);
     }
 
-    fn begin(&mut self, full: bool) {
+    fn begin(&mut self, begin: Begin) {
         for worker in 0..self.core.workers() {
-            if self.core.begins_full(worker) == full {
-                self.deliver_now(ActorId(worker), Message::Begin { full });
+            if self.core.begins(worker) == begin {
+                self.deliver_now(ActorId(worker), ToWorker::Begin(begin));
             }
         }
     }
@@ -168,7 +170,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
     fn fail_the_rest(&mut self) {
         self.core.observer.closed(self.core.now());
         for worker in 0..self.core.workers() {
-            self.deliver_now(ActorId(worker), Message::Crash);
+            self.deliver_now(ActorId(worker), ToWorker::Crash);
         }
         while let Some(envelope) = self.core.queue.pop_message() {
             self.core.deliver(envelope);
@@ -208,12 +210,12 @@ impl<'a, O: Observer> Simulation<'a, O> {
         let worker = self.core.place(request.key, region);
         match self.faults.stalled_until(WorkerId(worker), self.core.now()) {
             Some(until) => self.put_off(ActorId(worker), request, until),
-            None => self.deliver_now(ActorId(worker), Message::Request(request)),
+            None => self.deliver_now(ActorId(worker), ToWorker::Request(request)),
         }
     }
 
     fn put_off(&mut self, to: ActorId, request: Request, until: Time) {
-        let envelope = Envelope { to, from: ActorId::OUTSIDE, message: Message::Request(request) };
+        let envelope = Envelope { to, from: ActorId::OUTSIDE, message: ToWorker::Request(request).into() };
         self.core.queue.push_message_at(until, envelope);
     }
 
@@ -240,13 +242,13 @@ impl<'a, O: Observer> Simulation<'a, O> {
                     self.core.queue.push_at(at + longer, event);
                     return;
                 }
-                let message = Message::Done { generation, kind, ok };
+                let message = ToAny::Done { generation, kind, ok }.into();
                 self.core.deliver(Envelope { to, from: to, message });
             }
             Event::Timer { to, timer } => {
                 let core = &mut self.core;
                 if core.timers.fires(&mut core.queue, to, timer, at) {
-                    core.deliver(Envelope { to, from: to, message: Message::Fired(timer) });
+                    core.deliver(Envelope { to, from: to, message: ToAny::Fired(timer).into() });
                 }
             }
             Event::Message { index } => {
@@ -275,8 +277,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
         self.faults.stalled_until(self.core.worker_of(to), self.core.now())
     }
 
-    fn deliver_now(&mut self, to: ActorId, message: Message) {
-        self.core.deliver(Envelope { to, from: ActorId::OUTSIDE, message });
+    fn deliver_now(&mut self, to: ActorId, message: impl Into<Message>) {
+        self.core.deliver(Envelope { to, from: ActorId::OUTSIDE, message: message.into() });
         self.settle();
     }
 
@@ -296,7 +298,6 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
     }
 
-    #[cold]
     fn tell_progress(&self) {
         let share = match self.planned {
             Some(planned) if !planned.is_zero() => self.core.now().as_secs_f64() / planned.as_secs_f64(),

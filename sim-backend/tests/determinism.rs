@@ -3,6 +3,7 @@
 
 mod common;
 
+use actors::protocol::ToWorker;
 use actors::{ActorId, Message, Time};
 use common::{Counts, run, scenario};
 use sim_backend::{Options, Run, first_difference, simulate};
@@ -61,7 +62,7 @@ fn policies_meet_the_same_arrivals_and_boots() {
             .recorded
             .into_iter()
             .filter_map(|delivery| match delivery.message {
-                Message::Request(request) => Some(request),
+                Message::Worker(ToWorker::Request(request)) => Some(request),
                 _ => None,
             })
             .collect();
@@ -87,7 +88,7 @@ fn a_planted_difference_is_found_at_the_delivery_where_it_is() {
     let crash = difference.other.expect("the other run goes on");
     assert_eq!(
         (crash.at, crash.to, crash.message),
-        (Time::from_nanos(15_000_000_000), ActorId(1), Message::Crash)
+        (Time::from_nanos(15_000_000_000), ActorId(1), Message::Worker(ToWorker::Crash))
     );
     assert_ne!(difference.one, difference.other);
     assert!(difference.to_string().contains("Crash"), "{difference}");

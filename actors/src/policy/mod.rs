@@ -49,7 +49,7 @@ impl Problem {
 }
 
 /// Whether pools stand full when the run begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Begin {
     /// Every pool is at its depth before the first request.

@@ -92,7 +92,6 @@ impl Choice {
     }
 
     /// The worker for a request with this key; `None` when every worker is down.
-    #[inline]
     pub fn choose(&mut self, key: Key, rng: &mut Rng) -> Option<u32> {
         if self.up == 0 {
             return None;
@@ -118,12 +117,10 @@ impl Choice {
         (mix(u64::from(key.0) + 1) % u64::from(workers.max(1))) as u32
     }
 
-    #[inline]
     fn any(&self, rng: &mut Rng) -> u32 {
         self.first_up_from(rng.below(u64::from(self.workers)) as u32)
     }
 
-    #[inline]
     fn first_up_from(&self, start: u32) -> u32 {
         if self.up == self.workers {
             return start;

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::Request;
+use crate::protocol::{Request, StepIndex};
 use crate::time::Time;
 
-/// See the [module](self). How many wait comes first: a pool looks at that with every request.
+/// See the [module](self).
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct Waiting {
     len: u32,
     queues: Box<[Queue]>,
@@ -33,8 +32,8 @@ impl Waiting {
     }
 
     /// Lets a request wait at this step; `false` when its queue holds `bound` already.
-    pub(super) fn push(&mut self, step: u8, bound: u32, request: Request, deadline: Time) -> bool {
-        let queue = &mut self.queues[usize::from(step)].requests;
+    pub(super) fn push(&mut self, step: StepIndex, bound: u32, request: Request, deadline: Time) -> bool {
+        let queue = &mut self.queues[step.index()].requests;
         if queue.len() >= bound as usize {
             return false;
         }
@@ -44,12 +43,7 @@ impl Waiting {
     }
 
     /// The request that arrived first, whichever step it waits at.
-    #[inline]
     pub(super) fn pop_oldest(&mut self) -> Option<Request> {
-        if self.len == 0 { None } else { self.pop_oldest_of_some() }
-    }
-
-    fn pop_oldest_of_some(&mut self) -> Option<Request> {
         let arrived = |queue: &Queue| queue.requests.front().map_or(u64::MAX, |(request, _)| request.id);
         let queue = self.queues.iter_mut().min_by_key(|queue| arrived(queue))?;
         let (request, _) = queue.requests.pop_front()?;
@@ -58,8 +52,8 @@ impl Waiting {
     }
 
     /// The next request of this step whose deadline has come.
-    pub(super) fn pop_due(&mut self, step: u8, now: Time) -> Option<Request> {
-        let queue = &mut self.queues[usize::from(step)].requests;
+    pub(super) fn pop_due(&mut self, step: StepIndex, now: Time) -> Option<Request> {
+        let queue = &mut self.queues[step.index()].requests;
         let (_, deadline) = queue.front()?;
         if *deadline > now {
             return None;
@@ -70,8 +64,8 @@ impl Waiting {
 
     /// The deadline for which a timer must be armed now, if one must: the first of this step, when no timer is armed.
     /// A timer that was armed for a request that was served meanwhile fires early, and is armed again then.
-    pub(super) fn deadline_to_watch(&mut self, step: u8) -> Option<Time> {
-        let queue = &mut self.queues[usize::from(step)];
+    pub(super) fn deadline_to_watch(&mut self, step: StepIndex) -> Option<Time> {
+        let queue = &mut self.queues[step.index()];
         let (_, deadline) = queue.requests.front()?;
         if queue.watched || *deadline == Time::MAX {
             return None;
@@ -81,8 +75,8 @@ impl Waiting {
     }
 
     /// The timer of this step has fired.
-    pub(super) fn watch_over(&mut self, step: u8) {
-        self.queues[usize::from(step)].watched = false;
+    pub(super) fn watch_over(&mut self, step: StepIndex) {
+        self.queues[step.index()].watched = false;
     }
 }
 
@@ -103,9 +97,9 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_and_first_come_first_served() {
         let mut waiting = Waiting::new(1);
-        assert!(waiting.push(0, 2, request(1), at(10)));
-        assert!(waiting.push(0, 2, request(2), at(20)));
-        assert!(!waiting.push(0, 2, request(3), at(30)));
+        assert!(waiting.push(StepIndex(0), 2, request(1), at(10)));
+        assert!(waiting.push(StepIndex(0), 2, request(2), at(20)));
+        assert!(!waiting.push(StepIndex(0), 2, request(3), at(30)));
         assert_eq!(waiting.len(), 2);
         assert_eq!(waiting.pop_oldest().map(|request| request.id), Some(1));
         assert_eq!(waiting.pop_oldest().map(|request| request.id), Some(2));
@@ -116,21 +110,21 @@ mod tests {
     #[test]
     fn the_oldest_is_served_first_across_steps() {
         let mut waiting = Waiting::new(3);
-        assert!(waiting.push(0, 9, request(5), at(10)));
-        assert!(waiting.push(2, 9, request(3), at(20)));
+        assert!(waiting.push(StepIndex(0), 9, request(5), at(10)));
+        assert!(waiting.push(StepIndex(2), 9, request(3), at(20)));
         assert_eq!(waiting.pop_oldest().map(|request| request.id), Some(3));
     }
 
     #[test]
     fn one_timer_watches_a_step() {
         let mut waiting = Waiting::new(1);
-        assert!(waiting.push(0, 9, request(1), at(10)));
-        assert_eq!(waiting.deadline_to_watch(0), Some(at(10)));
-        assert!(waiting.push(0, 9, request(2), at(20)));
-        assert_eq!(waiting.deadline_to_watch(0), None);
-        waiting.watch_over(0);
-        assert_eq!(waiting.pop_due(0, at(10)).map(|request| request.id), Some(1));
-        assert_eq!(waiting.pop_due(0, at(10)), None);
-        assert_eq!(waiting.deadline_to_watch(0), Some(at(20)));
+        assert!(waiting.push(StepIndex(0), 9, request(1), at(10)));
+        assert_eq!(waiting.deadline_to_watch(StepIndex(0)), Some(at(10)));
+        assert!(waiting.push(StepIndex(0), 9, request(2), at(20)));
+        assert_eq!(waiting.deadline_to_watch(StepIndex(0)), None);
+        waiting.watch_over(StepIndex(0));
+        assert_eq!(waiting.pop_due(StepIndex(0), at(10)).map(|request| request.id), Some(1));
+        assert_eq!(waiting.pop_due(StepIndex(0), at(10)), None);
+        assert_eq!(waiting.deadline_to_watch(StepIndex(0)), Some(at(20)));
     }
 }

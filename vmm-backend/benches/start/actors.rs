@@ -1,6 +1,8 @@
 //! The same through the actors: from a request's arrival at its Worker until the guest's acknowledgement has been handled.
 
 use crate::measure::{Bench, Outcome, PAUSE, available_kib, header, memory_back, row};
+use ::actors::policy::Begin;
+use ::actors::protocol::ToWorker;
 use ::actors::{
     ActorId, Duration, Key, Message, Observation, Observer, State, Time, Worker, WorkerConfig, WorkerId,
 };
@@ -95,7 +97,7 @@ impl Host {
             epoch: scenario.epoch(),
         };
         runtime.host(move || Worker::new(worker.clone()));
-        runtime.tell(WORKER, Message::Begin { full: true });
+        runtime.tell(WORKER, Message::Worker(ToWorker::Begin(Begin::Full)));
         let begun = Instant::now();
         if !runtime.wait_until_quiet(LIMIT) {
             return Err("the pool was not filled".into());

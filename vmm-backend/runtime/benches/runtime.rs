@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration as Wait, Instant};
 
-use actors::protocol::Operation;
+use actors::policy::Begin;
+use actors::protocol::{Operation, ToWorker};
 use actors::{
     Actor, ActorId, Backend, Context, Duration, Key, Message, Observation, Observer, OperationKind, Time,
     Worker, WorkerConfig, WorkerId,
@@ -119,7 +120,7 @@ fn one_at_a_time(name: &str, helps: bool, journal: bool, refills: bool) {
     let runtime = Runtime::new(&config, machines.clone(), Box::new(watch)).expect("a runtime");
     let config = worker(refills);
     runtime.host(move || Worker::new(config.clone()));
-    runtime.tell(WORKER, Message::Begin { full: true });
+    runtime.tell(WORKER, Message::Worker(ToWorker::Begin(Begin::Full)));
     assert!(runtime.wait_until_quiet(Wait::from_secs(60)), "the pool is full");
     runtime.open();
     let (mut there, mut back, mut whole) = (histogram(), histogram(), histogram());
@@ -181,13 +182,13 @@ struct PingPong(Option<ActorId>, Arc<AtomicU64>);
 impl Actor for PingPong {
     fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         match *message {
-            Message::Begin { .. } => {
+            Message::Worker(ToWorker::Begin(_)) => {
                 let other = cx.spawn(PingPong(None, Arc::clone(&self.1)));
                 self.0 = Some(other);
-                cx.send(other, Message::Cancel { count: 1_000_000 });
+                cx.send(other, Message::Worker(ToWorker::Cancel { count: 1_000_000 }));
             }
-            Message::Cancel { count } if count > 0 => {
-                cx.send(cx.sender(), Message::Cancel { count: count - 1 })
+            Message::Worker(ToWorker::Cancel { count }) if count > 0 => {
+                cx.send(cx.sender(), Message::Worker(ToWorker::Cancel { count: count - 1 }))
             }
             _ => self.1.store(1, Ordering::Release),
         }
@@ -202,7 +203,7 @@ fn messages() {
     let theirs = Arc::clone(&over);
     let actor = runtime.host(move || PingPong(None, Arc::clone(&theirs)));
     let begun = Instant::now();
-    runtime.tell(actor, Message::Begin { full: false });
+    runtime.tell(actor, Message::Worker(ToWorker::Begin(Begin::Empty)));
     let took = begun.elapsed();
     assert_eq!(over.load(Ordering::Acquire), 1);
     println!(

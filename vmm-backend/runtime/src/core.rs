@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actors::protocol::{Operation, Timer};
+use actors::protocol::{Operation, Timer, ToAny, ToPool, ToWorker};
 use actors::random::Purpose;
 use actors::{
     ActorId, AnyActor, Backend, Duration, Message, Observation, Observer, OperationKind, Rng, State, Time,
@@ -124,7 +124,7 @@ impl Core {
                 return;
             }
         };
-        let message = Message::Done { generation, kind, ok };
+        let message = Message::Any(ToAny::Done { generation, kind, ok });
         let done = Envelope { to: sprite, from: sprite, message, guard: Guard::None };
         if after.is_zero() {
             shared.executor.post(done)
@@ -149,8 +149,8 @@ impl Backend for Hosting<'_> {
 
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         match message {
-            Message::Released { .. } => self.core.effects.released = true,
-            Message::StartFailed(request) => self.core.effects.start_failed = Some(request.id),
+            Message::Worker(ToWorker::Released(_)) => self.core.effects.released = true,
+            Message::Pool(ToPool::StartFailed(request)) => self.core.effects.start_failed = Some(request.id),
             _ => {}
         }
         self.shared.executor.post(Envelope { to, from: me, message, guard: Guard::None });

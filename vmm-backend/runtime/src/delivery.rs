@@ -2,10 +2,10 @@
 //!
 //! | who panicked | what is lost | what follows |
 //! | --- | --- | --- |
-//! | a Sprite | its VM | it is told that it is [`Message::Lost`], and goes through its own way of losing a VM: its slot comes back, its request tries again, the pool refills |
+//! | a Sprite | its VM | it is told that it is [`ToSprite::Lost`], and goes through its own way of losing a VM: its slot comes back, its request tries again, the pool refills |
 //! | a Sprite that does not come through that | the Worker's count of slots and boots | as for a Worker |
 //! | a Worker, Pool or Refiller | what the Worker knows: slots, boots, who is ready, who waits | the Worker is made anew with everything under it and refills by its policy; its VMs are destroyed, and its requests have failed |
-//! | an operation | its VM | it has failed: [`Message::Done`] says so |
+//! | an operation | its VM | it has failed: [`ToAny::Done`] says so |
 //!
 //! A handler may panic halfway, with some of its effects under way; they stay, since the state they stem from stays too. A
 //! Worker that has to be made anew again and again is left down, and what arrives there fails. Nothing else falls: other
@@ -14,6 +14,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use actors::policy::Begin;
+use actors::protocol::{ToAny, ToPool, ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Context, Message, Observation, Outcome, Request};
 
 use super::core::{Core, Effects, Hosting};
@@ -73,7 +75,7 @@ fn come_to_life(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>) {
     boxed.life = root.life;
     core.ledger.set_life(boxed.id, boxed.life);
     let mut actor = boxed.maker.as_ref().map(|make| make());
-    let message = Message::Begin { full: false };
+    let message = Message::Worker(ToWorker::Begin(Begin::Empty));
     let begin = Envelope { to: boxed.id, from: ActorId::OUTSIDE, message, guard: Guard::None };
     if let Some(actor) = &mut actor
         && handle(actor, core, shared, &begin).is_err()
@@ -86,7 +88,7 @@ fn come_to_life(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>) {
 
 /// An operation has succeeded on a VM that its Sprite has lost meanwhile: nobody else would destroy it.
 fn destroy_if_unknown(core: &mut Core, shared: &Shared, sprite: ActorId, message: &Message) {
-    if let Message::Done { generation, ok: true, .. } = *message
+    if let Message::Any(ToAny::Done { generation, ok: true, .. }) = *message
         && (core.ledger.is_given_up(sprite) || core.ledger.vm(sprite) != Some(generation))
     {
         core.detach(shared, sprite, generation);
@@ -107,7 +109,7 @@ fn handle(
 
 /// Nobody is there to handle it.
 fn fail(core: &mut Core, shared: &Shared, envelope: &Envelope) {
-    if let Message::Request(request) = envelope.message {
+    if let Message::Worker(ToWorker::Request(request)) = envelope.message {
         turn_away(core, shared, envelope.to, request, Outcome::Failed);
     }
 }
@@ -121,13 +123,13 @@ pub(crate) fn turn_away(core: &mut Core, shared: &Shared, root: ActorId, request
 
 fn panicked(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: &Envelope, had_vm: bool) {
     core.panics += 1;
-    if let Message::Request(request) = envelope.message
+    if let Message::Worker(ToWorker::Request(request)) = envelope.message
         && !core.effects.arrived
     {
         turn_away(core, shared, boxed.id, request, Outcome::Failed);
     }
     let has_been_sprite = core.ledger.entry(boxed.id).is_some_and(|entry| entry.vm.is_some());
-    let is_sprite = has_been_sprite || matches!(envelope.message, Message::Boot { .. });
+    let is_sprite = has_been_sprite || matches!(envelope.message, Message::Sprite(ToSprite::Boot { .. }));
     if !is_sprite || !lose(boxed, core, shared, envelope, had_vm) {
         renew(core, shared, boxed.root);
     }
@@ -136,22 +138,31 @@ fn panicked(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: 
 /// Has a Sprite lose its VM. Whether the Worker can go on with what it knows.
 fn lose(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: &Envelope, had_vm: bool) -> bool {
     let Some(actor) = &mut boxed.actor else { return true };
-    let lost = Envelope { from: boxed.id, message: Message::Lost, guard: Guard::None, ..*envelope };
+    let lost = Envelope {
+        from: boxed.id,
+        message: Message::Sprite(ToSprite::Lost),
+        guard: Guard::None,
+        ..*envelope
+    };
     if handle(actor, core, shared, &lost).is_err() {
         core.panics += 1;
         return false;
     }
-    if let Message::Start { mut request, .. } = envelope.message
+    if let Message::Sprite(ToSprite::Start { mut request, .. }) = envelope.message
         && core.ledger.has_request(request.id)
         && core.effects.start_failed != Some(request.id)
     {
         request.tries += 1;
-        let message = Message::StartFailed(request);
+        let message = Message::Pool(ToPool::StartFailed(request));
         shared.executor.post(Envelope { to: envelope.from, from: boxed.id, message, guard: Guard::None });
     }
-    let held = had_vm || matches!(envelope.message, Message::Boot { .. } | Message::Wake { .. });
+    let held = had_vm
+        || matches!(
+            envelope.message,
+            Message::Sprite(ToSprite::Boot { .. }) | Message::Sprite(ToSprite::Wake { .. })
+        );
     // A Sprite that was to be woken had given its slot back; whether it has it again, nobody knows.
-    let unclear = matches!(envelope.message, Message::Wake { .. });
+    let unclear = matches!(envelope.message, Message::Sprite(ToSprite::Wake { .. }));
     !unclear && (core.effects.released || !held)
 }
 
@@ -163,5 +174,5 @@ fn renew(core: &mut Core, shared: &Arc<Shared>, root: ActorId) {
         core.observe(shared, by, observation);
     }
     shared.timers.disarm_all(root);
-    shared.tell(root, Message::Recover);
+    shared.tell(root, Message::Worker(ToWorker::Recover));
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actors::protocol::ToWorker;
 use actors::{ActorId, Message, Time};
 use scenarios::{Effect, Faults};
 
@@ -51,5 +52,5 @@ pub(crate) fn run(shared: &Arc<Shared>, worker: ActorId, mut faults: Faults, ove
 
 /// What a Worker is told of its host. Told again what it knows, it does nothing.
 pub(crate) const fn crash_or_recover(is_down: bool) -> Message {
-    if is_down { Message::Crash } else { Message::Recover }
+    if is_down { Message::Worker(ToWorker::Crash) } else { Message::Worker(ToWorker::Recover) }
 }

@@ -5,7 +5,7 @@
 //!
 //! | file | a line |
 //! | --- | --- |
-//! | deliveries | `{"at":1200,"from":0,"to":2,"message":"Take(...)"}`; `from` is null for the outside |
+//! | deliveries | `{"at":1200,"from":0,"to":2,"message":"Pool(Take(...))"}`; `from` is null for the outside |
 //! | arrivals | `{"at":1000,"key":0,"lifetime":0}`: the format `journal` of `[demand] trace`, told by a first line that marks it |
 //!
 //! All times are nanoseconds since the opening.

@@ -47,6 +47,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use actors::protocol::{ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, Outcome, Request, Time};
 
 use self::clock::Clock;
@@ -385,7 +386,7 @@ impl Shared {
     /// Lets a request in, or turns it away where too many are under way. Whether somebody must drive.
     pub(crate) fn admit(&self, worker: ActorId, request: Request) -> bool {
         if self.in_flight.fetch_add(1, Ordering::AcqRel) < self.in_flight_max {
-            let message = Message::Request(request);
+            let message = Message::Worker(ToWorker::Request(request));
             let (from, guard) = (ActorId::OUTSIDE, Guard::None);
             self.executor.post(Envelope { to: worker, from, message, guard });
             return true;
@@ -400,7 +401,7 @@ impl Shared {
     /// A VM has ended by itself: its Sprite is told, if it still has the same.
     fn lose(self: &Arc<Self>, lost: Lost) {
         let guard = Guard::Generation(lost.generation);
-        let (to, from, message) = (lost.sprite, ActorId::OUTSIDE, Message::Lost);
+        let (to, from, message) = (lost.sprite, ActorId::OUTSIDE, Message::Sprite(ToSprite::Lost));
         self.executor.post(Envelope { to, from, message, guard });
         self.drive();
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use actors::policy::Begin;
+use actors::protocol::ToWorker;
 use actors::{ActorId, Duration, Message, Observation, Observer, Time, Worker};
 use scenarios::{Effect, Faults, Scenario, ScenarioError, WorkerPlan};
 
@@ -168,7 +169,7 @@ fn fill(runtime: &Runtime, plan: &WorkerPlan, options: &Options<'_>) -> Result<(
         // Pools that begin empty order their first boots at t = 0.
         runtime.open();
     }
-    runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
+    runtime.tell(WORKER, Message::Worker(ToWorker::Begin(plan.pool.start)));
     if let Begin::Empty = plan.pool.start {
         return Ok(());
     }
@@ -244,7 +245,7 @@ fn drain(runtime: &Runtime, options: &Options<'_>) -> u64 {
 /// waits any more, but that is no part of the run.
 fn fail_the_rest(runtime: &Runtime) {
     lock(&runtime.shared.core).observer.closed(runtime.now());
-    runtime.tell(WORKER, Message::Crash);
+    runtime.tell(WORKER, Message::Worker(ToWorker::Crash));
 }
 
 fn tell(progress: Option<&AtomicU64>, planned: Option<Duration>, now: Time) {
@@ -307,7 +308,7 @@ pub fn rehearse<O: Observer + Send + 'static>(
     let config = Config { in_flight_max: usize::MAX, ..config_of(scenario, &plan, &options) };
     let hosted = Hosted::new(scenario, observer, |observer| Runtime::stepped(&config, machines, observer))?;
     let runtime = &hosted.runtime;
-    runtime.tell(WORKER, Message::Begin { full: plan.pool.start == Begin::Full });
+    runtime.tell(WORKER, Message::Worker(ToWorker::Begin(plan.pool.start)));
     runtime.open();
     let (unfinished, ended) = step_through(runtime, scenario)?;
     let (stats, observer) = hosted.finish()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actors::protocol::ToAny;
 use actors::{ActorId, Message, OperationKind, Time};
 use ractor::ActorCell;
 
@@ -102,7 +103,7 @@ impl Shared {
         let Job { sprite, operation } = *job;
         if operation.kind != OperationKind::Detach {
             let (generation, kind) = (operation.generation, operation.kind);
-            let message = Message::Done { generation, kind, ok };
+            let message = Message::Any(ToAny::Done { generation, kind, ok });
             self.executor.post(Envelope { to: sprite, from: sprite, message, guard: Guard::None });
         }
         self.operations.ended(operation.kind);

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use actors::protocol::Timer;
+use actors::protocol::{Timer, ToAny};
 use actors::{ActorId, Message, Time};
 use hdrhistogram::Histogram;
 
@@ -135,7 +135,7 @@ impl Timers {
     pub(crate) fn arm(&self, actor: ActorId, timer: Timer, due: Time) {
         let mut state = lock(&self.state);
         Self::forget(&mut state, actor, |armed| armed == timer);
-        let fired = Message::Fired(timer);
+        let fired = Message::Any(ToAny::Fired(timer));
         let envelope = Envelope { to: actor, from: actor, message: fired, guard: Guard::Armed(0) };
         let seq = state.push(due, envelope);
         if state.armed.len() <= actor.index() {

@@ -7,7 +7,8 @@ mod fixtures;
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
-use actors::protocol::Timer;
+use actors::policy::Begin;
+use actors::protocol::{StepIndex, Timer, ToAny, ToPool, ToRefiller, ToWorker};
 use actors::{Actor, ActorId, Backend, Context, Duration, Message, Time};
 use fixtures::*;
 use runtime::{Config, Runtime};
@@ -31,12 +32,12 @@ struct Parent(Log);
 
 impl Actor for Parent {
     fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
-        let Message::Begin { .. } = *message else { return };
+        let Message::Worker(ToWorker::Begin(_)) = *message else { return };
         let one = cx.spawn(Listener(Arc::clone(&self.0)));
         let other = cx.spawn(Listener(Arc::clone(&self.0)));
         for count in 0..1_000 {
-            cx.send(one, Message::Cancel { count });
-            cx.send(other, Message::Cancelled { count });
+            cx.send(one, Message::Worker(ToWorker::Cancel { count }));
+            cx.send(other, Message::Refiller(ToRefiller::Cancelled { count }));
         }
     }
 }
@@ -46,15 +47,25 @@ fn messages_between_two_actors_arrive_in_the_order_sent_also_right_after_a_spawn
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
     let parent = runtime.host(move || Parent(Arc::clone(&theirs)));
-    runtime.tell(parent, Message::Begin { full: true });
+    runtime.tell(parent, Message::Worker(ToWorker::Begin(Begin::Full)));
     assert!(runtime.wait_until_quiet(SECOND));
     let log = log.lock().unwrap();
     let numbers = |which: fn(&Message) -> Option<u32>| -> Vec<u32> {
         log.iter().filter_map(|(_, _, message)| which(message)).collect()
     };
     let all: Vec<u32> = (0..1_000).collect();
-    assert_eq!(numbers(|m| if let Message::Cancel { count } = m { Some(*count) } else { None }), all);
-    assert_eq!(numbers(|m| if let Message::Cancelled { count } = m { Some(*count) } else { None }), all);
+    assert_eq!(
+        numbers(|m| if let Message::Worker(ToWorker::Cancel { count }) = m { Some(*count) } else { None }),
+        all
+    );
+    assert_eq!(
+        numbers(|m| if let Message::Refiller(ToRefiller::Cancelled { count }) = m {
+            Some(*count)
+        } else {
+            None
+        }),
+        all
+    );
     assert!(log.windows(2).all(|pair| pair[0].0 <= pair[1].0), "times go back");
 }
 
@@ -68,7 +79,8 @@ fn threads_that_send_at_the_same_time_lose_nothing() {
             let runtime = &runtime;
             scope.spawn(move || {
                 for count in 0..5_000 {
-                    runtime.tell(listener, Message::Cancel { count: thread * 10_000 + count });
+                    runtime
+                        .tell(listener, Message::Worker(ToWorker::Cancel { count: thread * 10_000 + count }));
                 }
             });
         }
@@ -78,7 +90,7 @@ fn threads_that_send_at_the_same_time_lose_nothing() {
     assert_eq!(log.len(), 20_000);
     for thread in 0..4 {
         let mine = log.iter().filter_map(|(_, _, message)| match message {
-            Message::Cancel { count } if count / 10_000 == thread => Some(count % 10_000),
+            Message::Worker(ToWorker::Cancel { count }) if count / 10_000 == thread => Some(count % 10_000),
             _ => None,
         });
         assert!(mine.eq(0..5_000), "thread {thread}");
@@ -92,7 +104,7 @@ impl Actor for Alarm {
     fn handle(&mut self, cx: &mut Context<&mut dyn Backend>, message: &Message) {
         match *message {
             // Arms `Depth` twice: only the second counts.
-            Message::NothingToYield => {
+            Message::Worker(ToWorker::NothingToYield) => {
                 cx.arm(Timer::Depth, Duration::from_millis(5));
                 cx.arm(Timer::Depth, Duration::from_millis(30));
                 cx.arm(Timer::Age, Duration::from_millis(10));
@@ -100,12 +112,14 @@ impl Actor for Alarm {
                 cx.disarm(Timer::Idle);
             }
             // Arms one of no length: it is cast at once, but disarmed before it is delivered.
-            Message::Yield => {
+            Message::Pool(ToPool::Yield) => {
                 cx.arm(Timer::Refill, Duration::ZERO);
                 std::thread::sleep(Wait::from_millis(20));
                 cx.disarm(Timer::Refill);
             }
-            Message::Shrink { keep } => cx.arm(Timer::Deadline(0), Duration::from_micros(u64::from(keep))),
+            Message::Pool(ToPool::Shrink { keep }) => {
+                cx.arm(Timer::Deadline(StepIndex::FIRST), Duration::from_micros(u64::from(keep)))
+            }
             _ => {}
         }
         self.0.lock().unwrap().push((cx.now(), cx.sender(), *message));
@@ -118,8 +132,8 @@ fn timers_are_never_early_and_only_the_last_arming_counts() {
     let theirs = Arc::clone(&log);
     let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
     runtime.open();
-    runtime.tell(alarm, Message::NothingToYield);
-    runtime.tell(alarm, Message::Yield);
+    runtime.tell(alarm, Message::Worker(ToWorker::NothingToYield));
+    runtime.tell(alarm, Message::Pool(ToPool::Yield));
     wait_for("three timers have fired or should not", || log.lock().unwrap().len() >= 4);
     std::thread::sleep(Wait::from_millis(60));
     let log = log.lock().unwrap();
@@ -127,7 +141,7 @@ fn timers_are_never_early_and_only_the_last_arming_counts() {
     let fired: Vec<(Timer, Duration)> = log
         .iter()
         .filter_map(|(at, _, message)| match message {
-            Message::Fired(timer) => Some((*timer, at.since(armed))),
+            Message::Any(ToAny::Fired(timer)) => Some((*timer, at.since(armed))),
             _ => None,
         })
         .collect();
@@ -144,12 +158,12 @@ fn hundreds_of_timers_fire_at_or_after_their_times() {
     runtime.open();
     for keep in (1..=200).rev() {
         let before = log.lock().unwrap().len();
-        runtime.tell(alarm, Message::Shrink { keep });
+        runtime.tell(alarm, Message::Pool(ToPool::Shrink { keep }));
         wait_for("it has fired", || log.lock().unwrap().len() >= before + 2);
     }
     let log = log.lock().unwrap();
     for pair in log.chunks(2) {
-        let Message::Shrink { keep } = pair[0].2 else { panic!("{pair:?}") };
+        let Message::Pool(ToPool::Shrink { keep }) = pair[0].2 else { panic!("{pair:?}") };
         let after = pair[1].0.since(pair[0].0);
         assert!(after >= Duration::from_micros(u64::from(keep)), "{keep} us came after {after}");
     }
@@ -161,7 +175,7 @@ fn time_stands_still_until_the_opening() {
     let (runtime, log) = (runtime(), Log::default());
     let theirs = Arc::clone(&log);
     let alarm = runtime.host(move || Alarm(Arc::clone(&theirs)));
-    runtime.tell(alarm, Message::Shrink { keep: 1 });
+    runtime.tell(alarm, Message::Pool(ToPool::Shrink { keep: 1 }));
     std::thread::sleep(Wait::from_millis(20));
     assert_eq!(log.lock().unwrap().len(), 1, "a timer fired before t = 0");
     assert_eq!(log.lock().unwrap()[0].0, Time::ZERO);

@@ -8,7 +8,8 @@ mod fixtures;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use actors::protocol::{Operation, Timer};
+use actors::policy::Begin;
+use actors::protocol::{Operation, Timer, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
 use actors::{
     Actor, ActorId, AnyActor, Backend, Context, Duration, Key, Message, Observation, Outcome, Rng, State,
     Time, Worker,
@@ -95,7 +96,7 @@ fn sabotaged(
         let trigger = Arc::clone(&trigger);
         Saboteur { inner: Worker::new(config.clone()).into(), trigger }
     });
-    runtime.tell(WORKER, Message::Begin { full: true });
+    runtime.tell(WORKER, Message::Worker(ToWorker::Begin(Begin::Full)));
     assert!(runtime.wait_until_quiet(10 * SECOND));
     runtime.open();
     left.store(nth, Ordering::SeqCst);
@@ -131,15 +132,15 @@ fn holds_up(machines: &Arc<Obedient>, seen: &Seen, runtime: Runtime, renewals: u
 fn a_sprite_that_panics_loses_its_vm_and_nothing_else() {
     type Which = fn(&Message) -> bool;
     let cases: [(&str, bool, Which); 5] = [
-        ("before a start", true, |message| matches!(message, Message::Start { .. })),
-        ("after a start", false, |message| matches!(message, Message::Start { .. })),
+        ("before a start", true, |message| matches!(message, Message::Sprite(ToSprite::Start { .. }))),
+        ("after a start", false, |message| matches!(message, Message::Sprite(ToSprite::Start { .. }))),
         ("before the end of a start", true, |m| {
-            matches!(m, Message::Done { kind: actors::OperationKind::Start, .. })
+            matches!(m, Message::Any(ToAny::Done { kind: actors::OperationKind::Start, .. }))
         }),
         ("before the end of a boot", true, |m| {
-            matches!(m, Message::Done { kind: actors::OperationKind::Boot, .. })
+            matches!(m, Message::Any(ToAny::Done { kind: actors::OperationKind::Boot, .. }))
         }),
-        ("after a boot began", false, |message| matches!(message, Message::Boot { .. })),
+        ("after a boot began", false, |message| matches!(message, Message::Sprite(ToSprite::Boot { .. }))),
     ];
     for (name, before, which) in cases {
         eprintln!("{name}");
@@ -153,12 +154,18 @@ fn a_sprite_that_panics_loses_its_vm_and_nothing_else() {
 fn a_worker_a_pool_or_a_refiller_that_panics_is_made_anew_with_all_under_it() {
     type Which = fn(&Message) -> bool;
     let cases: [(&str, bool, Which); 6] = [
-        ("Worker, before it has seen a request", true, |message| matches!(message, Message::Request(_))),
-        ("Worker, after it has seen a request", false, |message| matches!(message, Message::Request(_))),
-        ("Worker, at an order", true, |message| matches!(message, Message::Order { .. })),
-        ("Pool, at a take", true, |message| matches!(message, Message::Take(_))),
-        ("Refiller, at demand", false, |message| matches!(message, Message::Demand { .. })),
-        ("Sprite, before a boot", true, |message| matches!(message, Message::Boot { .. })),
+        ("Worker, before it has seen a request", true, |message| {
+            matches!(message, Message::Worker(ToWorker::Request(_)))
+        }),
+        ("Worker, after it has seen a request", false, |message| {
+            matches!(message, Message::Worker(ToWorker::Request(_)))
+        }),
+        ("Worker, at an order", true, |message| matches!(message, Message::Worker(ToWorker::Order { .. }))),
+        ("Pool, at a take", true, |message| matches!(message, Message::Pool(ToPool::Take(_)))),
+        ("Refiller, at demand", false, |message| {
+            matches!(message, Message::Refiller(ToRefiller::Demand { .. }))
+        }),
+        ("Sprite, before a boot", true, |message| matches!(message, Message::Sprite(ToSprite::Boot { .. }))),
     ];
     for (name, before, which) in cases {
         eprintln!("{name}");
@@ -176,12 +183,13 @@ fn a_worker_that_panics_again_and_again_is_left_down_and_refuses() {
     let (machines, seen) = (Arc::new(Obedient::default()), Seen::default());
     let config = worker(8, 2, pool(POLICY));
     let runtime = Runtime::new(&Config::default(), machines.clone(), Box::new(seen.clone())).unwrap();
-    let trigger: Trigger = Arc::new(|message, before| before && matches!(message, Message::Take(_)));
+    let trigger: Trigger =
+        Arc::new(|message, before| before && matches!(message, Message::Pool(ToPool::Take(_))));
     runtime.host(move || {
         let trigger = Arc::clone(&trigger);
         Saboteur { inner: Worker::new(config.clone()).into(), trigger }
     });
-    runtime.tell(WORKER, Message::Begin { full: true });
+    runtime.tell(WORKER, Message::Worker(ToWorker::Begin(Begin::Full)));
     runtime.open();
     for _ in 0..20 {
         runtime.submit(WORKER, Key(0), Duration::ZERO);
@@ -246,9 +254,9 @@ fn a_crash_in_the_middle_of_boots_leaves_no_vm_behind() {
         runtime.submit(WORKER, Key(0), Duration::ZERO);
     }
     std::thread::sleep(std::time::Duration::from_millis(5));
-    runtime.tell(WORKER, Message::Crash);
+    runtime.tell(WORKER, Message::Worker(ToWorker::Crash));
     wait_for("all VMs are gone", || runtime.wait_until_quiet(SECOND) && machines.alive() == 0);
-    runtime.tell(WORKER, Message::Recover);
+    runtime.tell(WORKER, Message::Worker(ToWorker::Recover));
     wait_for("the pool is full again", || seen.level(State::Ready) == DEPTH as i64);
     assert_eq!(machines.alive(), DEPTH);
 }

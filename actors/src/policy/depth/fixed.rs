@@ -33,8 +33,4 @@ impl Controller for Fixed {
     fn target(&mut self, _view: &View) -> Target {
         Target::exactly(self.ready)
     }
-
-    fn is_constant(&self) -> bool {
-        true
-    }
 }

@@ -104,11 +104,6 @@ pub trait Controller: fmt::Debug + Send {
         None
     }
 
-    /// Whether the target is the same for ever, whatever happens. Such a policy is asked once.
-    fn is_constant(&self) -> bool {
-        false
-    }
-
     /// Whether this policy wants to know when the number in use falls.
     fn needs_in_use(&self) -> bool {
         false

@@ -41,10 +41,6 @@ impl Controller for Watermark {
     fn target(&mut self, _view: &View) -> Target {
         Target { reorder_at: self.low, depth: self.high }
     }
-
-    fn is_constant(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

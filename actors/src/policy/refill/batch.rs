@@ -32,10 +32,6 @@ impl Controller for Batch {
     fn allow(&mut self, _now: Time, deficit: u32, _ready: u32) -> u32 {
         if deficit >= self.size { deficit } else { 0 }
     }
-
-    fn looks_only_at_deficit(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

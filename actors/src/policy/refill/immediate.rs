@@ -25,12 +25,4 @@ impl Controller for Immediate {
     fn allow(&mut self, _now: Time, deficit: u32, _ready: u32) -> u32 {
         deficit
     }
-
-    fn holds_nothing_back(&self) -> bool {
-        true
-    }
-
-    fn looks_only_at_deficit(&self) -> bool {
-        true
-    }
 }

@@ -57,17 +57,6 @@ pub trait Controller: fmt::Debug + Send {
     fn again_at(&self) -> Option<Time> {
         None
     }
-
-    /// Whether `allow` always gives the whole deficit, so that the policy need not be asked, nor told.
-    fn holds_nothing_back(&self) -> bool {
-        false
-    }
-
-    /// Whether `allow` gives the same at any time and for any number of ready Sprites, so that it need not be asked when a
-    /// boot ends.
-    fn looks_only_at_deficit(&self) -> bool {
-        false
-    }
 }
 
 /// A parameterised policy: what every kind provides.
@@ -100,37 +89,5 @@ impl Refill {
     /// The policy at work in one pool.
     pub fn controller(&self) -> Box<dyn Controller> {
         self.config().controller()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::Duration;
-
-    #[test]
-    fn what_looks_only_at_the_deficit_allows_the_same_at_any_time_and_level() {
-        let hold = Duration::from_millis(100);
-        let kinds = [
-            Refill::Immediate(Immediate {}),
-            Refill::Rate(Rate { per_second: 1.0, burst: 2 }),
-            Refill::Delay(Delay { hold, longest: None, low: Some(3) }),
-            Refill::Batch(Batch { size: 4 }),
-            Refill::Never(Never {}),
-        ];
-        for kind in kinds {
-            // Each is asked alone, three times after a take: later, and with more and with less ready.
-            let allowed = |at_ms, ready| {
-                let mut controller = kind.controller();
-                controller.taken(Time::ZERO);
-                let after = Time::ZERO + Duration::from_millis(at_ms);
-                [1, 3, 4, 9].map(|deficit| controller.allow(after, deficit, ready))
-            };
-            let first = allowed(1, 10);
-            let same = [allowed(1, 1), allowed(500, 10)].iter().all(|other| *other == first);
-            assert!(same || !kind.controller().looks_only_at_deficit(), "{kind:?}");
-            let depends = matches!(kind, Refill::Rate(_) | Refill::Delay(_));
-            assert_eq!(kind.controller().looks_only_at_deficit(), !depends, "{kind:?}");
-        }
     }
 }

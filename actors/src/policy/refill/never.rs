@@ -25,8 +25,4 @@ impl Controller for Never {
     fn allow(&mut self, _now: Time, _deficit: u32, _ready: u32) -> u32 {
         0
     }
-
-    fn looks_only_at_deficit(&self) -> bool {
-        true
-    }
 }
