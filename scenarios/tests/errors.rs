@@ -87,10 +87,38 @@ errors! {
         "[fleet]\nworkers = 2\n[[region]]\nname = \"a\"\nworkers = 1\nslots = 8\n[pool]\ndepth = { kind = \"watermark\", low = 1, high = 9 }" =>
         "a.toml:6: `region.0.slots` is 8, but pools are 9 deep\n  raise it, or lower `pool.depth.high`";
     half_a_distribution: "[latency]\nboot = { p50 = \"1s\" }" =>
-        "a.toml:2: `latency.boot` is not a distribution\n  give one of { constant = \"1ms\" }, { exponential = \"2s\" }, \
-         { p50 = \"36ms\", p99 = \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
+        "a.toml:2: `latency.boot.p50` is one percentile, through which many distributions go\n  add another, such as `p50`, `p90` or \
+         `p99`; for a value that is always the same write { constant = \"1s\" }";
+    a_mixed_distribution: "[latency]\nboot = { p50 = \"1s\", exponential = \"2s\" }" =>
+        "a.toml:2: `latency.boot.p50` stands beside keys of another distribution\n  give one of { constant = \"1ms\" }, { p50 = \"36ms\", p99 = \"120ms\" } \
+         (any two or more percentiles), { mean = \"2s\", deviation = \"500ms\" }, { exponential = \"2s\" }, { uniform = \
+         [\"1s\", \"3s\"] }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
+    a_median_is_not_a_mean: "[latency]\nboot = { median = \"1s\", p99 = \"2s\" }" =>
+        "a.toml:2: `latency.boot.median` is not a key of a distribution\n  the median is `p50`";
+    a_maximum_is_no_percentile: "[latency]\nboot = { p50 = \"1s\", max = \"2s\" }" =>
+        "a.toml:2: `latency.boot.max` is not a key of a distribution\n  bounds are those of `uniform = [\"1s\", \"3s\"]`; a \
+         percentile is not a bound";
+    percentiles_that_fall: "[latency]\nboot = { p50 = \"1s\", p90 = \"3s\", p95 = \"2s\" }" =>
+        "a.toml:2: `latency.boot` has p90 = 3s and p95 = 2s\n  give a p90 longer than zero, and a p95 that is at least as long";
+    a_mean_alone: "[latency]\nboot = { mean = \"1s\" }" =>
+        "a.toml:2: `latency.boot.mean` is a mean alone, which many distributions have\n  add `deviation`, or write \
+         { exponential = \"2s\" } or { constant = \"2s\" } for what it is";
+    bounds_upside_down: "[latency]\nboot = { uniform = [\"2s\", \"1s\"] }" =>
+        "a.toml:2: `latency.boot` is uniform from 2s to 1s\n  give the shortest value first";
+    requests_that_share_a_sprite: "[sprite]\nlifetime = \"1s\"\nconcurrency = 4" =>
+        "a.toml:3: unknown key `concurrency` in [sprite]\n  a Sprite serves one request at a time; divide the rates of [[demand]] \
+         by the number of requests that share a VM";
+    several_pools: "[[pool]]\ndepth = { kind = \"fixed\", ready = 8 }" =>
+        "a.toml:1: `pool` is a list\n  give one [pool]; a [[region]] or a [[worker]] may have a `pool` of its own, and `key = \
+         \"tenant\"` keeps one pool for each tenant. Several templates on one worker are not modelled";
+    a_fleet_that_grows: "[fleet]\ngrow = { most = 4 }" =>
+        "a.toml:2: unknown key `grow` in [fleet]\n  a fleet does not grow; give `workers` all that it may have, and let those that \
+         come late begin with a [[fault]] of kind \"crash\" at \"0s\", which lasts `for` as long as they take";
+    a_rollout: "[[fault]]\nat = \"1s\"\nkind = \"rollout\"" =>
+        "a.toml:3: `fault.0.kind` is \"rollout\", which is none of the names that it can have\n  a new template is not modelled; \
+         `max_age` in [pool] replaces what is ready and leaves what is in use, and \"crash\" loses both";
     percentiles_upside_down: "[latency]\nboot = { p50 = \"2s\", p99 = \"1s\" }" =>
-        "a.toml:2: `latency.boot` has p50 = 2s and p99 = 1s\n  give a median longer than zero, and a p99 that is at least as long";
+        "a.toml:2: `latency.boot` has p50 = 2s and p99 = 1s\n  give a p50 longer than zero, and a p99 that is at least as long";
     a_missing_histogram: "[latency]\nboot = { histogram = \"none.hlog\" }" =>
         "a.toml:2: `latency.boot` is invalid: `none.hlog` cannot be read: No such file or directory (os error 2)\n  \
          give the path of a file, from the folder of the scenario";
@@ -256,4 +284,37 @@ fn errors_found_later_find_their_line_too() {
     let scenario = Scenario::parse(text, "a.toml", &[]).expect("gates are not read here");
     let error = scenario.error_at(&["gates", "latency p99"], "is \"< soon\"", "give a duration");
     assert_eq!(error.to_string(), "a.toml:2: `gates.latency p99` is \"< soon\"\n  give a duration");
+}
+
+#[test]
+fn clients_that_wait_are_answered() {
+    assert!(
+        of("[[demand]]\nclients = 8\nthink = \"1ms\"\nfor = \"1m\"", &[])
+            .starts_with("a.toml:2: unknown key `clients` in [demand.0]\n  demand is open: ")
+    );
+}
+
+/// Every name that a message offers is one that the reference explains.
+#[test]
+fn the_reference_has_every_name_that_a_message_lists() {
+    let reference = include_str!("../README.md");
+    for text in [
+        "[pool]\ndepth = { kind = \"qqq\" }",
+        "[pool]\nrefill = { kind = \"qqq\" }",
+        "[pool]\nexhausted = [{ kind = \"qqq\" }]",
+        "[fleet]\nplacement = \"qqq\"",
+        "[pool]\ntake = \"qqq\"",
+        "[pool]\nstart = \"qqq\"",
+        "[pool]\nkey = \"qqq\"",
+        "[sprite]\nafter_use = \"qqq\"",
+        "[[fault]]\nat = \"1s\"\nkind = \"qqq\"",
+    ] {
+        let error = error_of(text);
+        let (_, names) = error.split_once("known here: ").unwrap_or_else(|| panic!("{error}"));
+        for name in names.split(", ").map(|name| name.trim_matches('`')) {
+            let is_there =
+                reference.contains(&format!("`{name}`")) || reference.contains(&format!("`\"{name}\"`"));
+            assert!(is_there, "`{name}` is not in the reference: {error}");
+        }
+    }
 }

@@ -1,16 +1,14 @@
-//! Distributions that were recorded: HdrHistogram interval logs and lists of samples.
+//! Distributions that were recorded: files with a histogram, or with a list of samples.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use actors::Duration;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::{Sampler, Unit};
+use super::percentiles::Percentile;
+use super::{Sampler, Unit, hgrm, hlog};
 use crate::decimal;
+use crate::input::{Input, InputError};
 
 /// The largest interval log that is read, in bytes.
 const LOG_BYTES_MAX: u64 = 256 << 20;
@@ -54,13 +52,57 @@ pub enum DistributionError {
         /// What is held at most.
         limit: String,
     },
-    /// The two percentiles of a lognormal distribution are in the wrong order.
-    #[error("has p50 = {p50} and p99 = {p99}")]
+    /// The file is not text.
+    #[error("`{}` is {what}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// How it becomes text.
+        remedy: &'static str,
+    },
+    /// The file does not say the unit of its values.
+    #[error("`{}` does not say the unit of its values", path.display())]
+    Unit {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log is of a version that is not read.
+    #[error("`{}`, line {line}, is an HdrHistogram log of version {version}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The line that says so.
+        line: u64,
+        /// The version.
+        version: String,
+    },
+    /// Two percentiles are in the wrong order, or the lower one is zero.
+    #[error("has {low} = {low_value} and {high} = {high_value}")]
     Percentiles {
-        /// The median.
-        p50: Duration,
-        /// The 99th percentile.
-        p99: Duration,
+        /// The lower percentile.
+        low: Percentile,
+        /// Its value.
+        low_value: Duration,
+        /// The higher percentile.
+        high: Percentile,
+        /// Its value.
+        high_value: Duration,
+    },
+    /// The mean is zero, and the deviation is not.
+    #[error("has mean = 0s and deviation = {deviation}")]
+    Moments {
+        /// The deviation.
+        deviation: Duration,
+    },
+    /// The shortest value is longer than the longest.
+    #[error("is uniform from {shortest} to {longest}")]
+    Bounds {
+        /// The first of the two.
+        shortest: Duration,
+        /// The second.
+        longest: Duration,
     },
 }
 
@@ -72,103 +114,75 @@ impl DistributionError {
             Self::Empty { .. } => "record some values, or name another file".to_owned(),
             Self::Line { .. } => "mend the line, or name another file".to_owned(),
             Self::TooLarge { limit, .. } => format!("give a file with at most {limit}"),
-            Self::Percentiles { .. } => {
-                "give a median longer than zero, and a p99 that is at least as long".to_owned()
+            Self::Foreign { remedy, .. } => (*remedy).to_owned(),
+            Self::Unit { .. } => "say it beside `histogram`: unit = \"ms\", or s, us or ns".to_owned(),
+            Self::Version { .. } => "write it as version 1.0 to 1.3".to_owned(),
+            Self::Percentiles { low, high, .. } => {
+                format!("give a {low} longer than zero, and a {high} that is at least as long")
             }
+            Self::Moments { .. } => "give a mean longer than zero".to_owned(),
+            Self::Bounds { .. } => "give the shortest value first".to_owned(),
         }
     }
 }
 
-/// All intervals of an HdrHistogram log together, in nanoseconds.
-pub(super) fn histogram(path: &Path) -> Result<Sampler, DistributionError> {
-    let read = |source| DistributionError::Read { path: path.to_owned(), source };
+/// What is wrong with a file whose path is not known here.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It holds no value.
+    Empty,
+    /// It does not say the unit of its values.
+    Unit,
+    /// A line is not what it should be.
+    Line { line: u64, what: String },
+    /// It is of a version that this program does not read.
+    Version { line: u64, version: String },
+}
+
+/// A recorded histogram: an HdrHistogram interval log in nanoseconds, or a percentile distribution.
+pub(super) fn histogram(path: &Path, unit: Option<Unit>) -> Result<Sampler, DistributionError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(read)?;
-    file.take(LOG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(read)?;
+    let input = open(path)?;
+    let read = |source| DistributionError::Read { path: path.to_owned(), source };
+    input.take(LOG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(read)?;
     if bytes.len() as u64 > LOG_BYTES_MAX {
         let limit = format!("{} MiB", LOG_BYTES_MAX >> 20);
         return Err(DistributionError::TooLarge { path: path.to_owned(), limit });
     }
-    merge(&bytes).map_err(|fault| match fault {
-        Fault::Empty => DistributionError::Empty { path: path.to_owned() },
-        Fault::Line { line, what } => DistributionError::Line { path: path.to_owned(), line, what },
+    let counts = if !hlog::is_log(&bytes) && hgrm::is_distribution(&bytes) {
+        hgrm::read(&bytes, unit)
+    } else {
+        let nanos = unit.unwrap_or(Unit::Ns).nanos();
+        hlog::read(&bytes).map(|mut counts| {
+            counts.iter_mut().for_each(|(value, _)| *value = value.saturating_mul(nanos));
+            counts
+        })
+    };
+    let path = path.to_owned();
+    match counts {
+        Ok(counts) => Sampler::counted(counts).ok_or(DistributionError::Empty { path }),
+        Err(Fault::Empty) => Err(DistributionError::Empty { path }),
+        Err(Fault::Unit) => Err(DistributionError::Unit { path }),
+        Err(Fault::Line { line, what }) => Err(DistributionError::Line { path, line, what }),
+        Err(Fault::Version { line, version }) => Err(DistributionError::Version { path, line, version }),
+    }
+}
+
+fn open(path: &Path) -> Result<Input, DistributionError> {
+    Input::open(path).map_err(|error| match error {
+        InputError::Io(source) => DistributionError::Read { path: path.to_owned(), source },
+        InputError::Foreign(foreign) => DistributionError::Foreign {
+            path: path.to_owned(),
+            what: foreign.name(),
+            remedy: foreign.remedy(),
+        },
     })
-}
-
-enum Fault {
-    Empty,
-    Line { line: u64, what: String },
-}
-
-/// Reads the log line by line, so that a fault has a line.
-fn merge(bytes: &[u8]) -> Result<Sampler, Fault> {
-    let mut all: Option<Histogram<u64>> = None;
-    let mut deserializer = Deserializer::new();
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let fault = |what: String| Fault::Line { line: index as u64 + 1, what };
-        let text = line.trim_ascii();
-        if text.is_empty() || text.starts_with(b"\"StartTimestamp\"") {
-            continue;
-        }
-        let mut whole = text.to_vec();
-        whole.push(b'\n');
-        for entry in IntervalLogIterator::new(&whole) {
-            let entry =
-                entry.map_err(|_| fault("is not a line of an HdrHistogram interval log".to_owned()))?;
-            let LogEntry::Interval(interval) = entry else {
-                continue;
-            };
-            let one = decode(interval.encoded_histogram(), &mut deserializer).map_err(fault)?;
-            match &mut all {
-                Some(all) => all.add(one).map_err(|error| fault(error.to_string()))?,
-                None => {
-                    let mut first = one;
-                    first.auto(true);
-                    all = Some(first);
-                }
-            }
-        }
-    }
-    let all = all.ok_or(Fault::Empty)?;
-    let counts = all.iter_recorded().map(|step| {
-        let value = step.value_iterated_to();
-        (all.median_equivalent(value), step.count_at_value())
-    });
-    Sampler::counted(counts).ok_or(Fault::Empty)
-}
-
-fn decode(text: &str, deserializer: &mut Deserializer) -> Result<Histogram<u64>, String> {
-    let bytes = base64(text).ok_or("holds a histogram that is not base64")?;
-    deserializer.deserialize(&mut &bytes[..]).map_err(|_| "holds a histogram that cannot be read".to_owned())
-}
-
-/// Decodes standard base64 with its padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 3);
-    for chunk in digits.chunks(4) {
-        let mut bits = 0u32;
-        for digit in chunk {
-            let value = match digit {
-                b'A'..=b'Z' => digit - b'A',
-                b'a'..=b'z' => digit - b'a' + 26,
-                b'0'..=b'9' => digit - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(value);
-        }
-        bits <<= 6 * (4 - chunk.len());
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..chunk.len().max(1)]);
-    }
-    Some(bytes)
 }
 
 /// One number a line; a first line that does not begin like a number is a heading.
 pub(super) fn samples(path: &Path, unit: Unit) -> Result<Sampler, DistributionError> {
     let read = |source| DistributionError::Read { path: path.to_owned(), source };
-    let mut input = BufReader::new(File::open(path).map_err(read)?);
+    let mut input = open(path)?;
     let mut values = Vec::new();
     let mut line = Vec::new();
     for number in 1u64.. {
@@ -204,48 +218,7 @@ fn is_like_a_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actors::Rng;
-    use actors::random::Purpose;
-    use hdrhistogram::serialization::V2DeflateSerializer;
-    use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
     use std::io::Write;
-    use std::time;
-
-    fn log_of(intervals: &[&[u64]]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut serializer = V2DeflateSerializer::new();
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder.add_comment("recorded for a test");
-        let mut log = builder.begin_log_with(&mut bytes, &mut serializer).expect("a log in memory");
-        for values in intervals {
-            let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
-            values.iter().for_each(|value| histogram.record(*value).expect("in bounds"));
-            log.write_histogram(&histogram, time::Duration::ZERO, time::Duration::from_secs(1), None)
-                .expect("a log in memory");
-        }
-        bytes
-    }
-
-    #[test]
-    fn all_intervals_of_a_log_are_drawn_from() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("boot.hlog");
-        std::fs::write(&path, log_of(&[&[1_000, 1_000], &[2_000_000, 2_000_000]])).expect("a file");
-        let sampler = histogram(&path).expect("a sampler");
-        let mut rng = Rng::stream(1, Purpose::Boots, 0);
-        let short = (0..1_000).filter(|_| sampler.sample(&mut rng) < Duration::from_micros(2)).count();
-        assert!((400..600).contains(&short), "{short}");
-        let mean = sampler.mean().as_nanos() as f64;
-        assert!((mean / 1_000_500.0 - 1.0).abs() < 0.001, "{mean}");
-    }
-
-    #[test]
-    fn a_log_without_values_or_with_a_broken_line_says_so() {
-        assert!(matches!(merge(b"#only a comment\n"), Err(Fault::Empty)));
-        assert!(matches!(merge(&log_of(&[&[]])), Err(Fault::Empty)));
-        assert!(matches!(merge(b"#a comment\n1,2,3,%%%\n"), Err(Fault::Line { line: 2, .. })));
-        assert!(matches!(merge(b"\xff\xfe\n"), Err(Fault::Line { line: 1, .. })));
-    }
 
     #[test]
     fn samples_are_read_in_their_unit() {
@@ -266,12 +239,5 @@ mod tests {
             let error = samples(file.path(), Unit::S).expect_err(first).to_string();
             assert!(error.contains(&format!("line 1, `{first}` is not a number of s")), "{error}");
         }
-    }
-
-    #[test]
-    fn base64_is_the_standard_one() {
-        assert_eq!(base64("aGVsbG8=").as_deref(), Some(&b"hello"[..]));
-        assert_eq!(base64("aGVsbG8h").as_deref(), Some(&b"hello!"[..]));
-        assert_eq!(base64("a*b"), None);
     }
 }

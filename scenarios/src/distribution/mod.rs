@@ -4,12 +4,18 @@
 //! | --- | --- |
 //! | `"60us"` or `{ constant = "60us" }` | always the same |
 //! | `{ exponential = "2s" }` | exponential with this mean |
-//! | `{ p50 = "36ms", p99 = "120ms" }` | lognormal through these two percentiles |
-//! | `{ histogram = "boot.hlog" }` | from a recorded HdrHistogram interval log, in nanoseconds |
+//! | `{ p50 = "36ms", p99 = "120ms" }` | lognormal through these two percentiles; any two or more may be given |
+//! | `{ mean = "2s", deviation = "500ms" }` | lognormal with this mean and standard deviation |
+//! | `{ uniform = ["1s", "3s"] }` | anything between, all alike |
+//! | `{ histogram = "boot.hlog" }` | from a recorded HdrHistogram interval log, or a percentile distribution (.hgrm) |
 //! | `{ samples = "boots.txt", unit = "ms" }` | one of the numbers in a file, all alike |
 
 mod by_load;
 mod files;
+mod hgrm;
+mod hlog;
+mod keys;
+mod percentiles;
 mod sampler;
 
 use std::fmt;
@@ -17,11 +23,12 @@ use std::path::Path;
 
 use actors::time::DurationError;
 use actors::{Duration, invalid};
-use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use by_load::ByLoad;
 pub use files::DistributionError;
+use keys::Keys;
+pub use percentiles::{Percentile, Percentiles};
 pub use sampler::Sampler;
 
 /// The unit of a bare number.
@@ -75,6 +82,20 @@ pub enum Distribution {
         /// The mean.
         exponential: Duration,
     },
+    /// Lognormal with this mean and standard deviation.
+    Moments {
+        /// The mean.
+        mean: Duration,
+        /// The standard deviation.
+        deviation: Duration,
+    },
+    /// Anything between two values, all alike.
+    Uniform {
+        /// The shortest and the longest.
+        uniform: [Duration; 2],
+    },
+    /// Through any two or more percentiles.
+    Percentiles(Percentiles),
     /// Lognormal through two percentiles.
     Lognormal {
         /// The median.
@@ -82,10 +103,13 @@ pub enum Distribution {
         /// The 99th percentile.
         p99: Duration,
     },
-    /// What an HdrHistogram interval log has recorded, all its intervals together.
+    /// What an HdrHistogram interval log has recorded, all its intervals together, or a percentile distribution.
     Histogram {
-        /// The .hlog file, from the folder of the scenario.
+        /// The .hlog or .hgrm file, from the folder of the scenario.
         histogram: String,
+        /// The unit of its values; nanoseconds for a log, and as a distribution says itself, if not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<Unit>,
     },
     /// What a file lists, one number a line.
     Samples {
@@ -123,86 +147,28 @@ impl Distribution {
         match self {
             Self::Constant { constant } => Ok(Sampler::constant(*constant)),
             Self::Exponential { exponential } => Ok(Sampler::exponential(*exponential)),
+            Self::Moments { mean, deviation } if mean.is_zero() && !deviation.is_zero() => {
+                Err(DistributionError::Moments { deviation: *deviation })
+            }
+            Self::Moments { mean, deviation } => Ok(Sampler::moments(*mean, *deviation)),
+            Self::Uniform { uniform: [shortest, longest] } if shortest > longest => {
+                Err(DistributionError::Bounds { shortest: *shortest, longest: *longest })
+            }
+            Self::Uniform { uniform: [shortest, longest] } => Ok(Sampler::uniform(*shortest, *longest)),
+            Self::Percentiles(percentiles) => match percentiles.fault() {
+                Some([(low, low_value), (high, high_value)]) => {
+                    Err(DistributionError::Percentiles { low, low_value, high, high_value })
+                }
+                None => Ok(Sampler::through(percentiles)),
+            },
             Self::Lognormal { p50, p99 } if p50.is_zero() || p99 < p50 => {
-                Err(DistributionError::Percentiles { p50: *p50, p99: *p99 })
+                let named = |name| Percentile::named(name).expect("this names a percentile");
+                let (low, high) = (named("p50"), named("p99"));
+                Err(DistributionError::Percentiles { low, low_value: *p50, high, high_value: *p99 })
             }
             Self::Lognormal { p50, p99 } => Ok(Sampler::lognormal(*p50, *p99)),
-            Self::Histogram { histogram } => files::histogram(&base.join(histogram)),
+            Self::Histogram { histogram, unit } => files::histogram(&base.join(histogram), *unit),
             Self::Samples { samples, unit } => files::samples(&base.join(samples), *unit),
-        }
-    }
-}
-
-/// The keys that a distribution's table may have; which of them belong together is checked afterwards.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    constant: Option<Duration>,
-    exponential: Option<Duration>,
-    p50: Option<Duration>,
-    p99: Option<Duration>,
-    histogram: Option<String>,
-    samples: Option<String>,
-    unit: Option<Unit>,
-}
-
-const SHAPES: &str = "give one of { constant = \"1ms\" }, { exponential = \"2s\" }, { p50 = \"36ms\", p99 = \
-     \"120ms\" }, { histogram = \"boot.hlog\" } or { samples = \"boots.txt\", unit = \"ms\" }";
-
-/// The keys do not belong together.
-struct NoDistribution;
-
-impl TryFrom<Keys> for Distribution {
-    type Error = NoDistribution;
-
-    fn try_from(keys: Keys) -> Result<Self, NoDistribution> {
-        match keys {
-            Keys {
-                constant: Some(constant),
-                exponential: None,
-                p50: None,
-                p99: None,
-                histogram: None,
-                samples: None,
-                unit: None,
-            } => Ok(Self::Constant { constant }),
-            Keys {
-                constant: None,
-                exponential: Some(exponential),
-                p50: None,
-                p99: None,
-                histogram: None,
-                samples: None,
-                unit: None,
-            } => Ok(Self::Exponential { exponential }),
-            Keys {
-                constant: None,
-                exponential: None,
-                p50: Some(p50),
-                p99: Some(p99),
-                histogram: None,
-                samples: None,
-                unit: None,
-            } => Ok(Self::Lognormal { p50, p99 }),
-            Keys {
-                constant: None,
-                exponential: None,
-                p50: None,
-                p99: None,
-                histogram: Some(histogram),
-                samples: None,
-                unit: None,
-            } => Ok(Self::Histogram { histogram }),
-            Keys {
-                constant: None,
-                exponential: None,
-                p50: None,
-                p99: None,
-                histogram: None,
-                samples: Some(samples),
-                unit,
-            } => Ok(Self::Samples { samples, unit: unit.unwrap_or_default() }),
-            _ => Err(NoDistribution),
         }
     }
 }
@@ -228,9 +194,7 @@ impl<'de> Deserialize<'de> for Distribution {
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Distribution, A::Error> {
-                let keys = Keys::deserialize(MapAccessDeserializer::new(map))?;
-                Distribution::try_from(keys)
-                    .map_err(|NoDistribution| invalid(&"is not a distribution", SHAPES))
+                Keys::read(map)?.distribution()
             }
         }
         deserializer.deserialize_any(Visitor)

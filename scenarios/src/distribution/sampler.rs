@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use actors::{Duration, Rng};
 
+use super::percentiles::{Curve, Percentiles};
+
 /// The standard normal quantile of 0.99.
 const Z99: f64 = 2.326_347_874_040_840_8;
 
@@ -19,6 +21,11 @@ enum Kind {
         p50: Duration,
         sigma: f64,
     },
+    Uniform {
+        shortest: Duration,
+        longest: Duration,
+    },
+    Curve(Arc<Curve>),
     /// Values in ascending order, each with the count of all draws up to and including it.
     Counted(Arc<[(u64, u64)]>),
     /// Values, all alike.
@@ -40,6 +47,26 @@ impl Sampler {
     pub(super) fn lognormal(p50: Duration, p99: Duration) -> Self {
         let sigma = libm::log(p99.as_nanos() as f64 / p50.as_nanos() as f64) / Z99;
         Self(Kind::Lognormal { p50, sigma })
+    }
+
+    /// Lognormal with this mean, which is not zero unless the deviation is.
+    pub(super) fn moments(mean: Duration, deviation: Duration) -> Self {
+        if deviation.is_zero() {
+            return Self::constant(mean);
+        }
+        let relative = deviation.as_nanos() as f64 / mean.as_nanos() as f64;
+        let square = libm::log1p(relative * relative);
+        Self(Kind::Lognormal { p50: mean.scaled(libm::exp(-square / 2.0)), sigma: libm::sqrt(square) })
+    }
+
+    /// Anything from the shortest to the longest.
+    pub(super) fn uniform(shortest: Duration, longest: Duration) -> Self {
+        Self(Kind::Uniform { shortest, longest })
+    }
+
+    /// Through percentiles without a fault.
+    pub(super) fn through(percentiles: &Percentiles) -> Self {
+        Self(Kind::Curve(Arc::new(Curve::through(percentiles))))
     }
 
     /// From values with their counts, in ascending order of values; `None` without any count.
@@ -80,6 +107,10 @@ impl Sampler {
         match &self.0 {
             Kind::Constant(value) | Kind::Exponential(value) => *value,
             Kind::Lognormal { p50, sigma } => p50.scaled(libm::exp(sigma * sigma / 2.0)),
+            Kind::Uniform { shortest, longest } => {
+                Duration::from_nanos(shortest.as_nanos() + (*longest - *shortest).as_nanos() / 2)
+            }
+            Kind::Curve(curve) => curve.mean(),
             Kind::Counted(table) => {
                 let (sum, _) = table.iter().fold((0u128, 0u64), |(sum, before), (value, up_to)| {
                     (sum.saturating_add(u128::from(*value) * u128::from(up_to - before)), *up_to)
@@ -101,6 +132,11 @@ impl Kind {
             Self::Constant(value) => *value,
             Self::Exponential(mean) => mean.scaled(rng.exponential()),
             Self::Lognormal { p50, sigma } => p50.scaled(libm::exp(sigma * rng.normal())),
+            Self::Uniform { shortest, longest } => {
+                let values = (*longest - *shortest).as_nanos().saturating_add(1);
+                *shortest + Duration::from_nanos(rng.below(values))
+            }
+            Self::Curve(curve) => curve.value(rng.normal()),
             Self::Counted(table) => {
                 let total = table.last().map_or(0, |(_, total)| *total);
                 let drawn = rng.below(total);
@@ -114,6 +150,7 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
+    use super::super::percentiles::Percentile;
     use super::*;
     use actors::random::Purpose;
 
@@ -145,6 +182,34 @@ mod tests {
         assert_mean_holds(&Sampler::exponential(Duration::from_secs(2)), 0.01);
         assert_mean_holds(&Sampler::counted([(10_000, 1), (20_000, 0), (30_000, 3)]).expect("counts"), 0.01);
         assert_mean_holds(&Sampler::listed(vec![100, 300]).expect("values"), 0.01);
+        let ms = Duration::from_millis;
+        assert_mean_holds(&Sampler::uniform(ms(10), ms(30)), 0.01);
+        assert_mean_holds(&Sampler::moments(ms(2_000), ms(500)), 0.01);
+        let at = |name, value| (Percentile::named(name).expect(name), ms(value));
+        let bent = Percentiles(vec![at("p10", 5), at("p50", 20), at("p90", 25), at("p99", 200)]);
+        assert_mean_holds(&Sampler::through(&bent), 0.02);
+        assert_eq!(Sampler::moments(ms(7), Duration::ZERO).as_constant(), Some(ms(7)));
+    }
+
+    #[test]
+    fn moments_and_percentiles_are_the_given_ones() {
+        let ms = Duration::from_millis;
+        let all = draws(&Sampler::moments(ms(2_000), ms(500)), 200_000);
+        let mean = all.iter().sum::<u64>() as f64 / all.len() as f64;
+        let square = |value: &u64| (*value as f64 - mean) * (*value as f64 - mean);
+        let deviation = (all.iter().map(square).sum::<f64>() / all.len() as f64).sqrt() / 1e6;
+        assert!((deviation - 500.0).abs() < 5.0, "{deviation}");
+        let at = |name, value| (Percentile::named(name).expect(name), ms(value));
+        let bent = Percentiles(vec![at("p10", 5), at("p50", 20), at("p90", 25), at("p99", 200)]);
+        let mut all = draws(&Sampler::through(&bent), 400_000);
+        all.sort_unstable();
+        for (share, expected) in [(0.1, 5.0), (0.5, 20.0), (0.9, 25.0), (0.99, 200.0)] {
+            let found = all[(all.len() as f64 * share) as usize] as f64 / 1e6;
+            assert!((found / expected - 1.0).abs() < 0.03, "{share} {found}");
+        }
+        let all = draws(&Sampler::uniform(Duration::from_nanos(3), Duration::from_nanos(5)), 3_000);
+        assert!([3, 4, 5].iter().all(|value| all.iter().filter(|drawn| *drawn == value).count() > 900));
+        assert!(all.iter().all(|drawn| (3..=5).contains(drawn)));
     }
 
     #[test]

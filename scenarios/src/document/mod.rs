@@ -2,6 +2,7 @@
 
 mod blame;
 mod deserialize;
+mod other_words;
 mod overrides;
 mod tree;
 
@@ -228,20 +229,27 @@ impl Document {
                 };
                 let full: Vec<&str> = table.iter().copied().chain([key.as_str()]).collect();
                 let message = format!("unknown key `{key}` {}", in_table(table));
-                let remedy = suggestion(key, error.known);
+                let remedy = other_words::for_key(table, key)
+                    .map_or_else(|| suggestion(key, error.known), str::to_owned);
                 ScenarioError { message, ..self.error(&full, "", &remedy) }
             }
             About::UnknownName(name) => {
                 // Where the name is a key, the value that it makes up is at fault.
                 let path = path.strip_suffix(&[name.as_str()]).unwrap_or(&path);
-                self.error(path, &error.message, &suggestion(name, error.known))
+                let remedy = other_words::for_name(path, name)
+                    .map_or_else(|| suggestion(name, error.known), str::to_owned);
+                self.error(path, &error.message, &remedy)
             }
             About::Missing(key) => {
                 let remedy = format!("add `{key} = ...` to it");
                 let message = format!("the key `{key}` is missing {}", in_table(&path));
                 ScenarioError { message, ..self.error(&path, "", &remedy) }
             }
-            About::Value => self.error(&path, &error.message, &error.remedy),
+            About::Value => {
+                let is_list = self.value(&path).is_some_and(|value| matches!(value, Value::Array(_)));
+                let instead = other_words::for_list(&path).filter(|_| is_list);
+                self.error(&path, &error.message, instead.unwrap_or(&error.remedy))
+            }
         }
     }
 }

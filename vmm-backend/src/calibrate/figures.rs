@@ -279,7 +279,7 @@ fn file(operation: Operation, condition: &str) -> String {
 }
 
 fn drawn(operation: Operation, condition: &str) -> Distribution {
-    Distribution::Histogram { histogram: file(operation, condition) }
+    Distribution::Histogram { histogram: file(operation, condition), unit: None }
 }
 
 #[cfg(test)]
