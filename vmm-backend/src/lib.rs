@@ -12,6 +12,8 @@
 //! VMs need KVM on x86-64 Linux. Elsewhere, and with `--cfg warmpool_no_kvm`, everything compiles, and whoever
 //! asks for a VM is told why there is none.
 
+#![forbid(unsafe_code)]
+
 pub mod calibrate;
 pub mod doctor;
 mod host;

@@ -1,6 +1,6 @@
 //! Why an operation on a fleet did not succeed, and whether its VM survived it.
 
-use crate::VmId;
+use crate::config::VmId;
 use microvm::template::TemplateError;
 use std::io;
 use std::path::PathBuf;

@@ -1,8 +1,9 @@
 //! What a shard gives up before it holds a user's VM: namespaces, file system, user, capabilities, resources. Each measure is taken
 //! where it is permitted, and the parent is told which were and which were not. Runs on the only thread, before any other.
 
-use microvm::sys::check;
-use std::ffi::CStr;
+use microvm::sys::privileges::{
+    become_user, die_with_parent, drop_capabilities, empty_root, no_new_privileges, set_limit, unshare,
+};
 use std::io;
 
 /// One measure; its number is its bit in the report.
@@ -110,8 +111,7 @@ const RUNNER_NICENESS: i32 = -15;
 /// later inherit it. Becoming another user clears the parent-death signal, so that is set after it.
 pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     let mut report = Isolation::default();
-    // SAFETY: takes nothing and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
+    let root = rustix::process::geteuid().is_root();
     let mapped_user = mapped_user();
     if own_user_namespace {
         report.note(Measure::UserNamespace, Ok(()));
@@ -128,14 +128,14 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     report.note(Measure::UtsNamespace, unshare(libc::CLONE_NEWUTS));
     report.note(Measure::RunnerPriority, microvm::sys::set_thread_niceness(RUNNER_NICENESS));
     report.note(Measure::ResourceLimits, limits.apply());
-    let unprivileged = if root && mapped_user == Some(0) { become_nobody() } else { Ok(()) };
+    let unprivileged = if root && mapped_user == Some(0) { become_user(NOBODY) } else { Ok(()) };
     report.note(Measure::UnprivilegedUser, unprivileged);
     if !report.has(Measure::UserNamespace) {
         report.note(Measure::UserNamespace, unshare(libc::CLONE_NEWUSER));
     }
     report.note(Measure::NoCapabilities, drop_capabilities());
-    report.note(Measure::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1));
-    report.note(Measure::DiesWithParent, prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64));
+    report.note(Measure::NoNewPrivileges, no_new_privileges());
+    report.note(Measure::DiesWithParent, die_with_parent());
     report
 }
 
@@ -143,75 +143,6 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
 fn mapped_user() -> Option<libc::uid_t> {
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
     map.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn unshare(flags: libc::c_int) -> io::Result<()> {
-    // SAFETY: takes no pointer; the process has one thread and shares nothing that it would lose.
-    check(unsafe { libc::unshare(flags) }).map(drop)
-}
-
-fn prctl(option: libc::c_int, value: u64) -> io::Result<()> {
-    // SAFETY: the options used here take numbers only.
-    check(unsafe { libc::prctl(option, value, 0, 0, 0) }).map(drop)
-}
-
-fn mount(
-    source: &CStr,
-    target: &CStr,
-    kind: Option<&CStr>,
-    flags: libc::c_ulong,
-    data: Option<&CStr>,
-) -> io::Result<()> {
-    let kind = kind.map_or(std::ptr::null(), CStr::as_ptr);
-    let data = data.map_or(std::ptr::null(), |data| data.as_ptr().cast());
-    // SAFETY: every pointer is null, where the call allows it, or a C string that lives through the call.
-    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, data) }).map(drop)
-}
-
-/// Make an empty, read-only file system the root and let go of the old one. `/proc` serves as the place because it exists wherever
-/// this program works.
-fn empty_root() -> io::Result<()> {
-    let hardened = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
-    mount(c"tmpfs", c"/proc", Some(c"tmpfs"), hardened, Some(c"size=4k,mode=0555"))?;
-    // SAFETY: the paths are C strings; with both the same, the old root ends up on top of the new one and is detached next.
-    unsafe {
-        check(libc::chdir(c"/proc".as_ptr()))?;
-        check(libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) as libc::c_int)?;
-        check(libc::umount2(c".".as_ptr(), libc::MNT_DETACH))?;
-        check(libc::chdir(c"/".as_ptr()))?;
-    }
-    mount(c"none", c"/", None, hardened | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_BIND, None)
-}
-
-fn become_nobody() -> io::Result<()> {
-    // SAFETY: numbers only, and a null list of length 0. The process has one thread, so that the kernel's per-thread ids are
-    // the process's.
-    unsafe {
-        check(libc::setgroups(0, std::ptr::null()))?;
-        check(libc::setresgid(NOBODY, NOBODY, NOBODY))?;
-        check(libc::setresuid(NOBODY, NOBODY, NOBODY)).map(drop)
-    }
-}
-
-/// Empty the bounding, ambient, effective, permitted and inheritable sets.
-fn drop_capabilities() -> io::Result<()> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    const VERSION_3: u32 = 0x2008_0522;
-    // The bounding set can be emptied only by who still has CAP_SETPCAP; an unprivileged process cannot gain from it anyway once
-    // it has no new privileges.
-    for capability in 0..64 {
-        let _ = prctl(libc::PR_CAPBSET_DROP, capability);
-    }
-    let _ = prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64);
-    let header = Header { version: VERSION_3, pid: 0 };
-    let empty = [0_u32; 6];
-    // SAFETY: version 3 reads two entries of three words, and `empty` holds six words; both live through the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, &header, &empty) as libc::c_int }).map(drop)
 }
 
 /// Bounds on a shard's resources.
@@ -234,10 +165,4 @@ impl Limits {
         set_limit(libc::RLIMIT_MSGQUEUE, 0)?;
         set_limit(libc::RLIMIT_NOFILE, self.descriptors)
     }
-}
-
-fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
-    // SAFETY: the structure lives through the call.
-    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
 }

@@ -24,11 +24,14 @@
 //! Nothing here knows actors or scenarios, and nothing is asynchronous: every call blocks, and has a limit. Elsewhere than on
 //! x86-64 Linux, and with `--cfg warmpool_no_kvm`, this crate is empty.
 
+#![forbid(unsafe_code)]
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 
 mod config;
 mod error;
 pub mod isolate;
+mod lost;
+mod registry;
 mod seccomp;
 mod serve;
 mod shard;
@@ -39,5 +42,6 @@ pub mod wire;
 
 pub use config::{ShardsConfig, Stage, VmId};
 pub use error::ShardsError;
+pub use lost::Lost;
 pub use serve::main_if_shard;
-pub use shards::{Lost, ShardStatus, Shards, changes_threads_cheaply};
+pub use shards::{ShardStatus, Shards, changes_threads_cheaply};

@@ -93,44 +93,36 @@ fn program() -> Result<BpfProgram, SeccompError> {
 
 #[cfg(test)]
 mod tests {
+    use microvm::sys::process::{Ended, in_a_child};
+
     #[test]
     fn the_filter_compiles() {
         assert!(super::program().unwrap().len() > super::CALLS.len());
     }
 
     /// How a child ends that installs the filter and then does this.
-    fn end_after(act: fn() -> libc::c_int) -> libc::c_int {
-        // SAFETY: the child makes system calls and builds the filter, in a copy of this process with one thread, and ends.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
+    fn end_after(act: impl FnOnce()) -> Ended {
+        in_a_child(0, || {
             let installed = super::install().is_ok();
             act();
-            // SAFETY: ends this process.
-            unsafe { libc::_exit(if installed { 7 } else { 1 }) };
-        }
-        let mut status = 0;
-        // SAFETY: the child is ours.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        status
+            if installed { 7 } else { 1 }
+        })
+        .unwrap()
     }
 
     #[test]
     fn a_call_that_is_not_listed_ends_the_process() {
-        let fine = end_after(|| microvm::sys::random(&mut [0; 32]).map_or(1, |()| 0));
-        assert_eq!(libc::WEXITSTATUS(fine), 7, "{fine:#x}");
-        let forbidden: [fn() -> libc::c_int; 4] = [
-            // SAFETY: each of these only makes a system call with harmless arguments.
-            || unsafe { libc::open(c"/".as_ptr(), libc::O_RDONLY) },
-            // SAFETY: as above.
-            || unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) },
-            // SAFETY: as above; a terminal's ioctl is none of KVM's.
-            || unsafe { libc::ioctl(0, libc::TIOCGWINSZ, std::ptr::null_mut::<u8>()) },
-            // SAFETY: as above.
-            || unsafe { libc::kill(libc::getppid(), 0) },
+        let fine = end_after(|| drop(microvm::sys::random(&mut [0; 32])));
+        assert_eq!(fine, Ended::Exited(7));
+        let forbidden: [fn(); 4] = [
+            || drop(std::fs::File::open("/")),
+            || drop(std::os::unix::net::UnixStream::pair()),
+            // A terminal's ioctl is none of KVM's.
+            || _ = std::io::IsTerminal::is_terminal(&std::io::stdin()),
+            || _ = rustix::process::getppid(),
         ];
         for act in forbidden {
-            let status = end_after(act);
-            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS, "{status:#x}");
+            assert_eq!(end_after(act), Ended::Killed(libc::SIGSYS));
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use super::isolate::{Isolation, Limits, Measure, isolate};
 use super::seccomp;
-use super::spawn::{ARGUMENT, FIRST_DESCRIPTOR, OWN_USER_NAMESPACE};
+use super::spawn::{ARGUMENT, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Generation, Request};
 use microvm::guest::EMBEDDED;
@@ -17,6 +17,8 @@ use microvm::runner::{RunError, Runner};
 use microvm::saved::{self, Digest, SavedError};
 use microvm::sys::memory::{Mapping, Sharing};
 use microvm::sys::pagemap::Pagemap;
+use microvm::sys::process::inherited;
+use microvm::sys::socket::receive;
 use microvm::template::Template;
 use microvm::vm::{Phase, Vm, VmError};
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -70,10 +72,9 @@ pub fn main_if_shard() {
     if !is_shard {
         return;
     }
-    // SAFETY: a shard is started with these descriptors open and nothing else yet that could own them; whoever starts the program by
-    // hand with this argument gets errors from the first use.
-    let [socket, board, template, setup, device] =
-        [0, 1, 2, 3, 4].map(|i| unsafe { OwnedFd::from_raw_fd(FIRST_DESCRIPTOR + i) });
+    let Some([socket, board, template, setup, device]) = inherited() else {
+        die("was set up before in this process");
+    };
     let [board, template, setup] = [board, template, setup].map(|file| Arc::new(File::from(file)));
     let Ok(board) = Board::new(&board) else {
         eprintln!(
@@ -248,7 +249,8 @@ impl Shard {
         let Control { mut runner, reaper } = control;
         loop {
             let (slot, file) = match receive(socket) {
-                Ok(Some(received)) => received,
+                Ok(Some((slot, file))) if usize::from(slot) < VMS_PER_SHARD_MAX => (usize::from(slot), file),
+                Ok(Some((slot, _))) => die(&format!("cell {slot} does not exist")),
                 Ok(None) => std::process::exit(0),
                 Err(error) => die(&format!("recvmsg: {error}")),
             };
@@ -397,54 +399,6 @@ fn read_setup(file: &Arc<File>) -> Result<Setup, SetupError> {
     let mut encoded = vec![0; bytes];
     mapping.read(0, &mut encoded);
     Ok(postcard::from_bytes(&encoded)?)
-}
-
-/// The next command's cell, and the file that came with it; `None` when the parent is gone.
-fn receive(socket: &OwnedFd) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
-    #[repr(align(8))]
-    struct Ancillary([u8; 64]);
-    let mut slot = [0_u8; 1];
-    let mut ancillary = Ancillary([0; 64]);
-    let mut part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: 1 };
-    // SAFETY: all zero is a valid `msghdr`.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = ancillary.0.as_mut_ptr().cast();
-    message.msg_controllen = ancillary.0.len();
-    let got = loop {
-        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
-        let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_CMSG_CLOEXEC) };
-        if got >= 0 {
-            break got;
-        }
-        let error = io::Error::last_os_error();
-        match error.kind() {
-            io::ErrorKind::Interrupted => {}
-            io::ErrorKind::ConnectionReset => return Ok(None),
-            _ => return Err(error),
-        }
-    };
-    if got == 0 {
-        return Ok(None);
-    }
-    let mut file = None;
-    // SAFETY: the kernel filled the buffer with as many control messages as `msg_controllen` now says; CMSG_FIRSTHDR checks the
-    // length, and an SCM_RIGHTS message of the parent's holds one descriptor, which is ours from now on.
-    unsafe {
-        let header = libc::CMSG_FIRSTHDR(&message);
-        if !header.is_null()
-            && (*header).cmsg_level == libc::SOL_SOCKET
-            && (*header).cmsg_type == libc::SCM_RIGHTS
-        {
-            file = Some(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<i32>().read_unaligned()));
-        }
-    }
-    let slot = usize::from(slot[0]);
-    if slot >= VMS_PER_SHARD_MAX {
-        return Err(io::Error::other(format!("cell {slot} does not exist")));
-    }
-    Ok(Some((slot, file)))
 }
 
 fn die(message: &str) -> ! {

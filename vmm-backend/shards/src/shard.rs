@@ -1,12 +1,13 @@
 //! The parent's handle on one shard: which cells are taken, posting to them, waiting for answers. Decides nothing about VMs.
 
-use crate::VmId;
+use crate::config::VmId;
 use crate::isolate::{Isolation, Measure};
-use crate::spawn::Child;
 use crate::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, op, ready};
 use microvm::sys::futex;
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use microvm::sys::process::{Child, Ended};
+use microvm::sys::socket::send;
+use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_now};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -114,11 +115,11 @@ impl Shard {
     }
 
     /// How the process ended, where it has.
-    fn ended(&self) -> Option<crate::spawn::Ended> {
-        let mut poll = libc::pollfd { fd: self.child.handle().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one structure that lives through the call.
-        let ready = unsafe { libc::poll(&mut poll, 1, 0) };
-        (ready == 1).then(|| self.child.reap())
+    fn ended(&self) -> Option<Ended> {
+        let handle = self.child.handle();
+        let mut poll = [PollFd::from_borrowed_fd(handle, PollFlags::IN)];
+        let ready = poll_now(&mut poll, Some(&Timespec::default()));
+        (ready == Ok(1)).then(|| self.child.reap())
     }
 
     pub(crate) fn isolation(&self) -> Isolation {
@@ -228,43 +229,6 @@ impl Shard {
                 self.child.kill();
                 Err(NoAnswer::Stuck)
             }
-        }
-    }
-}
-
-/// One byte, and a file where there is one.
-fn send(socket: &OwnedFd, slot: u8, file: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    #[repr(align(8))]
-    struct Ancillary([u8; 64]);
-    let mut ancillary = Ancillary([0; 64]);
-    let slot = [slot];
-    let mut part = libc::iovec { iov_base: slot.as_ptr().cast_mut().cast(), iov_len: 1 };
-    // SAFETY: all zero is a valid `msghdr`.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &mut part;
-    message.msg_iovlen = 1;
-    if let Some(file) = file {
-        message.msg_control = ancillary.0.as_mut_ptr().cast();
-        let bytes = size_of::<i32>() as u32;
-        // SAFETY: the buffer is aligned for a header and longer than CMSG_SPACE of one descriptor (24 bytes).
-        unsafe {
-            message.msg_controllen = libc::CMSG_SPACE(bytes) as usize;
-            let header = libc::CMSG_FIRSTHDR(&message);
-            (*header).cmsg_level = libc::SOL_SOCKET;
-            (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(bytes) as usize;
-            libc::CMSG_DATA(header).cast::<i32>().write_unaligned(file.as_raw_fd());
-        }
-    }
-    loop {
-        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
-        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
-        if sent >= 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
         }
     }
 }

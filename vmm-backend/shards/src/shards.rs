@@ -1,37 +1,25 @@
 //! The fleet: what the parent process calls. Every call blocks, has a limit, and may come from any thread; calls for different VMs do
 //! not wait for each other. VMs live in shard processes; this side holds only names, files of sleepers and the template.
 
+use crate::config::{ShardsConfig, Stage, VmId};
+use crate::error::ShardsError;
 use crate::isolate::Isolation;
+use crate::lost::Lost;
+use crate::registry::{Place, Registry, whole};
 use crate::shard::{NoAnswer, Shard};
-use crate::spawn::Ended;
 use crate::supervisor::{self, Recipe};
 use crate::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
-use crate::{ShardsConfig, ShardsError, Stage, VmId};
 use microvm::bind::{Ack, Bind, Generation, Key, Request};
-use microvm::sys::check;
 use microvm::template::Template;
-use std::collections::HashMap;
+use rustix::event::{EventfdFlags, eventfd};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// A shard ended by itself, and these VMs with it. A new shard takes its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Its number.
-    pub shard: usize,
-    /// Its process id.
-    pub pid: i32,
-    /// How it ended.
-    pub ended: Ended,
-    /// Whom it took along.
-    pub vms: Vec<VmId>,
-}
 
 /// One shard as seen from outside.
 #[derive(Clone, Copy, Debug)]
@@ -46,67 +34,9 @@ pub struct ShardStatus {
     pub isolation: Isolation,
 }
 
-/// Where a VM is. Locked while something is done with it.
-enum Place {
-    Live { shard: Arc<Shard>, slot: usize },
-    Saved { file: File, digest: [u64; 2] },
-    Gone,
-}
-
-pub(crate) struct Inner {
-    pub(crate) config: ShardsConfig,
-    shards: RwLock<Vec<Arc<Shard>>>,
-    vms: Mutex<HashMap<VmId, Arc<Mutex<Place>>>>,
-    next_vm: AtomicU64,
-    next_generation: AtomicU64,
-    closing: AtomicBool,
-}
-
-fn whole<T>(locked: Result<T, PoisonError<T>>) -> T {
-    // Nothing here leaves a half-made change behind when it panics.
-    locked.unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Inner {
-    pub(crate) fn shards(&self) -> RwLockReadGuard<'_, Vec<Arc<Shard>>> {
-        whole(self.shards.read())
-    }
-
-    pub(crate) fn shards_mut(&self) -> RwLockWriteGuard<'_, Vec<Arc<Shard>>> {
-        whole(self.shards.write())
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn forget(&self, vms: &[VmId]) {
-        let mut known = whole(self.vms.lock());
-        for vm in vms {
-            known.remove(vm);
-        }
-    }
-
-    /// A cell in the shard that has the least to do.
-    fn reserve(&self) -> Result<(Arc<Shard>, usize), ShardsError> {
-        let shards = self.shards().clone();
-        loop {
-            let best =
-                shards.iter().filter_map(|shard| Some((shard.load()?, shard))).min_by_key(|(load, _)| *load);
-            let Some((_, shard)) = best else {
-                return Err(ShardsError::Full { vms_max: self.config.vms_max });
-            };
-            // Another thread may have taken the last cell since; then look again.
-            if let Some(slot) = shard.reserve() {
-                return Ok((shard.clone(), slot));
-            }
-        }
-    }
-}
-
 /// All shards of one template. Dropping it ends every shard and every VM.
 pub struct Shards {
-    inner: Arc<Inner>,
+    inner: Arc<Registry>,
     wakeup: OwnedFd,
     supervisor: Option<JoinHandle<()>>,
 }
@@ -134,12 +64,9 @@ impl Shards {
         let count = config.shards();
         let run_ahead = changes_threads_cheaply(&template.manifest().host.kernel);
         let recipe = Recipe::new(template, config.runners_per_shard, run_ahead)?;
-        // SAFETY: takes no pointer.
-        let wakeup = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }).map_err(ShardsError::Spawn)?;
-        // SAFETY: the call just made this descriptor and nobody else knows it.
-        let wakeup = unsafe { OwnedFd::from_raw_fd(wakeup) };
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| ShardsError::Spawn(error.into()))?;
         let theirs = wakeup.try_clone().map_err(ShardsError::Spawn)?;
-        let inner = Arc::new(Inner {
+        let inner = Arc::new(Registry {
             config,
             shards: RwLock::default(),
             vms: Mutex::default(),
@@ -401,8 +328,8 @@ impl Drop for Shards {
     fn drop(&mut self) {
         self.inner.closing.store(true, Ordering::Release);
         let one = 1_u64.to_ne_bytes();
-        // SAFETY: eight bytes that live through the call. It cannot fail for a counter that nobody else writes.
-        unsafe { libc::write(self.wakeup.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        // It cannot fail for a counter that nobody else writes.
+        let _ = rustix::io::write(&self.wakeup, &one);
         if let Some(supervisor) = self.supervisor.take() {
             let _ = supervisor.join();
         }

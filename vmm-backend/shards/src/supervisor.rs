@@ -1,18 +1,21 @@
 //! The thread that starts shards, sees them end, tells which VMs went with them, and starts new ones in their place. It lives as long
 //! as the fleet, because the kernel ties a shard's life to the thread that started it.
 
+use crate::error::ShardsError;
+use crate::lost::Lost;
+use crate::registry::Registry;
 use crate::serve::{Setup, encode_setup};
 use crate::shard::Shard;
-use crate::shards::Inner;
-use crate::spawn::{Ended, spawn};
+use crate::spawn;
 use crate::wire::{BOARD_BYTES, Board};
-use crate::{Lost, ShardsError};
-use microvm::sys::check;
 use microvm::sys::memory::{SEALS, memory_file, seal};
+use microvm::sys::process::Ended;
+use microvm::sys::socket;
 use microvm::template::Template;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
@@ -58,11 +61,11 @@ impl Recipe {
         Ok(Self { template: template.clone(), device, setup: [file(false)?, file(true)?] })
     }
 
-    fn start(&self, number: usize, inner: &Inner) -> io::Result<Arc<Shard>> {
+    fn start(&self, number: usize, inner: &Registry) -> io::Result<Arc<Shard>> {
         let board_file = memory_file(c"warmpool-board", BOARD_BYTES)?;
         seal(&board_file, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL)?;
         let board = Board::new(&board_file)?;
-        let (ours, theirs) = socket_pair()?;
+        let (ours, theirs) = socket::pair()?;
         let config = &inner.config;
         let start = |own_pid_namespace: bool| {
             let setup = &self.setup[usize::from(own_pid_namespace)];
@@ -73,24 +76,15 @@ impl Recipe {
                 setup.as_fd(),
                 self.device.as_fd(),
             ];
-            spawn(config.program.as_deref(), &descriptors, own_pid_namespace)
+            spawn::shard(config.program.as_deref(), &descriptors, own_pid_namespace)
         };
         let child = start(true).or_else(|_| start(false))?;
         Ok(Arc::new(Shard::new(number, child, board, ours, config.vms_of(number), config.spin)))
     }
 }
 
-fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    // SAFETY: the array holds the two descriptors that the call writes.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) })?;
-    // SAFETY: the call just made both descriptors and nobody else knows them.
-    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
-}
-
 /// Start this many shards and wait until each is ready.
-pub(crate) fn start_all(recipe: &Recipe, inner: &Inner, shards: usize) -> Result<(), ShardsError> {
+pub(crate) fn start_all(recipe: &Recipe, inner: &Registry, shards: usize) -> Result<(), ShardsError> {
     // All first, then wait, so that they set themselves up side by side.
     let started: Vec<_> = (0..shards)
         .map(|number| recipe.start(number, inner))
@@ -104,7 +98,7 @@ pub(crate) fn start_all(recipe: &Recipe, inner: &Inner, shards: usize) -> Result
 }
 
 /// See to the shards until the fleet closes.
-pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Inner>, wakeup: &OwnedFd, lost: &Sender<Lost>) {
+pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedFd, lost: &Sender<Lost>) {
     let mut restarts: Vec<Instant> = Vec::new();
     let mut missing: Vec<usize> = Vec::new();
     loop {
@@ -135,7 +129,7 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Inner>, wakeup: &OwnedFd, 
     }
 }
 
-fn report(fleet: &Inner, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) {
+fn report(fleet: &Registry, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) {
     let vms = shard.lose();
     fleet.shards_mut().retain(|other| !Arc::ptr_eq(other, shard));
     fleet.forget(&vms);
@@ -145,12 +139,12 @@ fn report(fleet: &Inner, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) 
 
 /// Those that ended; returns early when woken or after `limit`.
 fn wait(shards: &[Arc<Shard>], wakeup: &OwnedFd, limit: Option<Duration>) -> Vec<Arc<Shard>> {
-    let entry = |fd: i32| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let mut entries: Vec<_> = shards.iter().map(|shard| entry(shard.child().handle().as_raw_fd())).collect();
-    entries.push(entry(wakeup.as_raw_fd()));
-    let limit = limit.map_or(-1, |limit| i32::try_from(limit.as_millis()).unwrap_or(i32::MAX));
-    // SAFETY: the entries live through the call and their number is true. An interrupted call leaves all `revents` zero.
-    unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, limit) };
-    let ended = shards.iter().zip(&entries).filter(|(_, entry)| entry.revents != 0);
+    let entry = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+    let mut entries: Vec<_> = shards.iter().map(|shard| entry(shard.child().handle())).collect();
+    entries.push(entry(wakeup.as_fd()));
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    // An interrupted call leaves nothing marked, and the next one sees the same.
+    let _ = poll(&mut entries, limit.as_ref());
+    let ended = shards.iter().zip(&entries).filter(|(_, entry)| !entry.revents().is_empty());
     ended.map(|(shard, _)| shard.clone()).collect()
 }

@@ -12,6 +12,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// VMs in one shard: every mapping change notifies all VMs of a process, so they are few.
 pub const VMS_PER_SHARD_MAX: usize = 32;
@@ -72,7 +73,7 @@ pub(crate) mod ready {
 }
 
 /// Parent to shard.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Command {
     /// One of [`op`].
@@ -98,7 +99,7 @@ pub struct Command {
 }
 
 /// Shard to parent.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Answer {
     /// One of [`code`].
@@ -110,11 +111,6 @@ pub struct Answer {
     /// What went wrong, in words.
     pub text: [u8; TEXT_BYTES_MAX],
 }
-
-// SAFETY: integers and arrays of integers only.
-unsafe impl vm_memory::ByteValued for Command {}
-// SAFETY: integers and arrays of integers only.
-unsafe impl vm_memory::ByteValued for Answer {}
 
 impl Command {
     /// Nothing but the operation and its limit.
@@ -286,7 +282,8 @@ impl Board {
     /// Say how the setup went.
     pub(crate) fn set_ready(&self, outcome: Result<(), &str>) {
         if let Err(text) = outcome {
-            self.mapping.store(offset_of!(BoardLayout, setup) as u64, &Answer::error(code::FAILED, text));
+            let answer = Answer::error(code::FAILED, text);
+            self.mapping.write(offset_of!(BoardLayout, setup) as u64, answer.as_bytes());
         }
         let state = if outcome.is_ok() { ready::YES } else { ready::FAILED };
         self.ready().store(state, Ordering::Release);
@@ -295,7 +292,14 @@ impl Board {
 
     /// Why the setup failed.
     pub(crate) fn setup_text(&self) -> String {
-        self.mapping.load::<Answer>(offset_of!(BoardLayout, setup) as u64).read_text()
+        self.read::<Answer>(offset_of!(BoardLayout, setup) as u64).read_text()
+    }
+
+    /// A copy of what stands there.
+    fn read<T: FromBytes + IntoBytes>(&self, offset: u64) -> T {
+        let mut value = T::new_zeroed();
+        self.mapping.read(offset, value.as_mut_bytes());
+        value
     }
 
     fn cell(slot: usize, field: usize) -> u64 {
@@ -310,7 +314,7 @@ impl Board {
 
     /// Parent: put a command into a cell, and for a runner also its bit into the pending word.
     pub fn post(&self, slot: usize, command: &Command, to_runner: bool) {
-        self.mapping.store(Self::cell(slot, offset_of!(CellLayout, command)), command);
+        self.mapping.write(Self::cell(slot, offset_of!(CellLayout, command)), command.as_bytes());
         self.state(slot).store(cell::POSTED, Ordering::Release);
         if to_runner {
             self.pending().fetch_or(1 << slot, Ordering::SeqCst);
@@ -330,7 +334,7 @@ impl Board {
     /// Shard: what a cell asks; `None` where nothing is posted.
     pub fn command(&self, slot: usize) -> Option<Command> {
         let posted = self.state(slot).load(Ordering::Acquire) == cell::POSTED;
-        posted.then(|| self.mapping.load(Self::cell(slot, offset_of!(CellLayout, command))))
+        posted.then(|| self.read(Self::cell(slot, offset_of!(CellLayout, command))))
     }
 
     /// Shard: answer, and wake who waits.
@@ -338,7 +342,7 @@ impl Board {
         // The user's key stays no longer than it is needed.
         let key = offset_of!(CellLayout, command) + offset_of!(Command, key);
         self.mapping.write(Self::cell(slot, key), &[0; KEY_BYTES_MAX]);
-        self.mapping.store(Self::cell(slot, offset_of!(CellLayout, answer)), answer);
+        self.mapping.write(Self::cell(slot, offset_of!(CellLayout, answer)), answer.as_bytes());
         self.state(slot).store(cell::DONE, Ordering::Release);
         futex::wake(self.state(slot), 1);
     }
@@ -431,7 +435,7 @@ impl Board {
     }
 
     fn take(&self, slot: usize) -> Answer {
-        let answer = self.mapping.load(Self::cell(slot, offset_of!(CellLayout, answer)));
+        let answer = self.read(Self::cell(slot, offset_of!(CellLayout, answer)));
         self.state(slot).store(cell::IDLE, Ordering::Release);
         answer
     }

@@ -7,7 +7,7 @@ mod common;
 
 use common::{LIMIT, bind, config, launch};
 use microvm::bind::Request;
-use shards::spawn::Ended;
+use microvm::sys::process::Ended;
 use shards::{Lost, ShardsError, Stage, VmId};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};

@@ -3,9 +3,9 @@
 use super::{Finding, Wanted};
 use crate::host::{WARM_VM_BYTES, is_nested, meminfo};
 use microvm::saved::nameless_file;
-use microvm::sys::check;
 use microvm::sys::memory::{SEALS, memory_file, seal, seals};
 use microvm::sys::pagemap::{Means, Pagemap};
+use microvm::sys::process::in_a_child;
 use shards::changes_threads_cheaply;
 use shards::wire::VMS_PER_SHARD_MAX;
 use std::io;
@@ -56,19 +56,9 @@ fn nested() -> Finding {
     Finding::warn("nested", seen, "for the shortest starts take bare metal")
 }
 
-fn descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure lives through the call.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
-    Ok(limit.rlim_cur)
-}
-
 fn descriptors(wanted: &Wanted) -> Finding {
     let name = "file descriptors";
-    let limit = match descriptor_limit() {
-        Ok(limit) => limit,
-        Err(error) => return Finding::warn(name, format!("getrlimit: {error}"), "find out why"),
-    };
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let shards = wanted.vms.div_ceil(VMS_PER_SHARD_MAX) as u64;
     // Saved sleepers take one each beside the VMs that live.
     let needed = (shards * DESCRIPTORS_PER_SHARD + DESCRIPTORS_OTHER).max(DESCRIPTORS_IN_SHARD);
@@ -162,22 +152,11 @@ fn page_map() -> Finding {
 
 /// Whether this process may make a namespace of this kind: a child tries and ends at once.
 fn permitted(flag: libc::c_int) -> io::Result<()> {
-    let flags = flag as u64 | libc::SIGCHLD as u64;
-    // SAFETY: without CLONE_VM the child has a copy of all memory, as after `fork`, and only ends.
-    let pid = unsafe {
-        let pid = libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0);
-        if pid == 0 {
-            libc::_exit(0);
-        }
-        check(pid as libc::c_int)?
-    };
-    // SAFETY: the child is ours, was just made and is reaped only here.
-    check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }).map(drop)
+    in_a_child(flag, || 0).map(drop)
 }
 
 fn namespaces() -> Finding {
-    // SAFETY: takes nothing and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
+    let root = rustix::process::geteuid().is_root();
     // Who is not root gets the others through a user namespace.
     let with = if root { 0 } else { libc::CLONE_NEWUSER };
     let kinds = [

@@ -4,6 +4,9 @@ pub mod futex;
 pub mod kick;
 pub mod memory;
 pub mod pagemap;
+pub mod privileges;
+pub mod process;
+pub mod socket;
 
 use std::io;
 
@@ -44,7 +47,7 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
 ///
 /// # Errors
 /// That error.
-pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
