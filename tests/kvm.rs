@@ -92,7 +92,14 @@ fn a_real_run_gives_the_files_of_a_simulated_one() {
     let journal = |name: &str| {
         std::fs::read_to_string(folder.path().join("journal").join(name)).expect("it was written")
     };
-    assert!(journal("deliveries.jsonl").lines().count() as u64 > 5 * ended);
+    let replayed = Command::new(env!("CARGO_BIN_EXE_warmpool"))
+        .args(["replay", "journal"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it starts");
+    assert_eq!(replayed.status.code(), Some(0), "{}", said(&replayed));
+    let count = said(&replayed).split(' ').find_map(|word| word.parse::<u64>().ok());
+    assert!(count > Some(5 * ended), "{}", said(&replayed));
     assert_eq!(journal("arrivals.jsonl").lines().count() as u64, 1 + ended, "its mark, and the requests");
     let replay = "[demand]\ntrace = \"journal/arrivals.jsonl\"\nlifetimes = \"trace\"\n";
     std::fs::write(folder.path().join("replay.toml"), replay).expect("there is room");
@@ -104,6 +111,28 @@ fn a_real_run_gives_the_files_of_a_simulated_one() {
         .expect("it starts");
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(summary["requests"], ended, "{}", said(&output));
+}
+
+#[test]
+fn a_journal_of_the_spike_replays_without_a_difference() {
+    if !has_kvm() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+        command.args(arguments).current_dir(folder.path()).output().expect("it starts")
+    };
+    let ran = command(&["run", "kvm-spike", "--backend", "kvm", "--journal", "journal"]);
+    assert!(matches!(ran.status.code(), Some(0 | 99)), "{}", said(&ran));
+    let replayed = command(&["replay", "journal"]);
+    assert!(replayed.status.success() && said(&replayed).starts_with("SAME"), "{}", said(&replayed));
+    // A header that is cut short is no journal.
+    let path = folder.path().join("journal/deliveries.journal");
+    let bytes = std::fs::read(&path).expect("it was written");
+    std::fs::write(&path, &bytes[..100]).expect("there is room");
+    let damaged = command(&["replay", "journal"]);
+    assert_eq!(damaged.status.code(), Some(104), "{}", said(&damaged));
 }
 
 #[test]

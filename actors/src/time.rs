@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::invalid::invalid;
 
 /// A point in time: nanoseconds since the run began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(u64);
 
 /// A length of time in nanoseconds. In files it is a string with a unit: `"250us"`, `"2.5s"`, `"1m30s"`.
@@ -354,6 +354,19 @@ impl<'de> Deserialize<'de> for Duration {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A duration as a number of nanoseconds, for programs; people read and write it with its unit.
+pub(crate) mod nanos {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_nanos())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_nanos)
     }
 }
 

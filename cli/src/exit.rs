@@ -84,6 +84,9 @@ pub(crate) enum Failure {
     NoKvm(String),
     #[error("{0}")]
     Runtime(#[from] runtime::RuntimeError),
+    /// A journal cannot be replayed.
+    #[error("{}: {source}", path.display())]
+    Journal { path: PathBuf, source: runtime::ReplayError },
 }
 
 impl Failure {
@@ -92,6 +95,7 @@ impl Failure {
             Self::Scenario(error) if !error.host_fault => INVALID,
             Self::Simulation(error) if !error.is_host_fault() => INVALID,
             Self::OtherBackend(_) => INVALID,
+            Self::Journal { source, .. } if !source.is_host_fault() => INVALID,
             Self::NoKvm(_) => UNABLE,
             Self::Runtime(runtime::RuntimeError::Interrupted { .. }) => INTERRUPTED,
             Self::Runtime(error) if !error.is_host_fault() => INVALID,

@@ -16,10 +16,12 @@ use crate::exit::Failure;
 use crate::interrupt;
 use crate::jobs::{Interruption, with_bar};
 use crate::load::Loaded;
+use crate::replay::{ARRIVALS, DELIVERIES};
 
 /// Runs the scenario; a progress bar says `what` is going on, and journals are written into a folder, where
 /// one is given. Gives its report, and a few lines about the host for people.
 pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result<(Report, String), Failure> {
+    let scenario = loaded.scenario.explain()?;
     let Fit { machines, limits } = Fit::of(&loaded.scenario)?;
     let interrupted = interrupt::watch()?;
     let machines = KvmMachines::launch(machines).map_err(|error| {
@@ -33,8 +35,9 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
     let ran = with_bar(&|| what.to_owned(), &progress, Interruption::IsSeenByTheWork, || {
         let (progress, interrupted) = (Some(&progress[0]), Some(&*interrupted));
         let journals = journal.map_or_else(JournalPaths::default, |folder| JournalPaths {
-            deliveries: Some(folder.join("deliveries.jsonl")),
-            arrivals: Some(folder.join("arrivals.jsonl")),
+            deliveries: Some(folder.join(DELIVERIES)),
+            arrivals: Some(folder.join(ARRIVALS)),
+            scenario,
         });
         let options = Options { limits, progress, interrupted, journals };
         run_scenario(&loaded.scenario, Arc::clone(&machines) as Arc<_>, books, &options)

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `run.rs` `compare.rs` `check.rs` `report.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `doctor.rs` `completions.rs` | the verbs |
+//! | `run.rs` `compare.rs` `check.rs` `report.rs` `replay.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `source.rs` | where the text of a scenario comes from; `ready_made.rs` has those that the program carries |
@@ -24,6 +24,7 @@ mod kvm;
 mod load;
 mod out;
 mod ready_made;
+mod replay;
 mod report;
 mod run;
 mod scenarios;
@@ -55,6 +56,7 @@ enum Verb {
     Compare(compare::Args),
     Check(check::Args),
     Report(report::Args),
+    Replay(replay::Args),
     Scenarios(scenarios::Args),
     Calibrate(calibrate::Args),
     Twin(twin::Args),
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::compare(&args),
         Verb::Check(args) => check::check(&args),
         Verb::Report(args) => report::report(&args),
+        Verb::Replay(args) => replay::replay(&args),
         Verb::Scenarios(args) => scenarios::scenarios(&args),
         Verb::Calibrate(args) => calibrate::calibrate(&args),
         Verb::Twin(args) => twin::twin(&args),

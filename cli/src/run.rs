@@ -31,8 +31,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write what happens into this folder: every message that an actor got (deliveries.jsonl), and every
-    /// request as a trace that `demand.trace` takes (arrivals.jsonl). With --backend kvm
+    /// Write what happens into this folder: every message that an actor got with what it did, for `warmpool
+    /// replay` (deliveries.journal), and every request as a trace that `demand.trace` takes (arrivals.jsonl).
+    /// With --backend kvm
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 

@@ -1,13 +1,15 @@
 //! Who tells whom what: one enum for each receiver, which its handler matches without a wildcard, so that a message that
 //! nobody handles does not compile. The first word of each line says who sends it.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ActorId, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill, StepIndex, Timer,
 };
 use crate::policy::Begin;
 
 /// What actors tell each other, and what a backend tells them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// To a Worker.
     Worker(ToWorker),
@@ -22,7 +24,7 @@ pub enum Message {
 }
 
 /// To a Worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ToWorker {
     /// Backend: the run begins. It is passed on to the pools and their Refillers.
     Begin(Begin),
@@ -88,7 +90,7 @@ pub enum ToWorker {
 }
 
 /// What a Sprite gives back to its Worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Released {
     /// The slot of a VM that is gone; the actor is free for another VM.
     SlotAndActor,
@@ -99,7 +101,7 @@ pub enum Released {
 }
 
 /// To a Pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ToPool {
     /// Worker: the run begins.
     Begin(Begin),
@@ -152,7 +154,7 @@ pub enum ToPool {
 }
 
 /// What a Sprite comes from when it becomes ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReadyAfter {
     /// A boot that the Refiller ordered.
     Boot,
@@ -161,7 +163,7 @@ pub enum ReadyAfter {
 }
 
 /// To a Refiller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ToRefiller {
     /// Pool: the run begins.
     Begin(Begin),
@@ -204,7 +206,7 @@ pub enum ToRefiller {
 }
 
 /// To a Sprite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ToSprite {
     /// Worker: make a VM for a pool or a request.
     Boot {
@@ -234,7 +236,7 @@ pub enum ToSprite {
 }
 
 /// To any actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ToAny {
     /// Backend: an operation that this actor performed has ended.
     Done {

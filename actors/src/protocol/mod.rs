@@ -26,14 +26,16 @@ pub mod messages;
 pub mod observations;
 pub mod operations;
 
-use crate::time::{Duration, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Duration, Time, nanos};
 
 pub use messages::{Message, ReadyAfter, Released, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
 pub use observations::{Observation, Outcome, State};
 pub use operations::{Operation, OperationKind, Timer};
 
 /// The address of an actor. Dense: a backend counts them up from zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ActorId(pub u32);
 
 impl ActorId {
@@ -47,7 +49,7 @@ impl ActorId {
 }
 
 /// A worker's place in its fleet, counted from zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkerId(pub u32);
 
 impl WorkerId {
@@ -58,17 +60,18 @@ impl WorkerId {
 }
 
 /// Whose Sprite a request wants: a tenant, counted from zero. All requests have key 0 where tenants do not matter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub u32);
 
 /// One request for a Sprite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Request {
     /// Counted up from zero in the order of arrival.
     pub id: u64,
     /// When it arrived: latency counts from here, whatever happens in between.
     pub arrived: Time,
     /// How long it will use its Sprite. Zero: the Sprite leaves the model as soon as it has started.
+    #[serde(with = "nanos")]
     pub lifetime: Duration,
     /// Whose Sprite it wants.
     pub key: Key,
@@ -77,7 +80,7 @@ pub struct Request {
 }
 
 /// A request that looks for a Sprite at neighbouring workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Spill {
     /// The request that found its own pool exhausted.
     pub request: Request,
@@ -92,7 +95,7 @@ pub struct Spill {
 }
 
 /// A step of a pool's exhausted list, counted from zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepIndex(pub u8);
 
 impl StepIndex {
@@ -111,7 +114,7 @@ impl StepIndex {
 }
 
 /// How a VM is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Making {
     /// From the template on this worker; takes one of the worker's boots.
     Boot,
@@ -120,7 +123,7 @@ pub enum Making {
 }
 
 /// What a VM is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum For {
     /// For the pool: it becomes ready.
     Pool,
@@ -130,7 +133,7 @@ pub enum For {
 }
 
 /// What a request finds at the first pool that it asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Found {
     /// A ready Sprite, which it takes.
     Ready,
@@ -141,7 +144,7 @@ pub enum Found {
 }
 
 /// The numbers of a pool that its Refiller decides on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Levels {
     /// Sprites that can be taken now.
     pub ready: u32,
@@ -154,7 +157,7 @@ pub struct Levels {
 
 /// What a depth policy aims for: when no more than `reorder_at` Sprites are ready or on their way, order up to `depth`;
 /// what is ready beyond `depth` may leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The reorder point; below `depth`, unless both are zero.
     pub reorder_at: u32,

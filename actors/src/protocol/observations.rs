@@ -1,9 +1,11 @@
 //! What actors tell whoever keeps the books: how requests end, how Sprites live, what pools aim for.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ActorId, Request, Target, WorkerId};
 
 /// How a request ended. Every request ends in exactly one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Served at once by the first pool it asked, or by an idle Sprite of its key.
@@ -66,7 +68,7 @@ impl Outcome {
 ///                 └────────────────────┘ (made for a request)
 ///   any ─▶ Stopped (gave up its VM)      any ─▶ Failed (lost its VM)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
     /// It has no VM; the actor waits for another.
     Stopped,
@@ -115,7 +117,7 @@ impl State {
 }
 
 /// What actors tell whoever keeps the books. Observations change nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Observation {
     /// Worker: a request arrived here.
     Arrived {

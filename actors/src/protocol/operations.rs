@@ -1,9 +1,11 @@
 //! What only a backend can do: operations on VMs, and the actors' named timers.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Request, StepIndex, WorkerId};
 
 /// Work that only a backend can do. Its end comes back as [`ToAny::Done`](super::ToAny::Done), except for `Detach`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// What to do.
     pub kind: OperationKind,
@@ -16,7 +18,7 @@ pub struct Operation {
 }
 
 /// The kinds of operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum OperationKind {
     /// Make a VM from the template on this worker.
     Boot,
@@ -37,7 +39,7 @@ pub enum OperationKind {
 }
 
 /// The named timers of the actors. Arming one again replaces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
     /// Pool: the oldest request of the n-th waiting step has reached its deadline.
     Deadline(StepIndex),

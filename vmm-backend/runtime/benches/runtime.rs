@@ -114,8 +114,11 @@ fn one_at_a_time(name: &str, helps: bool, journal: bool, refills: bool) {
     let ends = Arc::new(Ends::default());
     let watch = Watch(Arc::clone(&ends), Arc::clone(&machines));
     let null = Some("/dev/null".into());
-    let journals =
-        if journal { JournalPaths { deliveries: null, arrivals: None } } else { JournalPaths::default() };
+    let journals = if journal {
+        JournalPaths { deliveries: null, ..JournalPaths::default() }
+    } else {
+        JournalPaths::default()
+    };
     let config = Config { journals, ..Config::default() };
     let runtime = Runtime::new(&config, machines.clone(), Box::new(watch)).expect("a runtime");
     let config = worker(refills);

@@ -11,7 +11,7 @@ use actors::{
 };
 
 use super::executor::{Envelope, Guard};
-use super::journal::Journals;
+use super::journal::{Effect, Fold, Journals};
 use super::ledger::Ledger;
 use super::operations::Job;
 use super::shared::Shared;
@@ -31,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) renewals: u64,
     /// What the delivery under way has sent or told, as far as it matters after a panic.
     pub(crate) effects: Effects,
+    /// All that it has done, where it is written down.
+    pub(crate) fold: Fold,
     jobs: Vec<Job>,
     /// An empty list that keeps its memory.
     spare: Vec<Job>,
@@ -58,6 +60,7 @@ impl Core {
             panics: 0,
             renewals: 0,
             effects: Effects::default(),
+            fold: Fold::default(),
             jobs: Vec::new(),
             spare: Vec::new(),
             seed,
@@ -142,41 +145,55 @@ pub(crate) struct Hosting<'a> {
     pub(crate) shared: &'a Arc<Shared>,
 }
 
+impl Hosting<'_> {
+    fn note(&mut self, effect: impl FnOnce() -> Effect) {
+        if self.core.journals.wants_deliveries() {
+            self.core.fold.add(&effect());
+        }
+    }
+}
+
 impl Backend for Hosting<'_> {
     fn now(&self) -> Time {
         self.core.now
     }
 
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
+        self.send_after(me, to, message, Duration::ZERO);
+    }
+
+    fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
+        self.note(|| Effect::send(to, message, after));
         match message {
             Message::Worker(ToWorker::Released(_)) => self.core.effects.released = true,
             Message::Pool(ToPool::StartFailed(request)) => self.core.effects.start_failed = Some(request.id),
             _ => {}
         }
-        self.shared.executor.post(Envelope { to, from: me, message, guard: Guard::None });
-    }
-
-    fn send_after(&mut self, me: ActorId, to: ActorId, message: Message, after: Duration) {
-        if after.is_zero() {
-            return self.send(me, to, message);
-        }
         let envelope = Envelope { to, from: me, message, guard: Guard::None };
-        self.shared.timers.post_at(self.core.now + after, envelope);
+        if after.is_zero() {
+            self.shared.executor.post(envelope);
+        } else {
+            self.shared.timers.post_at(self.core.now + after, envelope);
+        }
     }
 
     fn arm(&mut self, me: ActorId, timer: Timer, after: Duration) {
+        self.note(|| Effect::timer(timer, Some(after)));
         self.shared.timers.arm(me, timer, self.core.now + after);
     }
 
     fn disarm(&mut self, me: ActorId, timer: Timer) {
+        self.note(|| Effect::timer(timer, None));
         self.shared.timers.disarm(me, timer);
     }
 
     fn perform(&mut self, me: ActorId, operation: Operation) {
+        self.note(|| Effect::Perform(operation));
         self.core.perform(self.shared, me, operation);
     }
 
     fn observe(&mut self, observation: Observation) {
+        self.note(|| Effect::Observe(observation));
         self.core.observe(self.shared, self.me, observation);
     }
 
@@ -185,6 +202,7 @@ impl Backend for Hosting<'_> {
         let (root, life) = ledger.entry(me).map_or((me, 0), |entry| (entry.root, entry.life));
         let id = ledger.next();
         ledger.enter(root, life);
+        self.note(|| Effect::Spawn(id));
         shell::host(Boxed {
             id,
             root,

@@ -37,7 +37,6 @@ pub(crate) fn deliver(boxed: &mut Boxed, envelope: Envelope) {
     }
     core.delivered += 1;
     core.effects = Effects::default();
-    core.journals.delivery(core.now, &envelope);
     come_to_life(boxed, core, &shared);
     destroy_if_unknown(core, &shared, boxed.id, &envelope.message);
     match &mut boxed.actor {
@@ -74,6 +73,7 @@ fn come_to_life(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>) {
     }
     boxed.life = root.life;
     core.ledger.set_life(boxed.id, boxed.life);
+    core.journals.hosted(boxed.id);
     let mut actor = boxed.maker.as_ref().map(|make| make());
     let message = Message::Worker(ToWorker::Begin(Begin::Empty));
     let begin = Envelope { to: boxed.id, from: ActorId::OUTSIDE, message, guard: Guard::None };
@@ -104,7 +104,12 @@ fn handle(
     let Envelope { to, from, ref message, .. } = *envelope;
     let mut hosting = Hosting { me: to, core, shared };
     let mut cx = Context::new(&mut hosting, to, from);
-    catch_unwind(AssertUnwindSafe(|| actor.handle(&mut cx, message))).map_err(|_| Panicked)
+    let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(&mut cx, message)));
+    if core.journals.wants_deliveries() {
+        let effects = core.fold.take(handled.is_err());
+        core.journals.delivery(core.now, envelope, effects);
+    }
+    handled.map_err(|_| Panicked)
 }
 
 /// Nobody is there to handle it.

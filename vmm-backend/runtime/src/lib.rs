@@ -35,6 +35,7 @@ mod lag;
 mod ledger;
 mod operations;
 mod pacer;
+mod replay;
 mod scenario;
 mod scripted;
 mod shared;
@@ -60,9 +61,10 @@ use self::shell::Boxed;
 use self::timers::Timers;
 
 pub use error::RuntimeError;
-pub use journal::JournalPaths;
+pub use journal::{Delivery, Effect, Header, JournalError, JournalPaths, Reader, Record, Tally};
 pub use lag::Lag;
 pub use operations::{Lost, Machines, Script};
+pub use replay::{Difference, End, ReplayError, Replayed, replay};
 pub use scenario::{Limits, Options, Run, plan_of, rehearse, run_scenario};
 pub use scripted::Scripted;
 
@@ -187,7 +189,7 @@ impl Runtime {
             Some(Err(error)) => return Err(RuntimeError::Runtime(error.to_string())),
             None => return Err(RuntimeError::Runtime("it was closed".to_owned())),
         };
-        let journals = Journals::open(&config.journals)?;
+        let journals = Journals::open(&config.journals, config.seed)?;
         let sizes = PoolSizes {
             starts: config.starts,
             boots: config.boots,
@@ -249,6 +251,7 @@ impl Runtime {
         let id = core.ledger.next();
         core.ledger.enter(id, 0);
         let shared = Arc::clone(&self.shared);
+        core.journals.hosted(id);
         let actor = Some(maker());
         shell::host(Boxed { id, root: id, life: 0, actor, maker: Some(Box::new(maker)), shared });
         id

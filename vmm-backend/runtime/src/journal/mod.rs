@@ -1,14 +1,16 @@
-//! Writes down what happened: every delivered message, and every arrival in the form that a scenario replays.
+//! Writes down what happened: every delivered message with what its handler did, so that a [replay](crate::replay) finds the
+//! same; and every arrival in the form that a scenario replays.
 //!
 //! Whoever drives only adds to a list in memory; a thread formats and writes it, some hundred times a second. The list is
-//! bounded: what does not fit is counted, and the count stands in the last line of the file and in [`super::Stats`].
+//! bounded: what does not fit is counted, the count stands in the file where it is missing, and in [`super::Stats`].
 //!
-//! | file | a line |
+//! | file | holds |
 //! | --- | --- |
-//! | deliveries | `{"at":1200,"from":0,"to":2,"message":"Pool(Take(...))"}`; `from` is null for the outside |
-//! | arrivals | `{"at":1000,"key":0,"lifetime":0}`: the format `journal` of `[demand] trace`, told by a first line that marks it |
-//!
-//! All times are nanoseconds since the opening.
+//! | deliveries | [`Record`]s: see [`record`] for the format and its version |
+//! | arrivals | lines `{"at":1000,"key":0,"lifetime":0}` in nanoseconds since the opening: the format `journal` of `[demand] trace`, told by a first line that marks it |
+
+mod effects;
+mod record;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -17,13 +19,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actors::{ActorId, Message, Request, Time};
+use actors::{ActorId, Request, Time};
 
 use super::error::RuntimeError;
 use super::executor::Envelope;
 use super::shared::lock;
 
-/// Lines that wait to be written.
+pub(crate) use effects::Fold;
+pub use effects::{Effect, Tally};
+pub use record::{Delivery, Header, JournalError, Reader, Record};
+
+/// Lines and records that wait to be written.
 const LINES_MAX: usize = 1 << 17;
 const WRITE_EVERY: Duration = Duration::from_millis(5);
 
@@ -34,11 +40,12 @@ pub struct JournalPaths {
     pub deliveries: Option<PathBuf>,
     /// Every request, as a trace to replay.
     pub arrivals: Option<PathBuf>,
+    /// What configured the Workers, for the journal's [`Header`].
+    pub scenario: String,
 }
 
-#[derive(Clone, Copy)]
 enum Line {
-    Delivery { at: Time, from: ActorId, to: ActorId, message: Message },
+    Record(Record),
     Arrival { at: Time, key: u32, lifetime_ns: u64 },
 }
 
@@ -46,6 +53,8 @@ enum Line {
 struct Waiting {
     lines: Vec<Line>,
     overflowed: u64,
+    /// Of them, those that have not been noted where they are missing.
+    unnoted: u64,
     closing: bool,
 }
 
@@ -58,7 +67,7 @@ pub(crate) struct Journals {
 }
 
 impl Journals {
-    pub(crate) fn open(paths: &JournalPaths) -> Result<Self, RuntimeError> {
+    pub(crate) fn open(paths: &JournalPaths, seed: u64) -> Result<Self, RuntimeError> {
         let create = |path: &Option<PathBuf>| match path {
             Some(path) => match File::create(path) {
                 Ok(file) => Ok(Some(BufWriter::new(file))),
@@ -67,6 +76,16 @@ impl Journals {
             None => Ok(None),
         };
         let mut files = Files { deliveries: create(&paths.deliveries)?, arrivals: create(&paths.arrivals)? };
+        if let (Some(file), Some(path)) = (&mut files.deliveries, &paths.deliveries) {
+            let header = Header { seed, scenario: paths.scenario.clone() };
+            record::begin(file, &header)
+                .map_err(|source| RuntimeError::Journal { path: path.clone(), source })?;
+        }
+        if let (Some(file), Some(path)) = (&mut files.arrivals, &paths.arrivals) {
+            // What tells the trace from other JSON lines.
+            writeln!(file, "{}", scenarios::JOURNAL_MARK)
+                .map_err(|source| RuntimeError::Journal { path: path.clone(), source })?;
+        }
         let (deliveries, arrivals) = (files.deliveries.is_some(), files.arrivals.is_some());
         let waiting = Arc::new(Mutex::new(Waiting::default()));
         let writer = if deliveries || arrivals {
@@ -79,10 +98,24 @@ impl Journals {
         Ok(Self { waiting, deliveries, arrivals, writer })
     }
 
-    pub(crate) fn delivery(&self, at: Time, envelope: &Envelope) {
+    /// Whether deliveries are written down, and so must be folded.
+    pub(crate) fn wants_deliveries(&self) -> bool {
+        self.deliveries
+    }
+
+    /// A Worker was made, or made anew.
+    pub(crate) fn hosted(&self, id: ActorId) {
+        if self.deliveries {
+            self.add(Line::Record(Record::Hosted(id)));
+        }
+    }
+
+    /// A message was handled, with these effects.
+    pub(crate) fn delivery(&self, at: Time, envelope: &Envelope, effects: Tally) {
         if self.deliveries {
             let Envelope { to, from, message, .. } = *envelope;
-            self.add(Line::Delivery { at, from, to, message });
+            let at_ns = at.as_nanos();
+            self.add(Line::Record(Record::Delivery(Delivery { at_ns, from, to, message, effects })));
         }
     }
 
@@ -95,11 +128,16 @@ impl Journals {
 
     fn add(&self, line: Line) {
         let mut waiting = lock(&self.waiting);
-        if waiting.lines.len() < LINES_MAX {
-            waiting.lines.push(line);
-        } else {
+        if waiting.lines.len() >= LINES_MAX {
             waiting.overflowed += 1;
+            waiting.unnoted += 1;
+            return;
         }
+        let missing = std::mem::take(&mut waiting.unnoted);
+        if missing > 0 && self.deliveries {
+            waiting.lines.push(Line::Record(Record::Gap(missing)));
+        }
+        waiting.lines.push(line);
     }
 
     /// Lines that did not fit.
@@ -128,56 +166,38 @@ struct Files {
 impl Files {
     /// The life of the thread.
     fn write_all(&mut self, waiting: &Mutex<Waiting>) -> std::io::Result<()> {
-        self.begin()?;
-        let mut lines = Vec::new();
+        let (mut lines, mut scratch) = (Vec::new(), Vec::new());
         loop {
-            let (closing, overflowed) = {
+            let (closing, missing) = {
                 let mut waiting = lock(waiting);
                 std::mem::swap(&mut waiting.lines, &mut lines);
-                (waiting.closing, waiting.overflowed)
+                let closing = waiting.closing;
+                (closing, if closing { std::mem::take(&mut waiting.unnoted) } else { 0 })
             };
             for line in lines.drain(..) {
-                self.write(line)?;
+                self.write(line, &mut scratch)?;
+            }
+            if missing > 0 && self.deliveries.is_some() {
+                self.write(Line::Record(Record::Gap(missing)), &mut scratch)?;
             }
             if closing {
-                return self.end(overflowed);
+                return self.flush();
             }
             std::thread::sleep(WRITE_EVERY);
         }
     }
 
-    /// What tells the trace from other JSON lines.
-    fn begin(&mut self) -> std::io::Result<()> {
-        match &mut self.arrivals {
-            Some(file) => writeln!(file, "{}", scenarios::JOURNAL_MARK),
-            None => Ok(()),
-        }
-    }
-
-    fn write(&mut self, line: Line) -> std::io::Result<()> {
-        match line {
-            Line::Delivery { at, from, to, message } => {
-                let Some(file) = &mut self.deliveries else { return Ok(()) };
-                write!(file, "{{\"at\":{},\"from\":", at.as_nanos())?;
-                match from {
-                    ActorId::OUTSIDE => write!(file, "null")?,
-                    ActorId(from) => write!(file, "{from}")?,
-                }
-                write!(file, ",\"to\":{},\"message\":", to.0)?;
-                serde_json::to_writer(&mut *file, &format!("{message:?}"))?;
-                writeln!(file, "}}")
-            }
-            Line::Arrival { at, key, lifetime_ns } => {
-                let Some(file) = &mut self.arrivals else { return Ok(()) };
+    fn write(&mut self, line: Line, scratch: &mut Vec<u8>) -> std::io::Result<()> {
+        match (line, &mut self.deliveries, &mut self.arrivals) {
+            (Line::Record(record), Some(file), _) => record::write(file, &record, scratch),
+            (Line::Arrival { at, key, lifetime_ns }, _, Some(file)) => {
                 writeln!(file, "{{\"at\":{},\"key\":{key},\"lifetime\":{lifetime_ns}}}", at.as_nanos())
             }
+            _ => Ok(()),
         }
     }
 
-    fn end(&mut self, overflowed: u64) -> std::io::Result<()> {
-        if let (Some(file), true) = (&mut self.deliveries, overflowed > 0) {
-            writeln!(file, "{{\"overflowed\":{overflowed}}}")?;
-        }
+    fn flush(&mut self) -> std::io::Result<()> {
         for file in [&mut self.deliveries, &mut self.arrivals].into_iter().flatten() {
             file.flush()?;
         }
