@@ -104,6 +104,12 @@ impl Failure {
     }
 }
 
+/// Tells the user what may go wrong, or may have been meant otherwise.
+pub(crate) fn warn(warning: &dyn std::fmt::Display) {
+    let style = anstyle::AnsiColor::Yellow.on_default().bold();
+    anstream::eprintln!("{style}warning{style:#}: {warning}");
+}
+
 /// Tells the user what went wrong.
 pub(crate) fn explain(failure: &Failure) {
     let style = anstyle::AnsiColor::Red.on_default().bold();

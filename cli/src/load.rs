@@ -9,7 +9,7 @@ use reports::{Gate, Mark, Prices, RunMetadata};
 use scenarios::Overlays;
 use scenarios::{Scenario, ScenarioError};
 
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::{interrupt, source};
 
 /// The arguments that name a scenario, which several verbs take.
@@ -61,6 +61,7 @@ impl ScenarioArgs {
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(seed).collect();
         let scenario = Scenario::load_with(&text, &overlays, &overrides)?;
         let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
+        scenario.warnings().iter().for_each(|warning| exit::warn(warning));
         Ok(Loaded { scenario, gates, prices })
     }
 }
@@ -98,8 +99,20 @@ impl Loaded {
             marks: marks(scenario),
             prices: self.prices,
             gates: self.gates.clone(),
+            notes: notes(scenario),
         }
     }
+}
+
+/// What a reader of the report should know of its demand.
+fn notes(scenario: &Scenario) -> Vec<String> {
+    let mut notes: Vec<String> = scenario
+        .begins_by_trace()
+        .then(|| format!("t = 0 is {}, as the first row of the trace says", scenario.clock.begins))
+        .into_iter()
+        .collect();
+    notes.extend(scenario.warnings().iter().map(|warning| format!("{}{}", warning.place, warning.message)));
+    notes
 }
 
 fn gates(scenario: &Scenario) -> Result<Vec<Gate>, ScenarioError> {

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod calibrate;
+mod capacity;
 mod check;
 mod compare;
 mod completions;

@@ -8,7 +8,7 @@ use crate::exit::{self, Failure};
 use crate::jobs::{self, Finished, Threads};
 use crate::load::{Loaded, ScenarioArgs};
 use crate::out;
-use crate::{Ended, columns, exit::Code, json, kvm, say};
+use crate::{Ended, capacity, columns, exit::Code, json, kvm, say};
 
 /// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
 #[derive(Debug, clap::Args)]
@@ -73,8 +73,11 @@ pub(crate) fn run(args: &Args) -> Ended {
     }
     let loaded = args.scenario.load(None)?;
     if args.explain {
-        say(&loaded.scenario.explain()?)?;
+        say(&(loaded.scenario.explain()? + &capacity::explain(&loaded.scenario)))?;
         return Ok(exit::HELD);
+    }
+    if args.backend == Backend::Sim {
+        capacity::warnings(&loaded.scenario).iter().for_each(|warning| exit::warn(warning));
     }
     if let Some(journal) = &args.journal {
         out::prepare(journal)?;

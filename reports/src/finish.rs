@@ -49,7 +49,7 @@ fn report(mut books: Recorder, end: u64) -> Report {
     summary.regions = regions(&books, &workers);
     summary.workers = workers;
     summary.empty_periods = of_one_pool(&books, empty_periods);
-    summary.notes = notes(&summary, end);
+    summary.notes = [books.run.notes.clone(), notes(&summary, end)].concat();
     summary.gates = books.run.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
     summary.verdict = Verdict::over(&summary.gates);
     Report { summary, timeline, latencies }

@@ -38,6 +38,8 @@ pub struct RunMetadata {
     pub prices: Prices,
     /// What must hold.
     pub gates: Vec<Gate>,
+    /// What a reader should know before the figures.
+    pub notes: Vec<String>,
 }
 
 impl RunMetadata {

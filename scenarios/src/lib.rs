@@ -16,6 +16,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod answers;
+pub mod capacity;
 mod decimal;
 pub mod demand;
 pub mod distribution;

@@ -157,6 +157,11 @@ impl Scenario {
         }
     }
 
+    /// Whether the civil time at t = 0 is that of the trace.
+    pub fn begins_by_trace(&self) -> bool {
+        self.source.begins_by_trace
+    }
+
     /// What was read in one sense and may have been meant in another.
     pub fn warnings(&self) -> &[Warning] {
         &self.source.warnings
