@@ -94,6 +94,7 @@ impl Loaded {
             regions: scenario.regions().into_iter().map(|region| region.name).collect(),
             warmup: scenario.warmup,
             planned: scenario.planned_length(),
+            begins: scenario.begins().map(|begins| begins.to_string()),
             spike_begin: scenario.spike().map(|spike| spike.start),
             spike_end: scenario.spike().map(|spike| spike.end),
             marks: marks(scenario),

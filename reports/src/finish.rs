@@ -101,6 +101,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         seed: books.run.seed,
         digest: None,
         events: 0,
+        begins: books.run.begins.clone(),
         duration_s: seconds(end - from),
         demand_s: seconds(demand_end(books, end).saturating_sub(from)),
         demand_peak: books.peak.most().map(|(requests, from)| DemandPeak {

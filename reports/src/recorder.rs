@@ -425,6 +425,10 @@ impl Observer for Recorder {
         self.origin = at.as_nanos();
         self.counted_from = self.run.warmup.as_nanos();
         self.series.open(self.fleet.class(Class::Ready).count(), self.fleet.waiting.count());
+        // How pools were filled is no part of what they held least.
+        for worker in &mut self.workers {
+            worker.settle(0);
+        }
         if self.counted_from == 0 {
             self.begin_counting(0);
         }

@@ -27,6 +27,8 @@ pub struct RunMetadata {
     /// How long requests come, warm-up included, where that is known; else they come until the last one. It decides how wide
     /// bins are; a run that takes longer is still reported whole, in wider bins.
     pub planned: Option<Duration>,
+    /// The civil time of the opening, in RFC 3339, where the scenario or its trace gives it.
+    pub begins: Option<String>,
     /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have recovered;
     /// without it only the target counts.
     pub spike_begin: Option<Time>,

@@ -29,6 +29,9 @@ pub struct Summary {
     pub digest: Option<String>,
     /// How many events were delivered, warm-up included.
     pub events: u64,
+    /// The civil time of the opening, in RFC 3339; null where neither the scenario nor its trace gives it.
+    #[serde(default)]
+    pub begins: Option<String>,
     /// How long was counted, in seconds: from the end of the warm-up to the end of the run.
     pub duration_s: f64,
     /// For how long of that requests came, in seconds: until the demand's planned end, or else its last request.

@@ -16,7 +16,11 @@ pub(crate) fn about(summary: &Summary) -> String {
         says += &format!(" after {} of warm-up", format::seconds(summary.warmup_s));
     }
     let workers = format::counted(summary.workers.len() as u64, "worker", "workers");
-    says + &format!(", {workers}, seed {}", summary.seed)
+    says += &format!(", {workers}, seed {}", summary.seed);
+    match &summary.begins {
+        Some(begins) => says + &format!(", from {begins}"),
+        None => says,
+    }
 }
 
 /// How many requests came, and how fast.

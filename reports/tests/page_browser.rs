@@ -312,3 +312,33 @@ fn a_tap_shows_values_and_keeps_them() {
     ));
     assert!(tip.contains("ready, mean") && tip.contains("target"), "the tap shows {tip:?}");
 }
+
+#[test]
+fn civil_time_is_read_out_and_in_files_where_the_clock_is_set() {
+    let Some(mut browser) = Browser::start() else { return };
+    let mut report = Toy { demand: vec![(3_600, 1.0)], ..Toy::default() }.report();
+    report.summary.begins = Some("2026-01-05T09:12:00Z".to_owned());
+    browser.show(&html::page(&report));
+    browser.run(&format!("{}.focus()", plot(POOLS)));
+    browser.press("Home");
+    let heard = browser.text(&format!("{}.ariaValueText", plot(POOLS)));
+    assert!(heard.starts_with("Mon 5 Jan 09:12:00 UTC, 0s to 10s: "), "{heard}");
+    let ticks =
+        browser.run(&format!("[...{}.querySelectorAll('.xt')].map((t) => t.textContent)", plot(POOLS)));
+    assert!(ticks.as_array().is_some_and(|ticks| ticks.contains(&json!("09:30"))), "{ticks}");
+}
+
+#[test]
+fn a_text_can_be_copied() {
+    let Some(mut browser) = Browser::start() else { return };
+    let page = html::page(&Toy::default().report())
+        .replace("</main>", "<pre tabindex=\"0\">name = \"spike\"</pre></main>");
+    browser.show(&page);
+    let allow = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+    browser.call("Browser.grantPermissions", &allow);
+    browser.run("document.querySelector('.copyable button').click()");
+    browser.run("new Promise((done) => setTimeout(done, 100))");
+    assert_eq!(browser.text("document.querySelector('.copyable button').textContent"), "Copied");
+    let kept = browser.run("navigator.clipboard.readText()");
+    assert_eq!(kept, json!("name = \"spike\""));
+}

@@ -68,7 +68,7 @@ fn figures(comparison: &Comparison) -> String {
     let (told, folded) = comparison.folded();
     let rows: String = told.into_iter().map(figure_row).collect();
     let table = format!(
-        "<div class=\"scroll\"><table class=\"figures\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"figures\"><table class=\"figures\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     );
     let folded: Vec<String> = folded.iter().map(Figure::to_string).collect();
     let mut says = format!(
@@ -117,7 +117,7 @@ fn figure_cell(row: &Row, cell: &Cell, reach: f64) -> String {
     let interval = format!("{} to {}", row.unit.show_difference(low), row.unit.show_difference(high));
     format!(
         "<td><strong>{mean}</strong>{without}<div class=\"{class}\"><small>{}, {}</small><br>\
-         <span class=\"whisker\" style=\"--l:{:.1}%;--r:{:.1}%;--m:{:.1}%\" title=\"{}\"></span></div></td>",
+         <span class=\"whisker\" style=\"--l:{:.1}%;--r:{:.1}%;--m:{:.1}%\"></span><br><small>{}</small></div></td>",
         row.unit.show_difference(difference.mean),
         difference.shows.text(),
         place(low),

@@ -131,8 +131,12 @@ fn cards(summary: &Summary) -> String {
     ];
     if pool.per_tenant {
         // When one of several pools was empty, and when it was full again, is not known.
-        let ready =
-            format!("on average, of {} aimed for, over all tenants", format::number(pool.target_mean));
+        let ready = match pool.target_mean > 0.0 {
+            true => {
+                format!("on average, of {} aimed for, over all tenants", format::number(pool.target_mean))
+            }
+            false => "on average, over all tenants".to_owned(),
+        };
         let waited = format!(
             "requests at once; {} in use at most",
             format::counted(pool.in_use_most, "Sprite", "Sprites")

@@ -16,7 +16,8 @@ use crate::wording;
 /// From the opening of the run to its end.
 pub(super) fn span(report: &Report) -> Span {
     let end_s = report.timeline.rows.last().map_or(1.0, |row| row.to_s).max(1e-3);
-    Span { end_s, begins_s: None }
+    let begins = report.summary.begins.as_ref().and_then(|begins| begins.parse::<jiff::Timestamp>().ok());
+    Span { end_s, begins_s: begins.map(|begins| begins.as_millisecond() as f64 / 1e3) }
 }
 
 /// What both plots have: the warm-up's shade, and what happened when.
@@ -80,10 +81,15 @@ fn demand_says(summary: &Summary, rate: &bins::Rate) -> String {
     format!("{drawn}, by the time of their arrival: {}{served}", escape(&wording::demand(summary)))
 }
 
+/// The place of the target among the columns.
+const TARGET: usize = 3;
+
 /// Ready Sprites against what the pools aimed for, with every emptiness shaded.
 pub(super) fn pool(report: &Report) -> String {
     let summary = &report.summary;
     let number = |class, name, draw| Column::new(class, name, Unit::Number, draw);
+    // Where pools aim for nothing, a line at zero says no more.
+    let aims = report.timeline.rows.iter().any(|row| row.target > 0.0);
     let mut data = Data::new(vec![
         number("ready", "ready, mean", Draw::Area),
         number("ready-least", "ready, least", Draw::Line),
@@ -108,6 +114,12 @@ pub(super) fn pool(report: &Report) -> String {
             Row { from: row.from_s, to: row.to_s, values }
         })
         .collect();
+    if !aims {
+        data.columns.remove(TARGET);
+        for row in &mut data.rows {
+            row.values.remove(TARGET);
+        }
+    }
     let mut plot = Plot::over_time("pools", span(report), 260, data);
     frame(&mut plot, report);
     for period in summary.empty_periods.iter().flatten() {
@@ -117,11 +129,24 @@ pub(super) fn pool(report: &Report) -> String {
     if summary.empty_periods.as_ref().is_some_and(|periods| !periods.is_empty()) {
         plot.explain("void-bar", "bar on top: a pool is empty");
     }
-    let content = plot.finish("ready Sprites over time, against their target");
+    let about =
+        if aims { "ready Sprites over time, against their target" } else { "ready Sprites over time" };
+    let content = plot.finish(about);
     section("How full the pools were", &pool_says(summary), &content)
 }
 
-/// How many Sprites were ready, and when pools were empty.
+/// How many Sprites were ready, and when pools were empty, as far as that is known.
 fn pool_says(summary: &Summary) -> String {
-    format!("Ready: {}. Empty: {}.", escape(&wording::ready(summary)), escape(&wording::empty(summary)))
+    let pool = &summary.pool;
+    let ready = match pool.target_mean > 0.0 {
+        true => escape(&wording::ready(summary)),
+        false => {
+            let (mean, least) = (format::number(pool.ready_mean), format::count(pool.ready_least));
+            format!("{mean} on average, {least} at the least")
+        }
+    };
+    match pool.per_tenant {
+        true => format!("Ready, over the pools of all tenants: {ready}."),
+        false => format!("Ready: {ready}. Empty: {}.", escape(&wording::empty(summary))),
+    }
 }

@@ -74,7 +74,7 @@ fn figures(twin: &Twin) -> String {
         })
         .collect();
     let table = format!(
-        "<div class=\"scroll\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"figures\"><table class=\"figures\"><thead><tr><th scope=\"col\">figure</th>{head}\
          <th scope=\"col\">gap</th><th scope=\"col\">bound</th>{spread}</tr></thead><tbody>{rows}</tbody></table></div>"
     );
     section(

@@ -19,12 +19,16 @@ pub(super) fn workers(summary: &Summary, span: Span) -> String {
     if summary.workers.is_empty() {
         return String::new();
     }
+    let tables = regions(summary) + &table(summary);
+    if !aims(summary) {
+        return section("Every worker", "", &tables);
+    }
     let map = Map::new(summary);
     let mut says = says(summary);
     if map.together > 1 {
         let _ = write!(says, " Each row is {} workers and shows the worst of them.", map.together);
     }
-    section("Every worker", &says, &(map.html(summary, span) + &regions(summary) + &table(summary)))
+    section("Every worker", &says, &(map.html(summary, span) + &tables))
 }
 
 fn says(summary: &Summary) -> String {
@@ -40,6 +44,11 @@ fn says(summary: &Summary) -> String {
             escape(&wording::workers(touched as u64, summary.workers.len() as u64))
         ),
     }
+}
+
+/// Whether any pool aimed for anything: where none does, no level is a share of it.
+fn aims(summary: &Summary) -> bool {
+    summary.workers.iter().any(|worker| worker.target_mean > 0.0)
 }
 
 /// How long its pool was empty, in seconds, as far as that is known.
@@ -204,8 +213,11 @@ fn regions(summary: &Summary) -> String {
         Head("misses", "misses"),
         Head("miss share", "miss_ratio"),
         Head("ready", "ready_mean"),
-        Head("target", "target_mean"),
     ];
+    let aims = aims(summary);
+    if aims {
+        head.push(Head("target", "target_mean"));
+    }
     if !summary.pool.per_tenant {
         head.push(Head("empty", "empty_s"));
     }
@@ -217,8 +229,8 @@ fn regions(summary: &Summary) -> String {
             Cell::count(region.misses),
             Cell::share(region.misses, region.requests),
             Cell::number(region.ready_mean),
-            Cell::number(region.target_mean),
         ];
+        cells.extend(aims.then(|| Cell::number(region.target_mean)));
         cells.extend(region.empty_seconds.map(Cell::seconds));
         cells
     });
@@ -246,9 +258,12 @@ fn table(summary: &Summary) -> String {
         Head("miss share", "miss_ratio"),
         Head("boots", "boots"),
         Head("ready", "ready_mean"),
-        Head("target", "target_mean"),
-        Head("least", "ready_least"),
     ]);
+    let aims = aims(summary);
+    if aims {
+        head.push(Head("target", "target_mean"));
+    }
+    head.push(Head("least", "ready_least"));
     let first = worker(order[0]);
     let mut falling = (first.misses > 0).then_some(if several { 3 } else { 2 });
     if !summary.pool.per_tenant {
@@ -267,9 +282,9 @@ fn table(summary: &Summary) -> String {
             Cell::share(row.misses, row.requests),
             Cell::count(row.boots),
             Cell::number(row.ready_mean),
-            Cell::number(row.target_mean),
-            Cell::count(row.ready_least),
         ]);
+        cells.extend(aims.then(|| Cell::number(row.target_mean)));
+        cells.push(Cell::count(row.ready_least));
         if !summary.pool.per_tenant {
             cells.push(row.empty_seconds.map_or_else(|| Cell::without("-"), Cell::seconds));
             cells.push(row.recovery_s.map_or_else(|| Cell::without("not recovered"), Cell::seconds));

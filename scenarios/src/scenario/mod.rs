@@ -172,6 +172,11 @@ impl Scenario {
         self.clock.begins.0
     }
 
+    /// The civil time at t = 0, where the file or the trace gives it.
+    pub fn begins(&self) -> Option<Begins> {
+        (self.source.begins_by_trace || self.gives(&["clock", "begins"])).then_some(self.clock.begins)
+    }
+
     /// The longest that the demand may last: so long that every time can be held, civil time as well.
     pub(crate) fn longest_demand(&self) -> Duration {
         demand::LENGTH_MAX.min(self.clock.begins.time_left())

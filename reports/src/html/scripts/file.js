@@ -44,12 +44,17 @@ const status = add(document.body, "div", "unseen");
 status.setAttribute("role", "status");
 const say = (text) => { status.textContent = text; };
 
-for (const text of document.querySelectorAll("[data-copy]")) {
-  const made = button(text.parentElement, "Copy", `Copy ${text.dataset.copy}`, async () => {
+// Every text that a reader may want elsewhere, such as the scenario, can be copied.
+for (const text of document.querySelectorAll("pre")) {
+  const around = document.createElement("div");
+  around.className = "copyable";
+  text.replaceWith(around);
+  around.append(text);
+  const made = button(around, "Copy", "", async () => {
     try {
       await navigator.clipboard.writeText(text.textContent);
     } catch {
-      // Without leave to write to the clipboard the text is at least chosen, to be copied by hand.
+      // Without leave to write to the clipboard the text is at least selected, to be copied by hand.
       getSelection().selectAllChildren(text);
       document.execCommand("copy");
     }
@@ -57,7 +62,6 @@ for (const text of document.querySelectorAll("[data-copy]")) {
     say("Copied");
     setTimeout(() => { made.textContent = "Copy"; }, 2000);
   });
-  text.before(made);
 }
 
 // What is folded away is printed all the same.
