@@ -6,6 +6,17 @@
 //!
 //! Read [`protocol`] first: it is the contract. [`backend`] is the boundary to a backend, [`policy`] what an operator
 //! may choose.
+//!
+//! A policy at work, without any backend:
+//!
+//! ```
+//! use actors::Time;
+//! use actors::policy::refill::{Batch, Refill};
+//!
+//! let mut controller = Refill::Batch(Batch { size: 4 }).controller();
+//! assert_eq!(controller.allow(Time::ZERO, 3, 10), 0, "three are missing: the batch is not full");
+//! assert_eq!(controller.allow(Time::ZERO, 4, 9), 4);
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]

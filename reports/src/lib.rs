@@ -9,6 +9,20 @@
 //!
 //! This crate knows no backend and no scenario: a simulated run and a real one are recorded by the same code, so that
 //! they can be laid side by side. Nothing here reads a clock: equal observations give equal bytes in every output.
+//!
+//! ```
+//! use actors::{Observation, Observer, Outcome, Request, Time, WorkerId};
+//! use reports::recorder::Recorder;
+//! use reports::run_metadata::RunMetadata;
+//!
+//! let (worker, request) = (WorkerId(0), Request::default());
+//! let mut books = Recorder::new(RunMetadata::new("one request", 1));
+//! books.opened(Time::ZERO);
+//! books.observe(Time::ZERO, Observation::Arrived { worker, request });
+//! books.observe(Time::from_nanos(60_000), Observation::Ended { worker, request, outcome: Outcome::Warm });
+//! let summary = books.finish(Time::from_nanos(1_000_000_000)).summary;
+//! assert_eq!((summary.requests, summary.outcomes.warm, summary.misses), (1, 1, 0));
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -11,6 +11,22 @@
 //! names the line, the key and the remedy. The same scenario gives the same arrivals on every machine.
 //!
 //! The format is described in this crate's README.md.
+//!
+//! ```
+//! use scenarios::Scenario;
+//!
+//! let scenario = Scenario::parse("[[demand]]\nto = 2\nfor = \"3s\"\narrivals = \"even\"\n", "calm.toml", &[])?;
+//! let mut arrivals = scenario.arrivals()?;
+//! let mut count = 0;
+//! while arrivals.next()?.is_some() {
+//!     count += 1;
+//! }
+//! assert_eq!(count, 6);
+//!
+//! let error = Scenario::parse("[pool]\ndept = 1\n", "typo.toml", &[]).expect_err("there is no such key");
+//! assert!(error.to_string().starts_with("typo.toml:2: "), "{error}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -30,7 +46,7 @@ pub mod profile;
 pub mod scenario;
 
 pub use answers::{AnswerStreams, Answers};
-pub use demand::{Arrival, Arrivals, DemandError, JOURNAL_MARK, Progress};
+pub use demand::{Arrival, Arrivals, DRAIN, DemandError, JOURNAL_MARK, Progress};
 pub use distribution::{Distribution, DistributionError, Sampler};
 pub use error::{Place, ScenarioError, Warning};
 pub use faults::Faults;

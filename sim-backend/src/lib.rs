@@ -15,6 +15,34 @@
 //!
 //! Memory does not grow with the number of requests: what is kept belongs to actors, to requests that have not ended,
 //! and to timers that are armed.
+//!
+//! A day that is over in a moment, seen by an observer that counts:
+//!
+//! ```
+//! use actors::{Observation, Observer, Outcome, Time};
+//! use scenarios::Scenario;
+//! use sim_backend::{Options, simulate};
+//!
+//! #[derive(Default)]
+//! struct Warm(u64);
+//!
+//! impl Observer for Warm {
+//!     fn opened(&mut self, _at: Time) {}
+//!     fn closed(&mut self, _at: Time) {}
+//!     fn observe(&mut self, _at: Time, observation: Observation) {
+//!         if let Observation::Ended { outcome: Outcome::Warm, .. } = observation {
+//!             self.0 += 1;
+//!         }
+//!     }
+//! }
+//!
+//! let text = "[[demand]]\nto = 1\nfor = \"1m\"\narrivals = \"even\"\n";
+//! let scenario = Scenario::parse(text, "calm.toml", &[])?;
+//! let mut warm = Warm::default();
+//! let run = simulate(&scenario, &Options::default(), &mut warm)?;
+//! assert_eq!((run.requests, warm.0), (60, 60));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]

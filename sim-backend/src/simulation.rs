@@ -9,16 +9,13 @@ use actors::{
     ActorId, AnyActor, Backend, Context, Duration, Message, Observer, OperationKind, Request, Time, Worker,
     WorkerId,
 };
-use scenarios::{Arrival, Arrivals, Progress, Scenario};
+use scenarios::{Arrival, Arrivals, DRAIN, Progress, Scenario};
 
 use crate::core::Core;
 use crate::digest::Checkpoint;
 use crate::error::SimulationError;
 use crate::faults::Faults;
 use crate::queue::{Envelope, Event};
-
-/// How long after the end of the demand requests may still end; those that have not by then have failed.
-const DRAIN: Duration = Duration::from_secs(600);
 
 /// How often progress is told, in requests; a power of two.
 const PROGRESS_EVERY: u64 = 1 << 12;

@@ -11,6 +11,18 @@
 //!
 //! VMs need KVM on x86-64 Linux. Elsewhere, and with `--cfg warmpool_no_kvm`, everything compiles, and whoever
 //! asks for a VM is told why there is none.
+//!
+//! What can be done on the host at hand:
+//!
+//! ```
+//! use vmm_backend::doctor::{Wanted, examine};
+//!
+//! let findings = examine(&Wanted::default());
+//! assert!(!findings.is_empty());
+//! for finding in findings {
+//!     println!("{finding}");
+//! }
+//! ```
 
 #![forbid(unsafe_code)]
 

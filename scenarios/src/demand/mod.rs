@@ -20,6 +20,9 @@ use stages::Stages;
 pub use trace::JOURNAL_MARK;
 use trace::Replay;
 
+/// How long after the end of the demand requests may still end, on any backend; those that have not by then have failed.
+pub const DRAIN: Duration = Duration::from_secs(600);
+
 /// How far a trace has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -6,6 +6,28 @@
 //!
 //! This crate knows no actor, no scenario and no other process, and nothing in it is asynchronous: every call blocks, and has a
 //! limit. It is the only one with unsafe code. Elsewhere than on x86-64 Linux, and with `--cfg warmpool_no_kvm`, it is empty.
+//!
+//! One VM, where KVM can be used:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use microvm::bind::{Bind, Generation, Key};
+//! use microvm::guest::EMBEDDED;
+//! use microvm::hypervisor::Hypervisor;
+//! use microvm::runner::Runner;
+//! use microvm::training::capture;
+//! use microvm::vm::Vm;
+//!
+//! let hypervisor = Arc::new(Hypervisor::open()?);
+//! let template = capture(&hypervisor, Arc::new(EMBEDDED), 2 << 20)?;
+//! let mut vm = Vm::fork(&hypervisor, &template)?;
+//! let bind = Bind::new("s3://bucket/alice", Key::new("alice")?)?;
+//! let ack = vm.start(&mut Runner::new()?, Generation(1), &bind, Duration::from_secs(1))?;
+//! assert_eq!(ack.generation, Generation(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 

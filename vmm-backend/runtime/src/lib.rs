@@ -21,6 +21,31 @@
 //!
 //! Actors have no thread: whoever brings a message handles it and all that follows from it, up to the next operation;
 //! `executor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements [`Machines`].
+//!
+//! A scenario in real time, on machines without VMs:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use actors::{Observation, Observer, Time};
+//! use runtime::{Options, Scripted, run_scenario};
+//! use scenarios::Scenario;
+//!
+//! struct Nobody;
+//!
+//! impl Observer for Nobody {
+//!     fn opened(&mut self, _at: Time) {}
+//!     fn closed(&mut self, _at: Time) {}
+//!     fn observe(&mut self, _at: Time, _observation: Observation) {}
+//! }
+//!
+//! let text = "[[demand]]\nto = 20\nfor = \"200ms\"\narrivals = \"even\"\n";
+//! let scenario = Scenario::parse(text, "calm.toml", &[])?;
+//! let machines = Arc::new(Scripted::new(&scenario)?);
+//! let (run, _) = run_scenario(&scenario, machines, Nobody, &Options::default())?;
+//! assert_eq!(run.unfinished, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

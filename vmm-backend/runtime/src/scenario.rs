@@ -8,7 +8,7 @@ use std::time::Duration as Wait;
 use actors::policy::Begin;
 use actors::protocol::ToWorker;
 use actors::{ActorId, Duration, Message, Observation, Observer, Time, Worker};
-use scenarios::{Effect, Faults, Scenario, ScenarioError, WorkerPlan};
+use scenarios::{DRAIN, Effect, Faults, Scenario, ScenarioError, WorkerPlan};
 
 use super::error::RuntimeError;
 use super::faults::crash_or_recover;
@@ -52,7 +52,7 @@ impl Default for Limits {
             boots_max: 16,
             spin: Wait::from_micros(150),
             fill: Wait::from_secs(300),
-            drain: Wait::from_secs(60),
+            drain: Wait::from_nanos(DRAIN.as_nanos()),
         }
     }
 }
@@ -334,7 +334,7 @@ fn step_through(runtime: &Runtime, scenario: &Scenario) -> Result<(u64, Time), R
     let end = scenario.demand.planned_length().map_or(last, |planned| (Time::ZERO + planned).max(last));
     while runtime.step(end).is_some() {}
     shared.clock.set(end);
-    let limit = end + Duration::from_secs(600);
+    let limit = end + DRAIN;
     while runtime.unfinished() > 0 && runtime.step(limit).is_some() {}
     let unfinished = runtime.unfinished() as u64;
     if unfinished > 0 {

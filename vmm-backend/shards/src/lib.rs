@@ -23,6 +23,29 @@
 //!
 //! Nothing here knows actors or scenarios, and nothing is asynchronous: every call blocks, and has a limit. Elsewhere than on
 //! x86-64 Linux, and with `--cfg warmpool_no_kvm`, this crate is empty.
+//!
+//! One VM in a shard, where KVM can be used:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use microvm::bind::{Bind, Key};
+//! use microvm::guest::EMBEDDED;
+//! use microvm::hypervisor::Hypervisor;
+//! use microvm::training::capture;
+//! use shards::{Shards, ShardsConfig};
+//!
+//! // A shard is this very program, started again.
+//! shards::main_if_shard();
+//! let template = capture(&Arc::new(Hypervisor::open()?), Arc::new(EMBEDDED), 2 << 20)?;
+//! let (shards, _lost) = Shards::launch(ShardsConfig::new(1), &template)?;
+//! let vm = shards.boot()?;
+//! let bind = Bind::new("s3://bucket/alice", Key::new("alice")?)?;
+//! shards.start(vm, &bind, Duration::from_secs(1))?;
+//! shards.stop(vm)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
