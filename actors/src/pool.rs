@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
+use crate::policy::depth::boot_prior;
 use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
 use crate::protocol::{
-    ActorId, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill, StepIndex,
-    TRIES_MAX, Timer, ToPool, ToRefiller, ToSprite, ToWorker, WorkerId,
+    ActorId, Cause, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill,
+    StepIndex, TRIES_MAX, Timer, ToPool, ToRefiller, ToSprite, ToWorker, WorkerId,
 };
 use crate::time::{Duration, Time};
 
@@ -35,6 +36,13 @@ pub(crate) struct Place {
     pub(crate) counts_in_use: bool,
 }
 
+/// How a request ends when no further step takes it.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    outcome: Outcome,
+    cause: Cause,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -52,6 +60,12 @@ pub(crate) struct Pool {
     replacing: u32,
     age_armed: bool,
     is_down: bool,
+    /// What the Refiller says that holds boots up, and since when.
+    held_up: Option<(Cause, Time)>,
+    /// How long the last boot took.
+    boot_time: Duration,
+    /// Why it was last observed to be empty.
+    observed_empty: Option<Cause>,
 }
 
 impl Pool {
@@ -70,6 +84,9 @@ impl Pool {
             replacing: 0,
             age_armed: false,
             is_down: false,
+            held_up: None,
+            boot_time: boot_prior(),
+            observed_empty: None,
         }
     }
 
@@ -107,8 +124,33 @@ impl Pool {
         }
     }
 
-    fn end(&self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
-        cx.observe(Observation::Ended { worker: self.place.id, request, outcome });
+    fn end(&self, cx: &mut Context<impl Backend>, request: Request, ending: Ending) {
+        let Ending { outcome, cause } = ending;
+        cx.observe(Observation::Ended { worker: self.place.id, request, outcome, cause: Some(cause) });
+    }
+
+    // Why it is empty.
+
+    /// Why a pool without a ready Sprite has none at this time; see [`cause`](crate::protocol::cause).
+    fn cause(&self, now: Time) -> Cause {
+        match self.held_up {
+            _ if self.is_down => Cause::WorkerDown,
+            Some((cause @ (Cause::SlotsFull | Cause::BootsFail), _)) => cause,
+            Some((cause, since)) if now.since(since) >= self.boot_time => cause,
+            _ => Cause::Depth,
+        }
+    }
+
+    fn observe_emptiness(&mut self, cx: &mut Context<impl Backend>) {
+        let is = if self.ready.is_empty() { Some(self.cause(cx.now())) } else { None };
+        let was = std::mem::replace(&mut self.observed_empty, is);
+        if was != is {
+            cx.observe(Observation::Empty { worker: self.place.id, pool: cx.me(), was, is });
+        }
+    }
+
+    fn set_held_up(&mut self, now: Time, cause: Option<Cause>) {
+        self.held_up = cause.map(|cause| (cause, now));
     }
 
     // A ready Sprite, and who gets it.
@@ -137,7 +179,11 @@ impl Pool {
                 self.give(cx, sprite, request, Outcome::Warm);
                 Found::Ready
             }
-            None => self.exhausted(cx, request, StepIndex::FIRST, Outcome::Rejected),
+            None => {
+                let cause = self.cause(cx.now());
+                let request = Request { missed: Some(cause), ..request };
+                self.exhausted(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Rejected, cause })
+            }
         };
         cx.send(self.refiller, ToRefiller::Demand { found, levels: self.levels() });
     }
@@ -156,7 +202,12 @@ impl Pool {
     fn is_ready(&mut self, cx: &mut Context<impl Backend>, after: ReadyAfter) {
         let sprite = cx.sender();
         match after {
-            ReadyAfter::Boot => self.replaced(),
+            ReadyAfter::Boot { took } => {
+                self.replaced();
+                if !took.is_zero() {
+                    self.boot_time = took;
+                }
+            }
             ReadyAfter::Use => self.in_use = self.in_use.saturating_sub(1),
         }
         match self.waiting.pop_oldest() {
@@ -171,7 +222,7 @@ impl Pool {
             }
         }
         match after {
-            ReadyAfter::Boot => self.tell_refiller(cx, ToRefiller::Booted { levels: self.levels() }),
+            ReadyAfter::Boot { .. } => self.tell_refiller(cx, ToRefiller::Booted { levels: self.levels() }),
             ReadyAfter::Use => self.changed(cx),
         }
     }
@@ -266,16 +317,19 @@ impl Pool {
         cx: &mut Context<impl Backend>,
         request: Request,
         step: StepIndex,
-        otherwise: Outcome,
+        mut otherwise: Ending,
     ) -> Found {
         if self.is_down {
-            self.end(cx, request, Outcome::Failed);
+            self.end(cx, request, Ending { outcome: Outcome::Failed, cause: Cause::WorkerDown });
             return Found::Nothing;
         }
         let policy = Arc::clone(&self.policy);
         for (index, rule) in policy.exhausted.iter().enumerate().skip(step.index()) {
             if self.try_step(cx, request, StepIndex(index as u8), rule) {
                 return if matches!(rule, Step::Wake(_)) { Found::Own } else { Found::Nothing };
+            }
+            if matches!(rule, Step::Wait(_)) {
+                otherwise.cause = Cause::QueueFull;
             }
         }
         self.end(cx, request, otherwise);
@@ -318,10 +372,8 @@ impl Pool {
                 true
             }
             Step::Wake(_) => self.wake(cx, request, step),
-            Step::Reject(_) => {
-                self.end(cx, request, Outcome::Rejected);
-                true
-            }
+            // It is the last step: the request ends as it would without it.
+            Step::Reject(_) => false,
         }
     }
 
@@ -342,6 +394,7 @@ impl Pool {
         cx: &mut Context<impl Backend>,
         request: Request,
         step: StepIndex,
+        cause: Cause,
         sprite: Option<ActorId>,
     ) {
         self.undo_make(cx, step);
@@ -349,7 +402,7 @@ impl Pool {
             self.in_use = self.in_use.saturating_sub(1);
             self.dormant.insert(request.key, sprite, true);
         }
-        self.go_on(cx, request, step.next(), Outcome::Rejected);
+        self.go_on(cx, request, step.next(), Ending { outcome: Outcome::Rejected, cause });
     }
 
     /// A step could not serve a request. What has become ready meanwhile does; else the search goes on at `step`.
@@ -358,7 +411,7 @@ impl Pool {
         cx: &mut Context<impl Backend>,
         request: Request,
         step: StepIndex,
-        otherwise: Outcome,
+        otherwise: Ending,
     ) {
         if !self.is_down
             && let Some(sprite) = self.pop_ready(cx)
@@ -404,7 +457,8 @@ impl Pool {
             For::Pool => self.tell_refiller(cx, ToRefiller::BootFailed),
             For::Request(request, step) => {
                 self.undo_make(cx, step);
-                self.go_on(cx, request, step.next(), Outcome::Failed);
+                let ending = Ending { outcome: Outcome::Failed, cause: Cause::BootsFail };
+                self.go_on(cx, request, step.next(), ending);
             }
         }
     }
@@ -412,10 +466,13 @@ impl Pool {
     /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
     fn start_failed(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         self.in_use = self.in_use.saturating_sub(1);
+        let cause = if self.is_down { Cause::WorkerDown } else { Cause::BootsFail };
+        let request = Request { missed: request.missed.or(Some(cause)), ..request };
+        let ending = Ending { outcome: Outcome::Failed, cause };
         if request.tries >= TRIES_MAX {
-            self.end(cx, request, Outcome::Failed);
+            self.end(cx, request, ending);
         } else {
-            self.go_on(cx, request, StepIndex::FIRST, Outcome::Failed);
+            self.go_on(cx, request, StepIndex::FIRST, ending);
         }
         self.in_use_changed(cx);
     }
@@ -438,7 +495,8 @@ impl Pool {
         let mut gave_up = false;
         while let Some(request) = self.waiting.pop_due(step, cx.now()) {
             self.observe_waiting(cx, self.waiting.len() + 1);
-            self.exhausted(cx, request, step.next(), Outcome::Rejected);
+            let ending = Ending { outcome: Outcome::Rejected, cause: Cause::Deadline };
+            self.exhausted(cx, request, step.next(), ending);
             gave_up = true;
         }
         self.watch_deadline(cx, step);
@@ -466,12 +524,13 @@ impl Pool {
         cx.send(self.refiller, ToRefiller::Suspended);
         while let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
-            self.end(cx, request, Outcome::Failed);
+            self.end(cx, request, Ending { outcome: Outcome::Failed, cause: Cause::WorkerDown });
         }
     }
 
     fn worker_up(&mut self, cx: &mut Context<impl Backend>) {
         self.is_down = false;
+        self.held_up = None;
         cx.send(self.refiller, ToRefiller::Resumed { levels: self.levels() });
     }
 }
@@ -494,12 +553,16 @@ impl Pool {
             ToPool::Idle { key } => self.dormant(cx, key, false),
             ToPool::Slept { key } => self.dormant(cx, key, true),
             ToPool::Withdrawn => self.withdraw(cx),
-            ToPool::Refused { request, step, sprite } => self.refused(cx, request, step, sprite),
+            ToPool::Refused { request, step, cause, sprite } => {
+                self.refused(cx, request, step, cause, sprite);
+            }
+            ToPool::HeldUp(cause) => self.set_held_up(cx.now(), cause),
             ToPool::Shrink { keep } => self.shrink(cx, keep),
             ToPool::Yield => self.make_room(cx),
             ToPool::WorkerDown => self.worker_down(cx),
             ToPool::WorkerUp => self.worker_up(cx),
         }
+        self.observe_emptiness(cx);
     }
 
     /// A timer has fired.
@@ -509,5 +572,6 @@ impl Pool {
             Timer::Age => self.drop_aged(cx),
             Timer::Depth | Timer::Refill | Timer::Backoff | Timer::Idle => {}
         }
+        self.observe_emptiness(cx);
     }
 }

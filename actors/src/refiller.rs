@@ -8,7 +8,7 @@ use crate::policy::depth::{self, View};
 use crate::policy::refill::{self, BackoffState};
 use crate::policy::{AfterUse, Begin, PoolPolicy, SpritePolicy};
 use crate::protocol::{
-    ActorId, Found, Levels, Observation, Target, Timer, ToPool, ToRefiller, ToWorker, WorkerId,
+    ActorId, Cause, Found, Levels, Observation, Target, Timer, ToPool, ToRefiller, ToWorker, WorkerId,
 };
 use crate::time::{Duration, Time, WallClock};
 
@@ -31,6 +31,12 @@ pub(crate) struct Refiller {
     cancelling: bool,
     /// The host is down.
     suspended: bool,
+    /// What the Worker says that orders wait for.
+    orders_wait: Option<Cause>,
+    /// The refill policy allowed less than was missing.
+    refill_holds: bool,
+    /// What the Pool was told that holds boots up.
+    told: Option<Cause>,
     /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
     returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
@@ -75,6 +81,9 @@ impl Refiller {
             wanted: 0,
             cancelling: false,
             suspended: false,
+            orders_wait: None,
+            refill_holds: false,
+            told: None,
             depth_at: None,
             refill_at: None,
         }
@@ -90,6 +99,7 @@ impl Refiller {
     fn resume(&mut self, cx: &mut Context<impl Backend>, levels: Levels) {
         (self.suspended, self.cancelling) = (false, false);
         (self.on_order, self.held, self.wanted) = (0, 0, 0);
+        (self.orders_wait, self.refill_holds) = (None, false);
         self.levels = levels;
         self.lead.orders.clear();
         if std::mem::take(&mut self.backing_off) {
@@ -127,7 +137,8 @@ impl Refiller {
         if spare > 0 {
             spare = self.refill.allow(cx.now(), spare, self.levels.ready);
         }
-        let again_at = if urgent + spare < deficit { self.refill.again_at() } else { None };
+        self.refill_holds = urgent + spare < deficit;
+        let again_at = if self.refill_holds { self.refill.again_at() } else { None };
         rearm(cx, Timer::Refill, &mut self.refill_at, again_at);
         if self.measures_lead && urgent + spare > 0 {
             self.lead.ordered(cx.now(), urgent + spare);
@@ -139,6 +150,21 @@ impl Refiller {
         self.wanted = wanted;
         if position > depth {
             self.give_up(cx, (position - depth) as u32, fell);
+        }
+        self.tell_what_holds_up(cx);
+    }
+
+    fn tell_what_holds_up(&mut self, cx: &mut Context<impl Backend>) {
+        let cause = if self.held > 0 {
+            Some(Cause::BootsFail)
+        } else if self.orders_wait.is_some() {
+            self.orders_wait
+        } else {
+            self.refill_holds.then_some(Cause::RefillHolds)
+        };
+        if cause != self.told {
+            self.told = cause;
+            cx.send(self.pool, ToPool::HeldUp(cause));
         }
     }
 
@@ -225,6 +251,7 @@ impl Refiller {
             self.backing_off = true;
             cx.arm(Timer::Backoff, wait);
         }
+        self.tell_what_holds_up(cx);
     }
 }
 
@@ -252,6 +279,10 @@ impl Refiller {
                 self.refill.taken(cx.now());
             }
             ToRefiller::Changed { levels } => self.levels = levels,
+            ToRefiller::OrdersWait(cause) => {
+                self.orders_wait = cause;
+                return self.tell_what_holds_up(cx);
+            }
             ToRefiller::Suspended => {
                 self.suspended = true;
                 return;

@@ -7,6 +7,7 @@ use crate::protocol::{
     ActorId, For, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter, Released, Request,
     State, StepIndex, Timer, ToPool, ToSprite, ToWorker, WorkerId,
 };
+use crate::time::Time;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Sprite {
     step: StepIndex,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
+    /// When the boot of its present VM began.
+    boot_began: Time,
     /// Its Pool counts those that are in use.
     tells_end: bool,
     policy: SpritePolicy,
@@ -42,6 +45,7 @@ impl Sprite {
             outcome: None,
             step: StepIndex::FIRST,
             falling_asleep: false,
+            boot_began: Time::ZERO,
             tells_end,
             policy,
         }
@@ -81,6 +85,7 @@ impl Sprite {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
         self.pool = pool;
+        self.boot_began = cx.now();
         self.falling_asleep = false;
         self.outcome = None;
         if let For::Request(request, step) = purpose {
@@ -118,7 +123,7 @@ impl Sprite {
         match self.serving() {
             None => {
                 self.enter(cx, State::Ready);
-                cx.send(self.pool, ToPool::Ready(ReadyAfter::Boot));
+                cx.send(self.pool, ToPool::Ready(ReadyAfter::Boot { took: cx.now().since(self.boot_began) }));
             }
             Some(_) => {
                 cx.send(self.pool, ToPool::Made(making));
@@ -130,7 +135,8 @@ impl Sprite {
     /// The guest has acknowledged: the request has its Sprite.
     fn started(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, outcome)) = self.serving() else { return };
-        cx.observe(Observation::Ended { worker: self.worker_id, request, outcome });
+        let cause = request.missed.filter(|_| !matches!(outcome, Outcome::Warm | Outcome::Woken));
+        cx.observe(Observation::Ended { worker: self.worker_id, request, outcome, cause });
         if request.lifetime.is_zero() {
             self.perform(cx, OperationKind::Detach);
             self.enter(cx, State::Stopped);

@@ -11,8 +11,8 @@ use crate::backend::{Backend, Context};
 use crate::policy::{Begin, PoolKey, PoolPolicy, SpritePolicy};
 use crate::pool::{Place, Pool};
 use crate::protocol::{
-    ActorId, For, Key, Making, Observation, Outcome, Released, Request, Spill, StepIndex, ToPool, ToRefiller,
-    ToSprite, ToWorker, WorkerId,
+    ActorId, Cause, For, Key, Making, Observation, Outcome, Released, Request, Spill, StepIndex, ToPool,
+    ToRefiller, ToSprite, ToWorker, WorkerId,
 };
 use crate::refiller::Refiller;
 use crate::sprite::Sprite;
@@ -141,7 +141,8 @@ impl Worker {
     }
 
     fn fail(&self, cx: &mut Context<impl Backend>, request: Request) {
-        cx.observe(Observation::Ended { worker: self.config.id, request, outcome: Outcome::Failed });
+        let (worker, cause) = (self.config.id, Some(Cause::WorkerDown));
+        cx.observe(Observation::Ended { worker, request, outcome: Outcome::Failed, cause });
     }
 
     // Neighbours.
@@ -152,7 +153,7 @@ impl Worker {
                 spill.hops -= 1;
                 cx.send_after(neighbour, ToWorker::Ask(spill), hop(&spill));
             }
-            _ => self.refuse(cx, cx.sender(), spill.request, spill.step),
+            _ => self.refuse(cx, cx.sender(), spill.request, spill.step, Cause::NothingToSpillTo),
         }
     }
 
@@ -177,20 +178,29 @@ impl Worker {
 
     fn unserved(&mut self, cx: &mut Context<impl Backend>, spill: Spill) {
         match self.pool_of(spill.request.key) {
-            Some(pool) if !self.is_down => self.refuse(cx, pool, spill.request, spill.step),
+            Some(pool) if !self.is_down => {
+                self.refuse(cx, pool, spill.request, spill.step, Cause::NothingToSpillTo);
+            }
             _ => self.fail(cx, spill.request),
         }
     }
 
-    fn refuse(&self, cx: &mut Context<impl Backend>, pool: ActorId, request: Request, step: StepIndex) {
-        cx.send(pool, ToPool::Refused { request, step, sprite: None });
+    fn refuse(
+        &self,
+        cx: &mut Context<impl Backend>,
+        pool: ActorId,
+        request: Request,
+        step: StepIndex,
+        cause: Cause,
+    ) {
+        cx.send(pool, ToPool::Refused { request, step, cause, sprite: None });
     }
 
     // Slots and boots.
 
     fn make(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         if self.is_down {
-            self.refuse(cx, make.pool, make.request, make.step);
+            self.refuse(cx, make.pool, make.request, make.step, Cause::WorkerDown);
         } else if self.slots_free > 0 {
             self.slots_free -= 1;
             self.with_slot(cx, make);
@@ -206,7 +216,7 @@ impl Worker {
                 self.displacing.push_back(make);
                 cx.send(victim, ToPool::Yield);
             }
-            None => self.refuse(cx, make.pool, make.request, make.step),
+            None => self.refuse(cx, make.pool, make.request, make.step, Cause::SlotsFull),
         }
     }
 
@@ -233,6 +243,14 @@ impl Worker {
             };
             self.boots_free -= 1;
             self.boot(cx, pool, purpose, Making::Boot);
+        }
+    }
+
+    /// Tells each Refiller what its orders wait for, where that has changed.
+    fn tell_what_orders_wait_for(&mut self, cx: &mut Context<impl Backend>) {
+        let cause = if self.slots_free == 0 { Cause::SlotsFull } else { Cause::BootSlots };
+        for (refiller, cause) in self.orders.news(cause) {
+            cx.send(refiller, ToRefiller::OrdersWait(cause));
         }
     }
 
@@ -265,7 +283,7 @@ impl Worker {
         match self.displacing.pop_front() {
             Some(make) if self.is_down => {
                 self.slots_free += 1;
-                self.refuse(cx, make.pool, make.request, make.step);
+                self.refuse(cx, make.pool, make.request, make.step, Cause::WorkerDown);
             }
             Some(make) => self.with_slot(cx, make),
             None => self.slots_free += 1,
@@ -277,7 +295,8 @@ impl Worker {
             self.slots_free -= 1;
             cx.send(sprite, ToSprite::Wake { request });
         } else {
-            cx.send(cx.sender(), ToPool::Refused { request, step, sprite: Some(sprite) });
+            let cause = if self.is_down { Cause::WorkerDown } else { Cause::SlotsFull };
+            cx.send(cx.sender(), ToPool::Refused { request, step, cause, sprite: Some(sprite) });
         }
     }
 
@@ -296,7 +315,8 @@ impl Worker {
         let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
         for make in makes.into_iter().chain(self.displacing.drain(..)) {
-            cx.send(make.pool, ToPool::Refused { request: make.request, step: make.step, sprite: None });
+            let Make { pool, request, step, .. } = make;
+            cx.send(pool, ToPool::Refused { request, step, cause: Cause::WorkerDown, sprite: None });
         }
         for &sprite in &self.sprites {
             cx.send(sprite, ToSprite::Lost);
@@ -353,5 +373,6 @@ impl Worker {
             ToWorker::Recover => self.recover(cx),
         }
         self.dispatch(cx);
+        self.tell_what_orders_wait_for(cx);
     }
 }

@@ -446,7 +446,7 @@ impl Observer for Recorder {
             Observation::Sprite { .. } | Observation::Host { .. } if self.is_closed => {}
             Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
             Observation::Arrived { worker, request } => self.arrived(worker.index(), request.arrived),
-            Observation::Ended { worker, request, outcome } => {
+            Observation::Ended { worker, request, outcome, .. } => {
                 self.ended(t, worker.index(), request.arrived, outcome)
             }
             Observation::Target { worker, was, is } => self.target(t, worker.index(), was, is),
@@ -457,7 +457,7 @@ impl Observer for Recorder {
                 }
             }
             Observation::Host { worker, up } => self.host(t, worker.0, up),
-            Observation::Position { .. } | Observation::Making { .. } => {}
+            Observation::Position { .. } | Observation::Making { .. } | Observation::Empty { .. } => {}
         }
     }
 }

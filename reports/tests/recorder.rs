@@ -10,7 +10,14 @@ use reports::{Gate, Recorder, RunMetadata, Summary, Verdict};
 use toy::Toy;
 
 fn request(id: u64, arrived: u64) -> Request {
-    Request { id, arrived: Time::from_nanos(arrived), lifetime: Duration::ZERO, key: Key(0), tries: 0 }
+    Request {
+        id,
+        arrived: Time::from_nanos(arrived),
+        lifetime: Duration::ZERO,
+        key: Key(0),
+        tries: 0,
+        missed: None,
+    }
 }
 
 const WORKER: WorkerId = WorkerId(0);
@@ -45,6 +52,7 @@ fn by_hand(plan: RunMetadata) -> reports::Report {
                 worker: WORKER,
                 request: request(id, ms * 1_000_000),
                 outcome: Outcome::Warm,
+                cause: None,
             },
         );
         books.observe(done, sprite(State::Starting, State::Stopped));
@@ -170,7 +178,7 @@ fn who_is_woken_is_no_miss() {
     for (id, outcome) in [(0, Outcome::Warm), (1, Outcome::Woken), (2, Outcome::Waited)] {
         let request = request(id, 1_000_000_000);
         books.observe(at(1_000), Observation::Arrived { worker: WORKER, request });
-        books.observe(at(1_500), Observation::Ended { worker: WORKER, request, outcome });
+        books.observe(at(1_500), Observation::Ended { worker: WORKER, request, outcome, cause: None });
     }
     let report = books.finish(at(9_000));
     let summary = &report.summary;
@@ -213,7 +221,8 @@ fn a_miss_is_booked_where_it_was_asked_for() {
     ] {
         let request = request(id, ms * 1_000_000);
         books.observe(at(ms), Observation::Arrived { worker: WORKER, request });
-        books.observe(at(ms + 1_500), Observation::Ended { worker: served_by, request, outcome });
+        books
+            .observe(at(ms + 1_500), Observation::Ended { worker: served_by, request, outcome, cause: None });
     }
     let summary = books.finish(at(9_000)).summary;
     let booked: Vec<_> = summary.workers.iter().map(|worker| (worker.requests, worker.misses)).collect();
@@ -232,7 +241,7 @@ fn what_a_run_is_closed_with_is_no_outage_and_loses_no_sprite() {
     books.observe(at(9_000), Observation::Host { worker: WORKER, up: false });
     books.observe(at(9_000), sprite(State::Ready, State::Failed));
     let (request, outcome) = (request(0, 1_000_000_000), Outcome::Failed);
-    books.observe(at(9_000), Observation::Ended { worker: WORKER, request, outcome });
+    books.observe(at(9_000), Observation::Ended { worker: WORKER, request, outcome, cause: None });
     let summary = books.finish(at(9_000)).summary;
     assert_eq!((summary.boots.hosts_down, summary.boots.lost), (0, 0));
     assert_eq!((summary.requests, summary.outcomes.failed), (1, 1));

@@ -200,7 +200,7 @@ struct Hand<'a>(&'a KvmMachines, ActorId);
 impl Hand<'_> {
     fn does(&self, kind: OperationKind, key: u32) -> bool {
         let (id, lifetime) = (u64::from(self.1.0), Duration::ZERO);
-        let request = Request { id, arrived: Time::ZERO, lifetime, key: Key(key), tries: 0 };
+        let request = Request { id, arrived: Time::ZERO, lifetime, key: Key(key), tries: 0, missed: None };
         self.0
             .perform(self.1, &Operation { kind, generation: 1, worker: WorkerId(0), request: Some(request) })
     }

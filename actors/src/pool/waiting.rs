@@ -87,7 +87,7 @@ mod tests {
     use crate::time::Duration;
 
     fn request(id: u64) -> Request {
-        Request { id, arrived: Time::ZERO, lifetime: Duration::ZERO, key: Key(0), tries: 0 }
+        Request { id, arrived: Time::ZERO, lifetime: Duration::ZERO, key: Key(0), tries: 0, missed: None }
     }
 
     fn at(nanos: u64) -> Time {

@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActorId, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill, StepIndex, Timer,
+    ActorId, Cause, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill, StepIndex, Timer,
 };
 use crate::policy::Begin;
+use crate::time::Duration;
 
 /// What actors tell each other, and what a backend tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,9 +138,13 @@ pub enum ToPool {
         request: Request,
         /// The step that was tried.
         step: StepIndex,
+        /// Why.
+        cause: Cause,
         /// The Sprite that was to be woken; it sleeps on.
         sprite: Option<ActorId>,
     },
+    /// Refiller: this holds the next boots up; `None` where they are under way, or none is missing. Told when it changes.
+    HeldUp(Option<Cause>),
     /// Refiller: give up ready Sprites, the oldest first, until so many are left.
     Shrink {
         /// How many to keep.
@@ -157,7 +162,10 @@ pub enum ToPool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReadyAfter {
     /// A boot that the Refiller ordered.
-    Boot,
+    Boot {
+        /// How long it took.
+        took: Duration,
+    },
     /// A user, who has gone.
     Use,
 }
@@ -198,6 +206,8 @@ pub enum ToRefiller {
         /// The pool's numbers now.
         levels: Levels,
     },
+    /// Worker: your orders wait for this; `None` when none waits. Told when it changes.
+    OrdersWait(Option<Cause>),
     /// Worker: so many of your orders were withdrawn.
     Cancelled {
         /// Orders that will never begin.

@@ -6,6 +6,7 @@
 //! | who tells whom what | [`messages`] |
 //! | what a backend does for an actor, and its timers | [`operations`] |
 //! | what reports are made of | [`observations`] |
+//! | why a request is not served at once, and a pool empty | [`cause`] |
 //!
 //! ```text
 //!   backend ── Request ──▶ Worker ── Take ──▶ Pool ── Start ──▶ Sprite ── perform ──▶ backend
@@ -22,6 +23,7 @@
 //! Messages between two actors arrive in the order in which they were sent. Every actor accepts every message that
 //! can reach it in every state: on a real host a Sprite may be lost while a `Start` is on its way to it.
 
+pub mod cause;
 pub mod messages;
 pub mod observations;
 pub mod operations;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Duration, Time, nanos};
 
+pub use cause::Cause;
 pub use messages::{Message, ReadyAfter, Released, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
 pub use observations::{Observation, Outcome, State};
 pub use operations::{Operation, OperationKind, Timer};
@@ -77,6 +80,8 @@ pub struct Request {
     pub key: Key,
     /// How many Sprites have failed to start it so far.
     pub tries: u8,
+    /// Why the first pool that it asked had no ready Sprite for it; `None` where it had one.
+    pub missed: Option<Cause>,
 }
 
 /// A request that looks for a Sprite at neighbouring workers.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActorId, Request, Target, WorkerId};
+use super::{ActorId, Cause, Request, Target, WorkerId};
 
 /// How a request ended. Every request ends in exactly one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -134,6 +134,8 @@ pub enum Observation {
         request: Request,
         /// How.
         outcome: Outcome,
+        /// Why it ended so; `None` for one that is warm or woken.
+        cause: Option<Cause>,
     },
     /// Sprite: it went from one state to another.
     Sprite {
@@ -176,6 +178,18 @@ pub enum Observation {
         was: u32,
         /// How many now.
         is: u32,
+    },
+    /// Pool: it is empty for another reason than before, or is no longer empty. Looked at whenever something happens in the
+    /// pool, so that each span between two of these has one cause.
+    Empty {
+        /// Where.
+        worker: WorkerId,
+        /// Which pool.
+        pool: ActorId,
+        /// Why it was empty until now; `None` if it was not.
+        was: Option<Cause>,
+        /// Why it is empty from now on; `None` if it is not.
+        is: Option<Cause>,
     },
     /// Pool: another number of requests waits.
     Waiting {

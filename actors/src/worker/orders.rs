@@ -1,9 +1,9 @@
 //! What waits for one of a worker's boots: first VMs for requests, then the refill orders for requests that wait, then
 //! those for the pools, in turns between pools.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::protocol::{ActorId, Making, Request, StepIndex};
+use crate::protocol::{ActorId, Cause, Making, Request, StepIndex};
 
 /// A VM that is to be made for a request.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,12 @@ pub(super) struct Orders {
     makes: VecDeque<Make>,
     urgent: Turns,
     spare: Turns,
+    /// What each Refiller was told that its orders wait for, where any do.
+    told: BTreeMap<ActorId, Cause>,
+    /// What whoever has orders here was told last.
+    cause: Option<Cause>,
+    /// Others have orders here than were told.
+    has_changed: bool,
 }
 
 /// What one Refiller has ordered for its pool.
@@ -79,6 +85,7 @@ impl Orders {
     pub(super) fn add(&mut self, refiller: ActorId, pool: ActorId, urgent: u32, spare: u32) {
         self.urgent.add(Order { refiller, pool, count: urgent });
         self.spare.add(Order { refiller, pool, count: spare });
+        self.has_changed |= !self.told.contains_key(&refiller);
     }
 
     /// A request that has a slot needs a boot.
@@ -94,13 +101,30 @@ impl Orders {
         if !has_slot {
             return None;
         }
+        self.has_changed = true;
         self.urgent.pop().or_else(|| self.spare.pop()).map(Next::Refill)
     }
 
     /// Withdraws up to `count` orders of this Refiller, those for its pool first; says how many there were.
     pub(super) fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
+        self.has_changed = true;
         let spare = self.spare.cancel(refiller, count);
         spare + self.urgent.cancel(refiller, count - spare)
+    }
+
+    /// Which Refillers have to be told something else about what their orders wait for, if those that wait now wait for this.
+    pub(super) fn news(&mut self, cause: Cause) -> Vec<(ActorId, Option<Cause>)> {
+        if !self.has_changed && self.cause == Some(cause) {
+            return Vec::new();
+        }
+        (self.has_changed, self.cause) = (false, Some(cause));
+        let waiting: BTreeMap<ActorId, Cause> =
+            self.urgent.0.iter().chain(&self.spare.0).map(|order| (order.refiller, cause)).collect();
+        let was = std::mem::replace(&mut self.told, waiting);
+        let ended =
+            was.keys().filter(|refiller| !self.told.contains_key(refiller)).map(|refiller| (*refiller, None));
+        let begun = self.told.iter().filter(|(refiller, cause)| was.get(refiller) != Some(cause));
+        ended.chain(begun.map(|(refiller, cause)| (*refiller, Some(*cause)))).collect()
     }
 
     /// All VMs for requests; the orders for pools are withdrawn.

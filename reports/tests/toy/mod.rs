@@ -236,12 +236,19 @@ impl<O: Observer> Play<'_, O> {
     }
 
     fn request(id: u64, arrived: u64) -> Request {
-        Request { id, arrived: Time::from_nanos(arrived), lifetime: Duration::ZERO, key: Key(0), tries: 0 }
+        Request {
+            id,
+            arrived: Time::from_nanos(arrived),
+            lifetime: Duration::ZERO,
+            key: Key(0),
+            tries: 0,
+            missed: None,
+        }
     }
 
     fn ended(&mut self, host: usize, id: u64, arrived: u64, outcome: Outcome) {
         let request = Self::request(id, arrived);
-        self.tell(Observation::Ended { worker: WorkerId(host as u32), request, outcome });
+        self.tell(Observation::Ended { worker: WorkerId(host as u32), request, outcome, cause: None });
     }
 
     fn arrival(&mut self) {

@@ -100,7 +100,7 @@ impl Arrivals {
             Some(lifetime) => lifetime,
             None => self.lifetimes.sample(&mut self.lifetime_rng),
         };
-        let request = Request { id: self.next_id, arrived: at, lifetime, key, tries: 0 };
+        let request = Request { id: self.next_id, arrived: at, lifetime, key, tries: 0, missed: None };
         self.next_id += 1;
         Ok(Some(Arrival { request, region: self.regions.draw() }))
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use actors::policy::PoolKey;
-use actors::protocol::Target;
+use actors::protocol::{Cause, Target};
 use actors::{ActorId, Observation, Observer, Outcome, State, Time};
 use scenarios::Scenario;
 use sim_backend::{Options, Run, simulate};
@@ -85,6 +85,8 @@ pub(crate) struct Rules {
     booting: Vec<u32>,
     waiting: Vec<u32>,
     ready: Vec<u32>,
+    /// Why each pool is empty, if it is.
+    empty: BTreeMap<ActorId, Option<Cause>>,
     /// A boot for the pool has failed: its order may be in back-off from now on, which cannot be seen from outside.
     has_failed: Vec<bool>,
     /// Whether each worker has one pool, of which its numbers tell.
@@ -111,6 +113,7 @@ impl Rules {
             booting: vec![0; plans.len()],
             waiting: vec![0; plans.len()],
             ready: vec![0; plans.len()],
+            empty: BTreeMap::new(),
             has_failed: vec![false; plans.len()],
             uniform: plans.iter().map(|plan| plan.pool.key == PoolKey::Uniform).collect(),
             served: 0,
@@ -207,7 +210,14 @@ impl Observer for Rules {
                 );
                 assert!(request.arrived <= at);
             }
-            Observation::Ended { request, outcome, .. } => {
+            Observation::Ended { request, outcome, cause, .. } => {
+                let at_once = matches!(outcome, Outcome::Warm | Outcome::Woken);
+                assert_eq!(
+                    cause.is_none(),
+                    at_once,
+                    "request {} at {at}: {outcome:?}, {cause:?}",
+                    request.id
+                );
                 let before = self.requests.insert(request.id, Some(outcome));
                 assert_eq!(before, Some(None), "request {} ends at {at} as {outcome:?}", request.id);
                 self.served += u64::from(outcome.is_served());
@@ -232,6 +242,10 @@ impl Observer for Rules {
             }
             Observation::BootsFailing { worker, .. } => self.has_failed[worker.index()] = true,
             Observation::Host { .. } | Observation::Making { .. } => {}
+            Observation::Empty { pool, was, is, .. } => {
+                assert_ne!(was, is, "{pool:?} at {at} tells a cause when it changes");
+                assert_eq!(self.empty.insert(pool, is).flatten(), was, "{pool:?} at {at}");
+            }
         }
     }
 

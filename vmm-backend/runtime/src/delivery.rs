@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actors::policy::Begin;
-use actors::protocol::{ToAny, ToPool, ToSprite, ToWorker};
+use actors::protocol::{Cause, ToAny, ToPool, ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Context, Message, Observation, Outcome, Request};
 
 use super::core::{Core, Effects, Hosting};
@@ -115,15 +115,22 @@ fn handle(
 /// Nobody is there to handle it.
 fn fail(core: &mut Core, shared: &Shared, envelope: &Envelope) {
     if let Message::Worker(ToWorker::Request(request)) = envelope.message {
-        turn_away(core, shared, envelope.to, request, Outcome::Failed);
+        turn_away(core, shared, envelope.to, request, Outcome::Failed, Cause::WorkerDown);
     }
 }
 
 /// A request that no Worker has seen arrives and ends.
-pub(crate) fn turn_away(core: &mut Core, shared: &Shared, root: ActorId, request: Request, outcome: Outcome) {
+pub(crate) fn turn_away(
+    core: &mut Core,
+    shared: &Shared,
+    root: ActorId,
+    request: Request,
+    outcome: Outcome,
+    cause: Cause,
+) {
     let worker = core.ledger.root(root).map(|root| root.worker).unwrap_or_default();
     core.observe(shared, root, Observation::Arrived { worker, request });
-    core.observe(shared, root, Observation::Ended { worker, request, outcome });
+    core.observe(shared, root, Observation::Ended { worker, request, outcome, cause: Some(cause) });
 }
 
 fn panicked(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: &Envelope, had_vm: bool) {
@@ -131,7 +138,7 @@ fn panicked(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>, envelope: 
     if let Message::Worker(ToWorker::Request(request)) = envelope.message
         && !core.effects.arrived
     {
-        turn_away(core, shared, boxed.id, request, Outcome::Failed);
+        turn_away(core, shared, boxed.id, request, Outcome::Failed, Cause::WorkerDown);
     }
     let has_been_sprite = core.ledger.entry(boxed.id).is_some_and(|entry| entry.vm.is_some());
     let is_sprite = has_been_sprite || matches!(envelope.message, Message::Sprite(ToSprite::Boot { .. }));

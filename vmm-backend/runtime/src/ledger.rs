@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use actors::protocol::Target;
+use actors::protocol::{Cause, Target};
 use actors::{ActorId, Duration, Observation, Outcome, Request, State, Time, WorkerId};
 
 /// So many times within [`LIVES_WITHIN`] a Worker is made anew; then it is left down.
@@ -33,6 +33,8 @@ pub(crate) struct Root {
     making: u32,
     target: Target,
     streak: u32,
+    /// Pools that are empty, and why.
+    empty: BTreeMap<ActorId, Cause>,
     down: bool,
     renewed: VecDeque<Time>,
 }
@@ -141,6 +143,12 @@ impl Ledger {
             }
             Observation::BootsFailing { streak, .. } => self.with_root(root, |root| root.streak = streak),
             Observation::Host { up, .. } => self.with_root(root, |root| root.down = !up),
+            Observation::Empty { pool, is, .. } => self.with_root(root, |root| {
+                match is {
+                    Some(cause) => root.empty.insert(pool, cause),
+                    None => root.empty.remove(&pool),
+                };
+            }),
             Observation::Position { .. } => {}
         }
         true
@@ -170,13 +178,24 @@ impl Ledger {
         if root.waiting > 0 {
             told.push((id, Observation::Waiting { worker, was: root.waiting, is: 0 }));
         }
+        for (pool, was) in std::mem::take(&mut root.empty) {
+            told.push((pool, Observation::Empty { worker, pool, was: Some(was), is: None }));
+        }
         if root.making > 0 {
             told.push((id, Observation::Making { worker, was: root.making, is: 0 }));
         }
         let lost = self.requests.values().filter(|(at, _)| *at == id);
-        told.extend(
-            lost.map(|&(_, request)| (id, Observation::Ended { worker, request, outcome: Outcome::Failed })),
-        );
+        told.extend(lost.map(|&(_, request)| {
+            (
+                id,
+                Observation::Ended {
+                    worker,
+                    request,
+                    outcome: Outcome::Failed,
+                    cause: Some(Cause::WorkerDown),
+                },
+            )
+        }));
         let sprites = self.vms().into_iter().filter(|(sprite, ..)| self.actors[sprite.index()].root == id);
         told.extend(sprites.map(|(sprite, generation, was)| {
             (sprite, Observation::Sprite { worker, sprite, generation, was, is: State::Failed })

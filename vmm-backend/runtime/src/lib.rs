@@ -73,7 +73,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use actors::protocol::{ToSprite, ToWorker};
+use actors::protocol::{Cause, ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, Outcome, Request, Time};
 
 use self::clock::Clock;
@@ -316,7 +316,7 @@ impl Runtime {
     fn admit(&self, worker: ActorId, key: Key, lifetime: Duration) -> Admission {
         let mut next = lock(&self.next_request);
         let arrived = self.shared.clock.now();
-        let request = Request { id: *next, arrived, lifetime, key, tries: 0 };
+        let request = Request { id: *next, arrived, lifetime, key, tries: 0, missed: None };
         *next += 1;
         if self.shared.admit(worker, request) {
             Admission::Admitted(request)
@@ -422,7 +422,7 @@ impl Shared {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let mut core = lock(&self.core);
         core.tick(self);
-        delivery::turn_away(&mut core, self, worker, request, Outcome::Rejected);
+        delivery::turn_away(&mut core, self, worker, request, Outcome::Rejected, Cause::QueueFull);
         false
     }
 

@@ -391,9 +391,9 @@ mod tests {
     fn warm(watch: &mut Stopwatch, by: u32, arrived_us: u64, ended_us: u64) {
         sprite(watch, arrived_us, by, State::Ready, State::Starting);
         let (lifetime, key) = (Duration::ZERO, Key(0));
-        let request = Request { id: 0, arrived: at(arrived_us), lifetime, key, tries: 0 };
+        let request = Request { id: 0, arrived: at(arrived_us), lifetime, key, tries: 0, missed: None };
         let (worker, outcome) = (WorkerId(0), Outcome::Warm);
-        watch.observe(at(ended_us), Observation::Ended { worker, request, outcome });
+        watch.observe(at(ended_us), Observation::Ended { worker, request, outcome, cause: None });
         sprite(watch, ended_us, by, State::Starting, State::Stopped);
     }
 

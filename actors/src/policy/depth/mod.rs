@@ -187,7 +187,7 @@ impl Depth {
 }
 
 /// How long a boot is taken to last before the first one has been measured.
-fn boot_prior() -> Duration {
+pub(crate) fn boot_prior() -> Duration {
     Duration::from_secs(1)
 }
 
