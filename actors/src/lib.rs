@@ -30,6 +30,8 @@ pub mod protocol;
 pub mod random;
 mod refiller;
 mod sprite;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod worker;
 
