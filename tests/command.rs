@@ -67,6 +67,86 @@ fn the_page_can_be_made_again() {
 }
 
 #[test]
+fn a_folder_of_another_run_is_replaced_only_with_force() {
+    let folder = folder();
+    let run = |more: &[&str]| {
+        let all = [&["run", "small.toml", "--out", "out"], more].concat();
+        warmpool(folder.path(), &all)
+    };
+    ends(&run(&[]), 0);
+    ends(&run(&[]), 0);
+    let summary = folder.path().join("out/summary.json");
+    let before = std::fs::read(&summary).expect("it was written");
+    for other in [&["--seed", "7"][..], &["--set", "pool.depth.ready=9"], &["--seeds", "2"]] {
+        let output = run(other);
+        ends(&output, 1);
+        let said = text(&output.stderr);
+        assert!(said.contains("out holds another run: small, seed 42") && said.contains("--force"), "{said}");
+        assert!(output.stdout.is_empty(), "it ran: {}", text(&output.stdout));
+    }
+    assert!(before == std::fs::read(&summary).expect("it is there"), "it was overwritten");
+    ends(&run(&["--seeds", "2", "--force"]), 0);
+    ends(&run(&["--seed", "7"]), 1);
+    ends(&run(&["--seed", "7", "--force"]), 0);
+    assert!(!folder.path().join("out/spread.json").exists(), "files of the other run are left");
+}
+
+#[test]
+fn a_summary_says_where_its_run_comes_from_and_that_makes_it_again() {
+    let folder = folder();
+    write(folder.path(), "deeper.toml", "depth = { kind = \"fixed\", ready = 20 }\n");
+    let arguments =
+        ["run", "small.toml", "--pool", "deeper.toml", "--set", "fleet.workers=3", "--json", "--seed", "9"];
+    let output = warmpool(folder.path(), &arguments);
+    ends(&output, 0);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let from = &summary["provenance"];
+    assert_eq!(from["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&from["file"], &from["text"]), (&"small.toml".into(), &SMALL.into()));
+    assert_eq!(from["set"], serde_json::json!(["fleet.workers=3", "seed=\"9\""]));
+    assert_eq!(from["pool"]["name"], "deeper.toml");
+    let scenario = from["scenario"].as_str().expect("it is text");
+    assert!(scenario.contains("# default") && scenario.contains("# from deeper.toml"), "{scenario}");
+    write(folder.path(), "again.toml", scenario);
+    let again = warmpool(folder.path(), &["run", "again.toml", "--json"]);
+    let again: serde_json::Value = serde_json::from_slice(&again.stdout).expect("it is JSON");
+    assert_eq!(summary["digest"], again["digest"]);
+    let page = warmpool(folder.path(), &[&arguments[..], &["--out", "out"]].concat());
+    ends(&page, 0);
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).expect("it was written");
+    assert!(page.contains("Where this run comes from") && page.contains("--set fleet.workers=3"));
+}
+
+#[test]
+fn several_seeds_judge_each_gate_by_its_share_and_keep_every_seed() {
+    let folder = folder();
+    let run = |more: &[&str]| {
+        let all =
+            [&["run", "small.toml", "--seeds", "20", "--set", "gates.requests=\"< 690\""], more].concat();
+        warmpool(folder.path(), &all)
+    };
+    let output = run(&["--json", "--out", "out", "--set", "pool.depth.ready=10"]);
+    let spread: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let table = std::fs::read_to_string(folder.path().join("out/seeds.csv")).expect("it was written");
+    assert_eq!(table.lines().count(), 21, "{table}");
+    assert!(table.starts_with("seed,gate failed <= 0,gate requests < 690,misses (share),"), "{table}");
+    let held = table.lines().skip(1).filter(|row| row.split(',').nth(2) == Some("1")).count();
+    assert_eq!(spread["gates"]["gates"][1]["holds"], held);
+    assert!(0 < held && held < 19, "the gate holds in some: {held}");
+    ends(&output, 99);
+    assert!(folder.path().join("out/spread.html").exists());
+    let required = format!("gates_held_in={}", held as f64 / 20.0);
+    ends(&run(&["--set", "pool.depth.ready=10", "--set", &required]), 0);
+    ends(&run(&["--set", "gates_held_in=0"]), 104);
+    let single = warmpool(folder.path(), &["run", "small.toml"]);
+    assert!(
+        text(&single.stdout).contains("seed 42; one seed: `--seeds 20` tells"),
+        "{}",
+        text(&single.stdout)
+    );
+}
+
+#[test]
 fn a_gate_that_fails_has_its_own_code() {
     let folder = folder();
     let output = warmpool(

@@ -23,7 +23,7 @@ use crate::{Ended, json, say};
 #[command(after_help = "\
 Examples:
   warmpool calibrate --out host
-  warmpool run scenarios/spike.toml --host host")]
+  warmpool run spike --host host")]
 pub(crate) struct Args {
     /// Write the host profile, profile.toml and its histograms, as this folder. A profile that is there is
     /// replaced

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use reports::compare::{Variant, letter};
-use reports::html::comparison_page;
-use reports::{Comparison, Report, Verdict, folder};
+use reports::{Comparison, Report, Verdict, folder, identity};
 use scenarios::{Scenario, ScenarioError};
 
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Threads};
 use crate::load::{Loaded, ScenarioArgs};
-use crate::out;
+use crate::out::Out;
 use crate::{Ended, columns, json, say};
 
 /// Run several pool policies on identical demand and boots, and tell the cheapest whose gates hold
@@ -22,9 +21,9 @@ use crate::{Ended, columns, json, say};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  warmpool compare scenarios/replenish-delay.toml --pool scenarios/pools/delay-cured.toml --seeds 20 --out out
-  warmpool compare scenarios/sprites.toml --scenario scenarios/per-tenant.toml
-  warmpool compare out-before out-after                    folders that `run --out` wrote")]
+  warmpool compare replenish-delay --pool delay-cured --seeds 20 --out out
+  warmpool compare sprites --scenario per-tenant
+  warmpool compare out-before out-after             folders that `run --out` wrote")]
 #[command(group(clap::ArgGroup::new("others").required(true).multiple(true).args(["pools", "scenarios", "folders"])))]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -34,7 +33,8 @@ pub(crate) struct Args {
     #[arg(value_name = "FOLDER", conflicts_with_all = ["pools", "scenarios"])]
     folders: Vec<PathBuf>,
 
-    /// A file with a `[pool]` table (or the keys of one) to lay over the scenario's own. May be given several
+    /// A file with a `[pool]` table, or the keys of one, or the name of a ready-made policy, to lay over the
+    /// scenario's own. May be given several
     /// times. `--set`, and the pool of a region or a worker, come after it
     #[arg(long = "pool", value_name = "FILE")]
     pools: Vec<PathBuf>,
@@ -47,9 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=100_000))]
     seeds: u64,
 
-    /// Write comparison.json and comparison.html into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 
     /// Print the comparison as JSON
     #[arg(long)]
@@ -61,27 +60,32 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn compare(args: &Args) -> Ended {
-    if let Some(out) = &args.out {
-        out::prepare(out)?;
-    }
-    let (comparison, reports) = if args.folders.is_empty() { of_policies(args)? } else { of_folders(args)? };
-    if let Some(out) = &args.out {
-        let page = comparison_page(&comparison, &reports.iter().collect::<Vec<_>>());
-        folder::write_file(out, "comparison.json", json(&comparison)?.as_bytes())?;
-        folder::write_file(out, "comparison.html", page.as_bytes())?;
-    }
+    let made = if args.folders.is_empty() { of_policies(args)? } else { of_folders(args)? };
+    let Made { comparison, reports } = made;
     let text = if args.json { json(&comparison)? } else { comparison.render(columns()) };
     say(&text)?;
-    if let (Some(out), false) = (&args.out, args.json) {
-        say(&format!("\nWritten to {0}: open {0}/comparison.html\n", out.display()))?;
+    if let Some(out) = &args.out.out {
+        folder::write_comparison(out, &comparison, &reports.iter().collect::<Vec<_>>())?;
+        if !args.json {
+            say(&format!("\nWritten to {0}: open {0}/{1}\n", out.display(), folder::COMPARISON_PAGE))?;
+        }
     }
     Ok(if comparison.verdict() == Verdict::Failed { exit::GATE_FAILED } else { exit::HELD })
 }
 
+/// A comparison, and the first run of each variant, whole.
+struct Made {
+    comparison: Comparison,
+    reports: Vec<Report>,
+}
+
 /// Runs the policies over all seeds.
-fn of_policies(args: &Args) -> Result<(Comparison, Vec<Report>), Failure> {
+fn of_policies(args: &Args) -> Result<Made, Failure> {
     let variants = variants(args)?;
     let unreached = unreached(&variants[..=args.pools.len()]);
+    let ids: Vec<String> = variants.iter().map(|(_, loaded)| loaded.run_id()).collect::<Result<_, _>>()?;
+    let run_id = identity::hash(format!("{ids:?} {}", args.seeds).as_bytes());
+    args.out.prepare(&run_id)?;
     let first = variants[0].1.scenario.seed;
     let jobs: Vec<Loaded> = variants
         .iter()
@@ -94,32 +98,43 @@ fn of_policies(args: &Args) -> Result<(Comparison, Vec<Report>), Failure> {
     })?
     .into_iter();
     let mut reports: Vec<Report> = Vec::new();
-    let variants: Vec<Variant> = variants
-        .into_iter()
+    let loaded = variants;
+    let variants: Vec<Variant> = loaded
+        .iter()
         .map(|(name, _)| {
             let runs = kept.by_ref().take(args.seeds as usize).map(|(summary, report)| {
                 reports.extend(report);
                 summary
             });
-            Variant { name, runs: runs.collect() }
+            Variant { name: name.clone(), runs: runs.collect() }
         })
         .collect();
-    let mut comparison = Comparison::new(&variants, reports::seeds::NEEDED)?;
+    let needed = loaded[0].1.scenario.gates_held_in;
+    let mut comparison = Comparison::new(&variants, needed)?;
     comparison.notes.extend(unreached);
-    Ok((comparison, reports))
+    comparison.identity.run = run_id;
+    for ((report, (_, loaded)), id) in reports.iter_mut().zip(&loaded).zip(&ids) {
+        loaded.sign(report, id)?;
+    }
+    Ok(Made { comparison, reports })
 }
 
 /// Reads what the folders of runs hold.
-fn of_folders(args: &Args) -> Result<(Comparison, Vec<Report>), Failure> {
+fn of_folders(args: &Args) -> Result<Made, Failure> {
     let folders = std::iter::once(&args.scenario.file).chain(&args.folders);
     let named: Vec<(String, Report)> =
         folders.map(|folder| Ok((stem(folder), folder::read(folder)?))).collect::<Result<_, Failure>>()?;
     let (mut names, reports): (Vec<String>, Vec<Report>) = named.into_iter().unzip();
     distinguish(&mut names);
+    let ids: Vec<&str> = reports.iter().map(|report| report.summary.identity.run.as_str()).collect();
+    let run_id = identity::hash(format!("{ids:?}").as_bytes());
+    args.out.prepare(&run_id)?;
     let summaries = reports.iter().map(|report| vec![report.summary.clone()]);
     let variants: Vec<Variant> =
         names.into_iter().zip(summaries).map(|(name, runs)| Variant { name, runs }).collect();
-    Ok((Comparison::new(&variants, reports::seeds::NEEDED)?, reports))
+    let mut comparison = Comparison::new(&variants, reports::seeds::NEEDED)?;
+    comparison.identity.run = run_id;
+    Ok(Made { comparison, reports })
 }
 
 /// The scenario's own policy and those of the files, each under the name of its file.

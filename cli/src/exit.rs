@@ -1,7 +1,9 @@
 //! Exit codes: every one that the command can end with, and which error gives which. Scripts rely on them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use reports::FolderError;
 use scenarios::ScenarioError;
@@ -104,10 +106,14 @@ impl Failure {
     }
 }
 
-/// Tells the user what may go wrong, or may have been meant otherwise.
+/// Tells the user what may go wrong, or may have been meant otherwise: once, however often a scenario is read.
 pub(crate) fn warn(warning: &dyn std::fmt::Display) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let warning = warning.to_string();
     let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    anstream::eprintln!("{style}warning{style:#}: {warning}");
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
+        anstream::eprintln!("{style}warning{style:#}: {warning}");
+    }
 }
 
 /// Tells the user what went wrong.

@@ -1,13 +1,13 @@
 //! A scenario file with its gates, and what a report is told about the run.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actors::Time;
 use actors::policy::PoolKey;
 use reports::cost::PRICE_MAX;
-use reports::{Gate, Mark, Prices, RunMetadata};
-use scenarios::Overlays;
-use scenarios::{Scenario, ScenarioError};
+use reports::{Gate, Mark, NamedText, Prices, Provenance, Report, RunMetadata, identity};
+use scenarios::{Overlays, Scenario, ScenarioError, Text};
 
 use crate::exit::{self, Failure};
 use crate::{interrupt, source};
@@ -61,8 +61,20 @@ impl ScenarioArgs {
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(seed).collect();
         let scenario = Scenario::load_with(&text, &overlays, &overrides)?;
         let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
+        let warnings: Vec<String> = scenario.warnings().iter().map(ToString::to_string).collect();
         scenario.warnings().iter().for_each(|warning| exit::warn(warning));
-        Ok(Loaded { scenario, gates, prices })
+        let named = |text: &Text| NamedText { name: text.name().to_owned(), text: text.content().to_owned() };
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            file: text.name().to_owned(),
+            text: text.content().to_owned(),
+            scenario: String::new(),
+            set: overrides,
+            pool: pool.as_ref().map(named),
+            host: host.map(|host| source::profile(host).map(|text| named(&text))).transpose()?,
+            warnings,
+        };
+        Ok(Loaded { scenario, gates, prices, provenance: Arc::new(provenance) })
     }
 }
 
@@ -72,6 +84,8 @@ pub(crate) struct Loaded {
     pub(crate) scenario: Scenario,
     gates: Vec<Gate>,
     prices: Prices,
+    /// Without the scenario as it is run, which differs by seed.
+    provenance: Arc<Provenance>,
 }
 
 impl Loaded {
@@ -80,6 +94,19 @@ impl Loaded {
         let mut other = self.clone();
         other.scenario.seed = seed;
         other
+    }
+
+    /// Which simulated run this is: the same for all that say the same.
+    pub(crate) fn run_id(&self) -> Result<String, Failure> {
+        Ok(identity::hash(self.scenario.explain()?.as_bytes()))
+    }
+
+    /// Writes into a report which run it is of and where that comes from.
+    pub(crate) fn sign(&self, report: &mut Report, run_id: &str) -> Result<(), Failure> {
+        report.summary.identity.run = run_id.to_owned();
+        let scenario = self.scenario.explain()?;
+        report.summary.provenance = Provenance { scenario, ..(*self.provenance).clone() };
+        Ok(())
     }
 
     /// The frame of this run's report.

@@ -1,4 +1,4 @@
-//! `warmpool report`: the page of a run again, from the files of its folder.
+//! `warmpool report`: the pages of a folder again, from its other files.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,9 @@ use reports::folder;
 
 use crate::{Ended, exit, say};
 
-/// Write report.html again from the summary.json, timeline.csv and latency.hlog in a folder that `run --out`
-/// wrote
+/// Write the pages of a folder again, from the other files that `run`, `compare` or `twin` wrote there with --out
+///
+/// Files of different runs are refused: each summary has the hashes of the files that belong to it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder
@@ -16,7 +17,7 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn report(args: &Args) -> Ended {
-    let page = folder::write_page_again(&args.folder)?;
-    say(&format!("Written: {}\n", page.display()))?;
+    let pages = folder::write_pages_again(&args.folder)?;
+    say(&pages.iter().map(|page| format!("Written: {}\n", page.display())).collect::<String>())?;
     Ok(exit::HELD)
 }

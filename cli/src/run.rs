@@ -1,24 +1,24 @@
 //! `warmpool run`: a scenario, its verdict, and what it came to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use reports::{Report, Spread, Summary, Verdict, folder, terminal};
+use reports::{SeedTable, Spread, Summary, Verdict, folder, identity, terminal};
 
 use crate::exit::{self, Failure};
 use crate::jobs::{self, Finished, Threads};
 use crate::load::{Loaded, ScenarioArgs};
-use crate::out;
+use crate::out::{self, Out};
 use crate::{Ended, capacity, columns, exit::Code, json, kvm, say};
 
 /// Run a scenario and print its verdict, then demand, outcomes, latencies, pool and cost
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  warmpool run scenarios/spike.toml
-  warmpool run scenarios/spike.toml --out out              five files, among them out/report.html
-  warmpool run scenarios/spike.toml --set pool.depth.ready=40 --seeds 20
-  warmpool run scenarios/trace-replay.toml --set demand.trace=/data/trace.csv.gz
-  warmpool run scenarios/kvm-spike.toml --backend kvm      on real microVMs, in real time")]
+  warmpool run spike
+  warmpool run spike --out out              five files, among them out/report.html
+  warmpool run spike --set pool.depth.ready=40 --seeds 20
+  warmpool run trace-replay --set demand.trace=/data/trace.csv.gz
+  warmpool run kvm-spike --backend kvm      on real microVMs, in real time")]
 pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -27,9 +27,13 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = Backend::Sim)]
     backend: Backend,
 
-    /// Write summary.json, report.html, latency.hlog, latency.hgrm and timeline.csv into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    /// A file with a `[pool]` table, or the keys of one, or the name of a ready-made policy, to lay over the
+    /// scenario's own. `--set`, and the pool of a region or a worker, come after it
+    #[arg(long, value_name = "FILE")]
+    pool: Option<PathBuf>,
+
+    #[command(flatten)]
+    out: Out,
 
     /// Write what happens into this folder: every message that an actor got with what it did, for `warmpool
     /// replay` (deliveries.journal), and every request as a trace that `demand.trace` takes (arrivals.jsonl).
@@ -41,8 +45,9 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Run with so many seeds, counted up from the scenario's, and print the spread of each figure. Files in
-    /// --out are those of the first seed
+    /// Run with so many seeds, counted up from the scenario's: in how many each gate holds, and how far each
+    /// figure spreads. With --out also seeds.csv, spread.json and spread.html; the other files are those of
+    /// the first seed
     #[arg(long, value_name = "N", conflicts_with = "explain", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
 
@@ -71,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Ended {
         Backend::Kvm => only_simulated(args)?,
         Backend::Sim => only_real(args)?,
     }
-    let loaded = args.scenario.load(None)?;
+    let loaded = args.scenario.load(args.pool.as_deref())?;
     if args.explain {
         say(&(loaded.scenario.explain()? + &capacity::explain(&loaded.scenario)))?;
         return Ok(exit::HELD);
@@ -82,13 +87,18 @@ pub(crate) fn run(args: &Args) -> Ended {
     if let Some(journal) = &args.journal {
         out::prepare(journal)?;
     }
-    if let Some(out) = &args.out {
-        // What cannot be written is better known before a long run than after it.
-        out::prepare(out)?;
-    }
+    // Two real runs are never the same, so none replaces another unasked.
+    let run_id = match (args.backend, args.seeds) {
+        (Backend::Kvm, _) => identity::hash(format!("{:?}", std::time::SystemTime::now()).as_bytes()),
+        (Backend::Sim, Some(seeds @ 2..)) => {
+            identity::hash(format!("{} {seeds}", loaded.run_id()?).as_bytes())
+        }
+        (Backend::Sim, _) => loaded.run_id()?,
+    };
+    args.out.prepare(&run_id)?;
     match args.seeds {
-        Some(seeds) if seeds > 1 => spread(args, &loaded, seeds),
-        _ => single(args, loaded),
+        Some(seeds) if seeds > 1 => spread(args, &loaded, seeds, run_id),
+        _ => single(args, loaded, &run_id),
     }
 }
 
@@ -119,22 +129,27 @@ fn only_real(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn single(args: &Args, loaded: Loaded) -> Ended {
-    let (report, notes) = match args.backend {
+fn single(args: &Args, loaded: Loaded, run_id: &str) -> Ended {
+    let (mut report, notes) = match args.backend {
         Backend::Sim => {
-            let mut reports = jobs::all(&[loaded], &args.threads, |finished| finished.report)?;
+            let mut reports =
+                jobs::all(std::slice::from_ref(&loaded), &args.threads, |finished| finished.report)?;
             (reports.remove(0), String::new())
         }
         Backend::Kvm => kvm::run(&loaded, "running", args.journal.as_deref())?,
     };
+    loaded.sign(&mut report, run_id)?;
     let text =
         if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };
     say(&text)?;
-    write_folder(args, &report)?;
+    if let Some(out) = &args.out.out {
+        folder::write(out, &report)?;
+        written(args, out, folder::PAGE)?;
+    }
     Ok(code(report.summary.verdict))
 }
 
-fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
+fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
     let first = loaded.scenario.seed;
     let jobs: Vec<Loaded> = (0..seeds).map(|index| loaded.with_seed(first.wrapping_add(index))).collect();
     let mut kept = jobs::all(&jobs, &args.threads, |Finished { report, .. }| {
@@ -143,24 +158,25 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64) -> Ended {
     })?;
     let report = kept[0].1.take();
     let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
-    let spread = Spread::new(&summaries, reports::seeds::NEEDED);
+    let mut spread = Spread::new(&summaries, loaded.scenario.gates_held_in);
+    spread.identity.run = run_id;
     let text = if args.json { json(&spread)? } else { spread.render() };
     say(&text)?;
-    if let Some(report) = report {
-        write_folder(args, &report)?;
+    if let (Some(out), Some(mut report)) = (&args.out.out, report) {
+        loaded.sign(&mut report, &loaded.run_id()?)?;
+        folder::write_spread(out, &report, &spread, &SeedTable::new(&summaries))?;
+        written(args, out, folder::SPREAD_PAGE)?;
     }
     Ok(code(spread.gates.verdict))
 }
 
-/// Writes the folder, when the summary has been printed: what a long run came to is not lost with a full
-/// disk. Says where the files are, unless a program reads it.
-fn write_folder(args: &Args, report: &Report) -> Result<(), Failure> {
-    let Some(out) = &args.out else { return Ok(()) };
-    folder::write(out, report)?;
-    if !args.json {
-        say(&format!("\nWritten to {0}: open {0}/report.html\n", out.display()))?;
+/// Says where the files are, unless a program reads it. They are written when the summary has been printed: what a long run came to
+/// is not lost with a full disk.
+fn written(args: &Args, out: &Path, page: &str) -> Result<(), Failure> {
+    if args.json {
+        return Ok(());
     }
-    Ok(())
+    say(&format!("\nWritten to {0}: open {0}/{page}\n", out.display()))
 }
 
 fn code(verdict: Verdict) -> Code {

@@ -23,6 +23,11 @@ pub(crate) fn pool(name: &Path) -> Result<Text, Failure> {
     find(name, ready_made::pool, &ready_made::pool_names())
 }
 
+/// The host profile of this name: a file, or the one in a folder.
+pub(crate) fn profile(name: &Path) -> Result<Text, Failure> {
+    Ok(Text::read(&if name.is_dir() { name.join("profile.toml") } else { name.to_owned() })?)
+}
+
 fn find(
     name: &Path,
     ready_made: impl Fn(&str) -> Option<&'static str>,

@@ -1,9 +1,8 @@
 //! `warmpool twin`: one scenario simulated with this host's profile and for real, side by side.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use reports::html::twin_page;
-use reports::{Prediction, Report, Summary, Twin, folder};
+use reports::{Prediction, Report, Summary, Twin, folder, identity};
 use scenarios::Profile;
 use vmm_backend::calibrate::{self, CalibrateError, Calibration, Extent, Figures, Meter, Plan};
 use vmm_backend::machines::Fit;
@@ -12,7 +11,7 @@ use crate::calibrate::watched;
 use crate::exit::{self, Failure};
 use crate::jobs;
 use crate::load::{Loaded, ScenarioArgs};
-use crate::out;
+use crate::out::Out;
 use crate::{Ended, json, kvm, say};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted
@@ -28,9 +27,9 @@ use crate::{Ended, json, kvm, say};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  warmpool twin scenarios/kvm-spike.toml --out out
+  warmpool twin kvm-spike --out out
   warmpool calibrate --boots 2 --out host
-  warmpool twin scenarios/kvm-spike.toml --host host --out out")]
+  warmpool twin kvm-spike --host host --out out")]
 pub(crate) struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -40,10 +39,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
 
-    /// Write twin.json, twin.html, the runs that count (simulated, real-1, ...; the first real one is the
-    /// quietest) and a profile that was measured now (host) into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: Out,
 
     /// Print twin.json instead of the table for people
     #[arg(long)]
@@ -52,12 +49,12 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn twin(args: &Args) -> Ended {
-    if let Some(out) = &args.out {
-        out::prepare(out)?;
-    }
     // What is wrong with the scenario is better known before anything is measured than after it: also what
     // shows only when its demand is read to the end, and what this host cannot do.
     let loaded = args.scenario.load(None)?;
+    // Two real runs are never the same, so no twin replaces another unasked.
+    let run_id = identity::hash(format!("{:?}", std::time::SystemTime::now()).as_bytes());
+    args.out.prepare(&run_id)?;
     let mut simulated = simulate(&loaded)?;
     Fit::of(&loaded.scenario)?;
     let boots = loaded.scenario.workers().first().map_or(1, |plan| plan.boots).clamp(1, 16);
@@ -82,7 +79,8 @@ pub(crate) fn twin(args: &Args) -> Ended {
     }
     let mut notes = format!("profile    {}\n", about_profile.trim_end().replace('\n', "\n           "));
     let mut reals = Vec::new();
-    for ((report, said), run) in kept.runs.into_iter().zip(1..) {
+    for ((mut report, said), run) in kept.runs.into_iter().zip(1..) {
+        loaded.sign(&mut report, &identity::hash(format!("{run_id} {run}").as_bytes()))?;
         reals.push(report);
         notes += &format!("real run {run}\n{said}");
     }
@@ -92,7 +90,7 @@ pub(crate) fn twin(args: &Args) -> Ended {
             kept.left_out
         );
     }
-    tell(args, &simulated, &reals, &notes)
+    tell(args, &run_id, &simulated, &reals, &notes)
 }
 
 /// What was done for real and counts.
@@ -127,14 +125,16 @@ fn measure(plan: &Plan, turn: usize) -> Result<Figures, CalibrateError> {
 }
 
 fn simulate(loaded: &Loaded) -> Result<Report, Failure> {
-    Ok(jobs::one(loaded, &sim_backend::Options::default())?.report)
+    let mut report = jobs::one(loaded, &sim_backend::Options::default())?.report;
+    loaded.sign(&mut report, &loaded.run_id()?)?;
+    Ok(report)
 }
 
 /// Simulates the scenario on the host that was measured now. Its profile is kept where anything is.
 fn simulate_on(args: &Args, calibration: &Calibration) -> Result<Report, Failure> {
     // The profile's files are read when the simulation begins, so the folder has to live until then.
     let mut aside = None;
-    let host = match &args.out {
+    let host = match &args.out.out {
         Some(out) => out.join("host"),
         None => aside.insert(tempfile::tempdir()?).path().join("host"),
     };
@@ -143,20 +143,16 @@ fn simulate_on(args: &Args, calibration: &Calibration) -> Result<Report, Failure
 }
 
 /// Writes what is to be kept, and says how well the real runs were predicted.
-fn tell(args: &Args, simulated: &Report, reals: &[Report], notes: &str) -> Ended {
+fn tell(args: &Args, run_id: &str, simulated: &Report, reals: &[Report], notes: &str) -> Ended {
     let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
-    let twin = Twin::new(&simulated.summary, &summaries);
-    if let Some(out) = &args.out {
-        folder::write(&out.join("simulated"), simulated)?;
-        for (real, run) in reals.iter().zip(1..) {
-            folder::write(&out.join(format!("real-{run}")), real)?;
-        }
-        folder::write_file(out, "twin.json", json(&twin)?.as_bytes())?;
-        folder::write_file(out, "twin.html", twin_page(&twin, simulated, reals).as_bytes())?;
-    }
+    let mut twin = Twin::new(&simulated.summary, &summaries);
+    twin.identity.run = run_id.to_owned();
     let text = if args.json { json(&twin)? } else { twin.render() + "\n" + notes };
     say(&text)?;
-    if let (Some(out), false) = (&args.out, args.json) {
+    if let Some(out) = &args.out.out {
+        folder::write_twin(out, &twin, simulated, reals)?;
+    }
+    if let (Some(out), false) = (&args.out.out, args.json) {
         say(&format!("\nWritten to {0}: open {0}/twin.html\n", out.display()))?;
     }
     Ok(if twin.prediction == Prediction::Within { exit::HELD } else { exit::GATE_FAILED })

@@ -3,6 +3,7 @@
 use actors::{Observer, Time};
 
 use crate::cost::Quantities;
+use crate::identity::{Identity, Provenance};
 use crate::latency::{Exact, Latencies, over_all};
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
@@ -129,6 +130,8 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         workers: Vec::new(),
         marks: marks(books),
         notes: Vec::new(),
+        identity: Identity::default(),
+        provenance: Provenance::default(),
     }
 }
 

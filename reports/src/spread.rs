@@ -6,6 +6,7 @@ use anstyle::Style;
 use serde::{Deserialize, Serialize};
 
 use crate::figure::{COMPARED, Figure};
+use crate::identity::Identity;
 use crate::no_value::NoValue;
 use crate::seeds::OverSeeds;
 use crate::stats::{ALPHA, Estimate, median};
@@ -25,6 +26,9 @@ pub struct Spread {
     pub figures: Vec<Row>,
     /// What a reader must know besides: figures that are left out.
     pub notes: Vec<String>,
+    /// Which runs these are, and which files belong to them.
+    #[serde(default)]
+    pub identity: Identity,
 }
 
 /// One figure over several seeds.
@@ -63,6 +67,7 @@ impl Spread {
             gates: OverSeeds::new(runs, needed),
             figures: rows.filter(|row| row.max != 0.0 || row.figure == Figure::Misses).collect(),
             notes,
+            identity: Identity::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{Cost, Prices};
 use crate::empty_periods::EmptyPeriod;
 use crate::format;
+use crate::identity::{Identity, Provenance};
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
 use crate::verdict::{GateResult, Verdict};
@@ -78,6 +79,12 @@ pub struct Summary {
     pub marks: Vec<Mark>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
+    /// Which run this is, and which files belong to it.
+    #[serde(default)]
+    pub identity: Identity,
+    /// Where the run comes from.
+    #[serde(default)]
+    pub provenance: Provenance,
 }
 
 /// The most requests that arrived within one window of time, wherever it begins.

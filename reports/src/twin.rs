@@ -6,6 +6,7 @@ use actors::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::format;
+use crate::identity::Identity;
 use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::{LatencyFigures, Summary};
 use crate::verdict::Prediction;
@@ -33,6 +34,9 @@ pub struct Twin {
     pub prediction: Prediction,
     /// Every figure.
     pub rows: Vec<Row>,
+    /// Which runs these are, and which files belong to them.
+    #[serde(default)]
+    pub identity: Identity,
 }
 
 /// What a figure counts.
@@ -209,6 +213,7 @@ impl Twin {
             rows.push(row("empty", Unit::Share, None, &share));
         }
         Self {
+            identity: Identity::default(),
             schema: SCHEMA,
             scenario: simulated.name.clone(),
             seed: simulated.seed,

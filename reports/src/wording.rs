@@ -9,6 +9,9 @@ use crate::summary::Summary;
 /// At most so many empty periods are told one by one.
 const PERIODS: usize = 3;
 
+/// What [`Summary::backend`] is where other seeds can be tried.
+const SIMULATED: &str = "simulated";
+
 /// What was run: `simulated run, 3m counted after 30s of warm-up, 4 workers, seed 42`.
 pub(crate) fn about(summary: &Summary) -> String {
     let mut says = format!("{} run, {} counted", summary.backend, format::seconds(summary.duration_s));
@@ -17,10 +20,14 @@ pub(crate) fn about(summary: &Summary) -> String {
     }
     let workers = format::counted(summary.workers.len() as u64, "worker", "workers");
     says += &format!(", {workers}, seed {}", summary.seed);
-    match &summary.begins {
-        Some(begins) => says + &format!(", from {begins}"),
-        None => says,
+    if let Some(begins) = &summary.begins {
+        says += &format!(", from {begins}");
     }
+    // One seed proves little, but of a real run there is no other.
+    if summary.backend == SIMULATED && !summary.gates.is_empty() {
+        says += "; one seed: `--seeds 20` tells how often the gates hold";
+    }
+    says
 }
 
 /// How many requests came, and how fast.

@@ -5,7 +5,7 @@ mod toy;
 use reports::compare::CompareError;
 use reports::seeds::NEEDED;
 use reports::verdict::Shown;
-use reports::{Comparison, Spread, Summary, Variant, Verdict};
+use reports::{Comparison, Figure, SeedTable, Spread, Summary, Variant, Verdict};
 use toy::Toy;
 
 fn runs(depth: u32, seeds: std::ops::RangeInclusive<u64>) -> Vec<Summary> {
@@ -257,4 +257,20 @@ fn a_spread_holds_where_enough_seeds_do() {
     let text = anstream::adapter::strip_str(&spread.render()).to_string();
     assert!(text.contains("holds in 2 of 3 seeds (21 % to 94 %); not for 2"), "{text}");
     assert_eq!(Spread::new(&[], NEEDED).gates.verdict, Verdict::NoGates);
+}
+
+#[test]
+fn a_table_of_seeds_survives_its_file_and_its_page_draws_every_seed() {
+    let summaries = runs(8, 1..=7);
+    let (table, spread) = (SeedTable::new(&summaries), Spread::new(&summaries, 0.95));
+    let mut file = Vec::new();
+    table.write(&mut file).unwrap();
+    assert_eq!(SeedTable::read(&file).unwrap(), table);
+    let misses: Vec<f64> = summaries.iter().map(|run| run.miss_ratio).collect();
+    assert_eq!(table.values(Figure::Misses), misses);
+    let page = reports::html::spread_page(&spread, &table);
+    assert!(page.contains("misses over 7 seeds: from"), "{page}");
+    for gate in &spread.gates.gates {
+        assert!(page.contains(&format!("{} of 7", gate.holds)), "{}", gate.gate);
+    }
 }

@@ -4,7 +4,7 @@ mod toy;
 
 use std::fs;
 
-use reports::{FolderError, Summary, folder};
+use reports::{Comparison, FolderError, SeedTable, Spread, Summary, Twin, Variant, folder};
 use toy::Toy;
 
 #[test]
@@ -14,7 +14,7 @@ fn a_page_made_again_from_the_files_is_the_same_to_the_byte() {
     folder::write(place.path(), &report).unwrap();
     let before = fs::read(place.path().join(folder::PAGE)).unwrap();
     fs::remove_file(place.path().join(folder::PAGE)).unwrap();
-    folder::write_page_again(place.path()).unwrap();
+    folder::write_pages_again(place.path()).unwrap();
     assert!(before == fs::read(place.path().join(folder::PAGE)).unwrap(), "the page differs");
     assert_eq!(folder::read(place.path()).unwrap().summary, report.summary);
 }
@@ -65,7 +65,7 @@ fn a_file_in_the_way_is_named() {
 fn an_unwritable_folder_is_an_error_with_a_remedy() {
     let error = folder::write(std::path::Path::new("/proc/sys"), &Toy::default().report()).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("/proc/sys/summary.json") && text.contains("choose"), "{text}");
+    assert!(text.contains("/proc/sys/") && text.contains("choose"), "{text}");
 }
 
 #[test]
@@ -82,7 +82,71 @@ fn a_damaged_folder_is_named() {
     fs::write(place.path().join(folder::SUMMARY), summary).unwrap();
     fs::write(place.path().join(folder::TIMELINE), "from_s,to_s\n1,2\n").unwrap();
     let damaged = folder::read(place.path()).unwrap_err().to_string();
-    assert!(damaged.contains("timeline.csv is damaged"), "{damaged}");
+    assert!(damaged.contains("timeline.csv is not of the run of summary.json"), "{damaged}");
+}
+
+#[test]
+fn parts_of_different_runs_are_refused() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    folder::write(one.path(), &Toy::default().report()).unwrap();
+    folder::write(other.path(), &Toy { seed: 7, ..Toy::default() }.report()).unwrap();
+    for part in [folder::TIMELINE, folder::HLOG] {
+        let own = fs::read(one.path().join(part)).unwrap();
+        fs::copy(other.path().join(part), one.path().join(part)).unwrap();
+        let error = folder::write_pages_again(one.path()).unwrap_err();
+        assert!(matches!(&error, FolderError::OtherRun { path, .. } if path.ends_with(part)), "{error}");
+        fs::write(one.path().join(part), own).unwrap();
+    }
+    folder::write_pages_again(one.path()).unwrap();
+}
+
+#[test]
+fn a_folder_is_free_for_its_own_run_only_until_it_is_cleared() {
+    let place = tempfile::tempdir().unwrap();
+    folder::is_free_for(&place.path().join("none"), "a").unwrap();
+    let mut report = Toy::default().report();
+    report.summary.identity.run = "a".to_owned();
+    folder::write(place.path(), &report).unwrap();
+    folder::is_free_for(place.path(), "a").unwrap();
+    let error = folder::is_free_for(place.path(), "b").unwrap_err().to_string();
+    assert!(error.contains(&report.summary.name) && error.contains("--force"), "{error}");
+    fs::write(place.path().join(folder::SUMMARY), "{}").unwrap();
+    folder::is_free_for(place.path(), "a").unwrap_err();
+    fs::remove_file(place.path().join(folder::SUMMARY)).unwrap();
+    folder::is_free_for(place.path(), "a").unwrap_err();
+    fs::write(place.path().join("notes.txt"), "mine").unwrap();
+    folder::clear(place.path()).unwrap();
+    folder::is_free_for(place.path(), "b").unwrap();
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "what is not ours stays");
+}
+
+#[test]
+fn pages_of_a_comparison_a_twin_and_a_spread_are_made_again_to_the_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let reports = [1, 2].map(|depth| Toy { depth, ..Toy::default() }.report());
+    let runs = reports.each_ref().map(|report| vec![report.summary.clone()]);
+    let [one, other] = runs.clone().map(|runs| Variant { name: runs[0].name.clone(), runs });
+    let comparison = Comparison::new(&[one, other], 0.95).unwrap();
+    folder::write_comparison(&place.path().join("compare"), &comparison, &reports.each_ref()).unwrap();
+    let twin = Twin::new(&reports[0].summary, &[&reports[1].summary]);
+    folder::write_twin(&place.path().join("twin"), &twin, &reports[0], &reports[1..]).unwrap();
+    let (spread, table) = (Spread::new(&runs[0], 0.95), SeedTable::new(&runs[0]));
+    folder::write_spread(&place.path().join("spread"), &reports[0], &spread, &table).unwrap();
+    for (name, page, part) in [
+        ("compare", folder::COMPARISON_PAGE, "B/summary.json"),
+        ("twin", folder::TWIN_PAGE, "real-1/summary.json"),
+        ("spread", folder::SPREAD_PAGE, folder::SEEDS),
+    ] {
+        let inside = place.path().join(name);
+        let before = fs::read(inside.join(page)).unwrap();
+        fs::remove_file(inside.join(page)).unwrap();
+        assert_eq!(folder::write_pages_again(&inside).unwrap()[0], inside.join(page));
+        assert!(before == fs::read(inside.join(page)).unwrap(), "{name}: the page differs");
+        let text = fs::read_to_string(inside.join(part)).unwrap();
+        fs::write(inside.join(part), text + "\n").unwrap();
+        let error = folder::write_pages_again(&inside).unwrap_err();
+        assert!(matches!(error, FolderError::OtherRun { .. }), "{name}: {error}");
+    }
 }
 
 #[test]

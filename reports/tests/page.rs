@@ -46,10 +46,10 @@ fn few(requests: u64) -> String {
     books.opened(Time::ZERO);
     for id in 0..requests {
         let arrived = Time::from_nanos(5_000_000_000 + id);
-        let request = Request { id, arrived, lifetime: Duration::ZERO, key: Key(0), tries: 0 };
+        let request = Request { id, arrived, lifetime: Duration::ZERO, key: Key(0), tries: 0, missed: None };
         books.observe(arrived, Observation::Arrived { worker, request });
         let end = Time::from_nanos(arrived.as_nanos() + 60_000);
-        books.observe(end, Observation::Ended { worker, request, outcome: Outcome::Warm });
+        books.observe(end, Observation::Ended { worker, request, outcome: Outcome::Warm, cause: None });
     }
     html::page(&books.finish(Time::from_nanos(20_000_000_000)))
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Duration;
 
+pub use crate::protocol::Begin;
 pub use depth::Depth;
 pub use exhausted::Step;
 pub use placement::Placement;
@@ -46,17 +47,6 @@ impl Problem {
         self.key = if self.key.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.key) };
         self
     }
-}
-
-/// Whether pools stand full when the run begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Begin {
-    /// Every pool is at its depth before the first request.
-    #[default]
-    Full,
-    /// The first boots are ordered at t = 0.
-    Empty,
 }
 
 /// Which ready Sprite is taken.

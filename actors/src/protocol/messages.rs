@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActorId, Cause, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill, StepIndex, Timer,
+    ActorId, Begin, Cause, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill,
+    StepIndex, Timer,
 };
-use crate::policy::Begin;
 use crate::time::Duration;
 
 /// What actors tell each other, and what a backend tells them.

@@ -66,6 +66,17 @@ impl WorkerId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub u32);
 
+/// Whether pools stand full when the run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begin {
+    /// Every pool is at its depth before the first request.
+    #[default]
+    Full,
+    /// The first boots are ordered at t = 0.
+    Empty,
+}
+
 /// One request for a Sprite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Request {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::figure::Figure;
 use crate::format;
+use crate::identity::Identity;
 use crate::seeds::OverSeeds;
 use crate::stats::sum;
 use crate::summary::Summary;
@@ -75,6 +76,9 @@ pub struct Comparison {
     pub pareto: Vec<Point>,
     /// What a reader must know besides: variants that are the same, figures that are left out.
     pub notes: Vec<String>,
+    /// Which runs these are, and which files belong to them.
+    #[serde(default)]
+    pub identity: Identity,
 }
 
 /// One figure of all variants.
@@ -159,6 +163,7 @@ impl Comparison {
             tested,
             pareto: pareto(variants),
             notes: notes(variants).into_iter().chain(without).collect(),
+            identity: Identity::default(),
         })
     }
 

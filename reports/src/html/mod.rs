@@ -11,6 +11,8 @@ mod labels;
 mod over_time;
 mod percentiles;
 mod plot;
+mod provenance;
+mod spread;
 mod table;
 mod text;
 mod twin;
@@ -25,6 +27,7 @@ use crate::wording;
 use text::{escape, section, table};
 
 pub use comparison::comparison_page;
+pub use spread::spread_page;
 pub use twin::twin_page;
 
 const STYLE: &str = include_str!("page.css");
@@ -51,6 +54,7 @@ pub fn page(report: &Report) -> String {
         workers::workers(summary, over_time::span(report)),
         cost(summary),
         run(summary),
+        provenance::provenance(summary),
     ]
     .concat();
     document(&summary.name, &body)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use actors::Duration;
 
+use super::fault::Fault;
 use super::percentiles::Percentile;
 use super::{Sampler, Unit, hgrm, hlog};
 use crate::decimal;
@@ -124,19 +125,6 @@ impl DistributionError {
             Self::Bounds { .. } => "give the shortest value first".to_owned(),
         }
     }
-}
-
-/// What is wrong with a file whose path is not known here.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// It holds no value.
-    Empty,
-    /// It does not say the unit of its values.
-    Unit,
-    /// A line is not what it should be.
-    Line { line: u64, what: String },
-    /// It is of a version that this program does not read.
-    Version { line: u64, version: String },
 }
 
 /// A recorded histogram: an HdrHistogram interval log in nanoseconds, or a percentile distribution.

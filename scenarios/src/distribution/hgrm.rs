@@ -2,7 +2,7 @@
 //! wrk2 prints, with whatever stands around them.
 
 use super::Unit;
-use super::files::Fault;
+use super::fault::Fault;
 use crate::decimal;
 
 /// How many values are read at most.

@@ -4,7 +4,7 @@
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
-use super::files::Fault;
+use super::fault::Fault;
 
 /// What the lines of an interval log of any version begin with that hold no histogram.
 const HEADINGS: [&[u8]; 2] = [b"\"StartTimestamp\"", b"#"];

@@ -11,6 +11,7 @@
 //! | `{ samples = "boots.txt", unit = "ms" }` | one of the numbers in a file, all alike |
 
 mod by_load;
+mod fault;
 mod files;
 mod hgrm;
 mod hlog;

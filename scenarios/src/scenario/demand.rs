@@ -7,6 +7,7 @@ use actors::{Duration, Time};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::spread::Spread;
 use super::trace::Trace;
 
 /// The longest demand: a hundred years. Times are 64 bits of nanoseconds, which is 584 years; so no sum of a few of them
@@ -45,19 +46,6 @@ pub struct Stage {
     /// How arrivals lie in time; as in the stage before, if not given.
     #[serde(default)]
     pub arrivals: Option<Spread>,
-}
-
-/// How arrivals lie in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spread {
-    /// Independent of each other.
-    #[default]
-    Poisson,
-    /// As far from each other as the rate allows.
-    Even,
-    /// So many at the same instant; the instants are Poisson, and the rate of arrivals stays as given.
-    BurstsOf(u32),
 }
 
 impl Demand {

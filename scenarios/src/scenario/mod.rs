@@ -7,6 +7,7 @@ mod fleet;
 mod parts;
 mod plan;
 mod seed;
+mod spread;
 mod trace;
 mod validate;
 
@@ -20,11 +21,12 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Document, Node, Value};
 use crate::error::{ScenarioError, Warning};
 
-pub use demand::{Demand, Spread, Stage};
+pub use demand::{Demand, Stage};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
 pub use fleet::{Boots, Fleet, Region, WorkerOverride};
 pub use parts::{AfterIdle, Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
 pub use plan::{RegionPlan, WorkerPlan};
+pub use spread::Spread;
 pub use trace::{Columns, Empty, Format, Lifetimes, Order, TimeUnit, Trace, Units};
 
 /// Everything that a run depends on. Fields have the names of the file's keys.
@@ -38,6 +40,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How long requests are served but not counted.
     pub warmup: Duration,
+    /// The share of seeds in which each gate must hold, where there are several.
+    pub gates_held_in: f64,
     /// Which civil time it is at t = 0.
     pub clock: Clock,
     /// The workers.
@@ -77,6 +81,7 @@ impl Default for Scenario {
             name: String::new(),
             seed: 42,
             warmup: Duration::ZERO,
+            gates_held_in: 0.95,
             clock: Clock::default(),
             fleet: Fleet::default(),
             pool: PoolPolicy::default(),

@@ -6,7 +6,7 @@ use actors::{Duration, invalid};
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::demand::Spread;
+use super::spread::Spread;
 use crate::distribution::Unit;
 
 /// `[demand] trace = "..."`: requests that were recorded.

@@ -24,6 +24,10 @@ type Checked = Result<(), ScenarioError>;
 impl Scenario {
     /// Finds the first value that cannot be.
     pub(super) fn validate(&self) -> Checked {
+        if !(self.gates_held_in > 0.0 && self.gates_held_in <= 1.0) {
+            let wrong = format!("is {}", self.gates_held_in);
+            return self.fail(&["gates_held_in"], &wrong, "give a share above 0 and up to 1, such as 0.95");
+        }
         self.check_fleet()?;
         self.check_regions()?;
         self.check_workers()?;

@@ -5,7 +5,8 @@ use actors::Duration;
 use super::Checked;
 use crate::error::ScenarioError;
 use crate::scenario::Scenario;
-use crate::scenario::demand::{Demand, LENGTH_MAX, Spread, Stage};
+use crate::scenario::demand::{Demand, LENGTH_MAX, Stage};
+use crate::scenario::spread::Spread;
 use crate::scenario::trace::{Format, Lifetimes, Trace};
 
 /// The highest rate of arrivals, per second.
