@@ -36,7 +36,18 @@ fn write(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let deep = Toy { name: "deep-pool", depth: 64, boots: 16, crash: None, ..Toy::default() };
     reports::folder::write(&folder.join("held"), &deep.report())?;
     reports::folder::write(&folder.join("large"), &large().report())?;
+    twin(folder)?;
     compare(folder)
+}
+
+/// One seed as the simulated run, two others as the real ones.
+fn twin(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let seeds = [42, 43, 44].map(|seed| Toy { seed, ..Toy::default() }.report());
+    let (simulated, reals) = (&seeds[0], &seeds[1..]);
+    let twin = reports::Twin::new(&simulated.summary, &[&reals[0].summary, &reals[1].summary]);
+    let page = reports::html::twin_page(&twin, simulated, reals);
+    reports::folder::write_file(folder, "twin.html", page.as_bytes())?;
+    Ok(())
 }
 
 fn compare(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {

@@ -245,25 +245,57 @@ fn boxes(browser: &mut Browser, labels: &str) -> Vec<(String, [f64; 4])> {
     found.map(|of| (of[0].to_string(), [side(of, 1), side(of, 2), side(of, 3), side(of, 4)])).collect()
 }
 
+/// A page of each kind.
+fn pages() -> Vec<(&'static str, String)> {
+    let toys = [42, 43, 44].map(|seed| Toy { seed, workers: 12, depth: 4, ..Toy::default() }.report());
+    let (simulated, reals) = (&toys[0], &toys[1..]);
+    let twin = reports::Twin::new(&simulated.summary, &[&reals[0].summary, &reals[1].summary]);
+    let runs = |depth| {
+        let toy = |seed| Toy { seed, depth, ..Toy::default() }.report();
+        [1, 2].map(toy).to_vec()
+    };
+    let (shallow, deep) = (runs(4), runs(40));
+    let variant = |name: &str, runs: &[reports::Report]| reports::Variant {
+        name: name.to_owned(),
+        runs: runs.iter().map(|run| run.summary.clone()).collect(),
+    };
+    let variants = [variant("shallow", &shallow), variant("a policy with a long name", &deep)];
+    let comparison = reports::Comparison::new(&variants, reports::seeds::NEEDED).expect("a comparison");
+    vec![
+        ("run", html::page(simulated)),
+        ("twin", html::twin_page(&twin, simulated, reals)),
+        ("comparison", html::comparison_page(&comparison, &[&shallow[0], &deep[0]])),
+    ]
+}
+
 #[test]
-fn no_label_covers_another_and_the_page_is_as_wide_as_the_screen() {
-    let Some(mut browser) = shown() else { return };
+fn no_label_covers_another_and_no_page_is_wider_than_the_screen() {
+    let Some(mut browser) = Browser::start() else { return };
+    for (kind, page) in pages() {
+        browser.show(&page);
+        let plots = browser.run("document.querySelectorAll('.plot[role=slider]').length");
+        assert!(plots.as_u64() >= Some(3), "the page of a {kind} has {plots} plots that can be read");
+        labels_are_apart(&mut browser, kind);
+    }
+}
+
+fn labels_are_apart(browser: &mut Browser, kind: &str) {
     for width in [400, 700, 1280] {
         browser.window(width, 900);
         browser.settle();
         for labels in [".xt", ".yt", ".mark", ".limit-label"] {
-            let boxes = boxes(&mut browser, labels);
+            let boxes = boxes(browser, labels);
             for (index, (a, one)) in boxes.iter().enumerate() {
                 for (b, other) in &boxes[..index] {
                     let apart =
                         one[1] <= other[0] || other[1] <= one[0] || one[3] <= other[2] || other[3] <= one[2];
-                    assert!(apart, "{width} wide: {a} covers {b}");
+                    assert!(apart, "{kind}, {width} wide: {a} covers {b}");
                 }
-                assert!(one[0] >= 0.0 && one[1] <= f64::from(width), "{width} wide: {a} is cut off");
+                assert!(one[0] >= 0.0 && one[1] <= f64::from(width), "{kind}, {width} wide: {a} is cut off");
             }
         }
         let wide = browser.run("document.documentElement.scrollWidth").as_u64().expect("a width");
-        assert!(wide <= u64::from(width), "the page is {wide} wide on a screen of {width}");
+        assert!(wide <= u64::from(width), "the page of a {kind} is {wide} wide on a screen of {width}");
     }
 }
 
