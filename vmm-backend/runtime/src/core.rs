@@ -10,6 +10,7 @@ use actors::{
     ActorId, AnyActor, Backend, Duration, Message, Observation, Observer, OperationKind, Rng, State, Time,
 };
 
+use super::UNTIL_TOLD;
 use super::executor::{Envelope, Guard};
 use super::journal::{Effect, Fold, Journals};
 use super::ledger::Ledger;
@@ -116,7 +117,10 @@ impl Core {
     fn perform(&mut self, shared: &Shared, sprite: ActorId, operation: Operation) {
         let Operation { kind, generation, request, .. } = operation;
         let (after, ok) = match (kind, shared.operations.machines.script()) {
-            (OperationKind::Run, _) => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
+            (OperationKind::Run, _) => match request.map_or(Duration::ZERO, |request| request.lifetime) {
+                UNTIL_TOLD => return,
+                lifetime => (lifetime, true),
+            },
             (OperationKind::Detach, Some(_)) => return,
             // As in a simulation, pools are filled at no cost of time.
             (_, Some(_)) if !shared.clock.is_open() => (Duration::ZERO, true),

@@ -56,6 +56,7 @@ fn still_holds(core: &Core, shared: &Shared, envelope: &Envelope) -> bool {
         Guard::None => true,
         Guard::Armed(seq) => shared.timers.take(envelope.to, seq),
         Guard::Generation(generation) => core.ledger.vm(envelope.to) == Some(generation),
+        Guard::Running(generation) => core.ledger.runs(envelope.to, generation),
     };
     // What was sent by an actor that has been given up means nothing to those that came after it.
     holds && (envelope.from == envelope.to || !core.ledger.is_given_up(envelope.from))

@@ -42,6 +42,8 @@ pub(crate) enum Guard {
     Armed(u64),
     /// The Sprite still has the same VM.
     Generation(u32),
+    /// The same, and its user works.
+    Running(u32),
 }
 
 /// See the [module](self).

@@ -93,6 +93,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the Sprite has this VM and its user works.
+    pub(crate) fn runs(&self, sprite: ActorId, generation: u32) -> bool {
+        self.entry(sprite).is_some_and(|entry| entry.vm == Some((generation, State::Running)))
+    }
+
     /// Whether a request has arrived and not ended.
     pub(crate) fn has_request(&self, id: u64) -> bool {
         self.requests.contains_key(&id)

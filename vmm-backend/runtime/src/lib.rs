@@ -73,8 +73,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use actors::protocol::{Cause, ToSprite, ToWorker};
-use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, Outcome, Request, Time};
+use actors::protocol::{Cause, ToAny, ToSprite, ToWorker};
+use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, OperationKind, Outcome, Request, Time};
 
 use self::clock::Clock;
 use self::core::Core;
@@ -98,6 +98,9 @@ const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// VMs that may be detached and not yet destroyed before boots wait for them.
 pub const DETACHED_MAX: usize = 16;
+
+/// The lifetime of a request whose user says when it is over, with [`Runtime::end_run`].
+pub const UNTIL_TOLD: Duration = Duration::MAX;
 
 /// How large everything may become.
 #[derive(Clone, Debug)]
@@ -323,6 +326,19 @@ impl Runtime {
         } else {
             Admission::Refused(request)
         }
+    }
+
+    /// The user of a Sprite has gone, whose request has the lifetime [`UNTIL_TOLD`]: its `Run` operation ends. Without effect
+    /// where that VM does not run, or no longer.
+    pub fn end_run(&self, sprite: ActorId, generation: u32) {
+        let message = Message::Any(ToAny::Done { generation, kind: OperationKind::Run, ok: true });
+        self.shared.executor.post(Envelope {
+            to: sprite,
+            from: sprite,
+            message,
+            guard: Guard::Running(generation),
+        });
+        self.shared.drive();
     }
 
     /// A VM has ended by itself.
