@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use toml::{Table, Value};
 
-use super::Scenario;
 use crate::document::Document;
 use crate::error::ScenarioError;
 
@@ -15,14 +15,15 @@ const UNSET: [(&str, &str, &str); 3] = [
     ("sprite", "idle_after", "Sprites never sleep"),
 ];
 
-/// Writes the scenario.
-pub(super) fn explain(
-    scenario: &Scenario,
+/// Writes a scenario, or whatever else was read from a document; `name` stands for it in errors.
+pub(crate) fn explain(
+    value: &impl Serialize,
+    name: &str,
     document: Option<&Document>,
     begins_by_trace: bool,
 ) -> Result<String, ScenarioError> {
-    let table = Table::try_from(scenario).map_err(|error| {
-        ScenarioError::of_file(&scenario.name, format!("it cannot be written as TOML: {error}"), "")
+    let table = Table::try_from(value).map_err(|error| {
+        ScenarioError::of_file(name, format!("it cannot be written as TOML: {error}"), "")
     })?;
     let mut writer = Writer { out: String::new(), document, begins_by_trace };
     writer.out.push_str("# Every value in force. What no file or --set gives is marked `# default`, and what another\n# file than the scenario's own gives is marked with its name.\n");

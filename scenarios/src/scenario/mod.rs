@@ -1,7 +1,7 @@
 //! A scenario: everything that a run depends on. One file for each group of tables; here they come together.
 
 mod demand;
-mod explain;
+pub(crate) mod explain;
 mod fault;
 mod fleet;
 mod parts;
@@ -138,6 +138,14 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// As if it had been read from the configuration of a host, which has no demand.
+    pub(crate) fn of_host(mut self, document: Arc<Document>, base: PathBuf) -> Result<Self, ScenarioError> {
+        self.name = document.stem();
+        self.source = Source { base, document: Some(document), ..Source::default() };
+        self.validate_host()?;
+        Ok(self)
+    }
+
     /// Puts defaults in force that depend on other keys.
     fn fill_in(&mut self) {
         if let Demand::Stages(stages) = &mut self.demand {
@@ -221,7 +229,8 @@ impl Scenario {
     /// # Errors
     /// A value that TOML cannot hold.
     pub fn explain(&self) -> Result<String, ScenarioError> {
-        explain::explain(self, self.source.document.as_deref(), self.source.begins_by_trace)
+        let (document, by_trace) = (self.source.document.as_deref(), self.source.begins_by_trace);
+        explain::explain(self, &self.name, document, by_trace)
     }
 }
 

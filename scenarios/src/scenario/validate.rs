@@ -40,6 +40,13 @@ impl Scenario {
         self.check_cost()
     }
 
+    /// Finds the first value that cannot be in what a host is told.
+    pub(super) fn validate_host(&self) -> Checked {
+        self.check_fleet()?;
+        self.check_pools()?;
+        self.check_latency()
+    }
+
     fn fail(&self, path: &[&str], wrong: &str, remedy: &str) -> Checked {
         Err(self.error_at(path, wrong, remedy))
     }
