@@ -7,7 +7,7 @@ use actors::ActorId;
 use actors::protocol::Operation;
 use runtime::{Lost, Machines};
 
-use super::{Failed, MachinesConfig};
+use super::{Failed, MachinesConfig, Visit};
 
 /// Real VMs cannot be had here.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,14 @@ impl KvmMachines {
     /// Always.
     pub fn launch(_config: MachinesConfig) -> Result<Arc<Self>, MachinesError> {
         Err(MachinesError)
+    }
+
+    /// Has a Sprite's guest answer a visit.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn visit(&self, _sprite: ActorId, _generation: u32) -> Result<Visit, String> {
+        match *self {}
     }
 
     /// What could not be done so far, and why.

@@ -10,7 +10,7 @@ use actors::{ActorId, Key, OperationKind};
 
 use super::directory::{Directory, Life};
 use super::failures::Failures;
-use super::{Failed, MachinesConfig};
+use super::{Failed, MachinesConfig, Visit};
 use microvm::bind::{self, Bind, TooLong};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::{Hypervisor, HypervisorError};
@@ -21,6 +21,9 @@ use shards::{ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
 
 /// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a millisecond.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Where in a guest's memory stands when it began.
+const BEGAN: u64 = 0x6265_6761_6e00_0000;
 
 /// Real VMs cannot be had here.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +128,24 @@ impl KvmMachines {
         let unknown = ShardsError::Unknown(VmId(0));
         let resident = self.directory.find((sprite, generation)).ok_or(unknown)?;
         self.shards.request(resident.vm, request, ACKNOWLEDGE_LIMIT)
+    }
+
+    /// Has a Sprite's guest answer a visit: it counts it in its own memory and says who it is.
+    ///
+    /// # Errors
+    /// In words, why it does not answer.
+    pub fn visit(&self, sprite: ActorId, generation: u32) -> Result<Visit, String> {
+        let ask = |request| self.request(sprite, generation, request).map_err(|error| error.to_string());
+        let [requests, ..] = ask(bind::Request::Add(1))?;
+        let [generation, bound_unix_ns, _, identity] = ask(bind::Request::Identity)?;
+        let began_unix_ns = match ask(bind::Request::Lookup(BEGAN))? {
+            [began, 1, ..] => began,
+            _ => {
+                ask(bind::Request::Put(BEGAN, bound_unix_ns))?;
+                bound_unix_ns
+            }
+        };
+        Ok(Visit { generation, requests, began_unix_ns, identity })
     }
 
     fn attempt(&self, sprite: ActorId, operation: &Operation) -> Result<(), OperationError> {

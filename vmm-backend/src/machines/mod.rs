@@ -31,6 +31,19 @@ pub use kvm::{KvmMachines, MachinesError};
 
 use std::path::PathBuf;
 
+/// What a guest says about itself when it is visited. Count and beginning lie in its own memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The run of its VM that it was given last.
+    pub generation: u64,
+    /// Visits so far, this one among them.
+    pub requests: u64,
+    /// The wall clock when it was first visited after its memory began, as its last bind told it; nanoseconds since 1970.
+    pub began_unix_ns: u64,
+    /// The hash of its tenant's key.
+    pub identity: u64,
+}
+
 /// What is to be held, and where.
 #[derive(Clone, Debug)]
 pub struct MachinesConfig {
