@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     /// A journal cannot be replayed.
     #[error("{}: {source}", path.display())]
     Journal { path: PathBuf, source: runtime::ReplayError },
+    #[error("{0}")]
+    Serve(::serve::ServeError),
 }
 
 impl Failure {

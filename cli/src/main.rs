@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `run.rs` `compare.rs` `check.rs` `report.rs` `replay.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `doctor.rs` `completions.rs` | the verbs |
+//! | `run.rs` `compare.rs` `check.rs` `report.rs` `replay.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `serve.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `source.rs` | where the text of a scenario comes from; `ready_made.rs` has those that the program carries |
@@ -29,6 +29,7 @@ mod replay;
 mod report;
 mod run;
 mod scenarios;
+mod serve;
 mod source;
 mod twin;
 
@@ -61,6 +62,7 @@ enum Verb {
     Scenarios(scenarios::Args),
     Calibrate(calibrate::Args),
     Twin(twin::Args),
+    Serve(serve::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Scenarios(args) => scenarios::scenarios(&args),
         Verb::Calibrate(args) => calibrate::calibrate(&args),
         Verb::Twin(args) => twin::twin(&args),
+        Verb::Serve(args) => serve::serve(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Completions(args) => completions::completions(&args),
     };

@@ -67,6 +67,7 @@ fn arrows_between_rooms_point_one_way() {
         "runtime",
         "vmm-backend",
         "reports",
+        "serve",
         "cli",
     ];
     for (package, rooms_below, runtimes_below) in [
@@ -80,6 +81,11 @@ fn arrows_between_rooms_point_one_way() {
         (
             "vmm-backend",
             &["actors", "scenarios", "microvm", "shards", "runtime"],
+            &["tokio", "ractor", "kvm-ioctls"],
+        ),
+        (
+            "serve",
+            &["actors", "scenarios", "microvm", "shards", "runtime", "vmm-backend"],
             &["tokio", "ractor", "kvm-ioctls"],
         ),
     ] {

@@ -1,0 +1,11 @@
+//! A host as its users meet it: the official client, what is refused, what is remembered, and how it ends.
+
+#[cfg(unix)]
+mod host;
+
+#[cfg(unix)]
+mod crash;
+#[cfg(unix)]
+mod official;
+#[cfg(unix)]
+mod refusals;
