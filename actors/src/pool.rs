@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
 use crate::policy::depth::boot_prior;
-use crate::policy::{PoolKey, PoolPolicy, Refill, Step, Take};
+use crate::policy::{PoolKey, PoolPolicy, Replace, Step, Take};
 use crate::protocol::{
     ActorId, Cause, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill,
     StepIndex, TRIES_MAX, Timer, ToPool, ToRefiller, ToSprite, ToWorker, WorkerId,
@@ -255,10 +255,13 @@ impl Pool {
         }
     }
 
-    /// Whether aged Sprites are replaced, a few at a time. Those of a tenant that nobody asks for any more just leave, and
-    /// so do those of a pool that orders nothing.
-    fn replaces_aged(&self) -> bool {
-        self.policy.key == PoolKey::Uniform && !matches!(self.policy.refill, Refill::Never(_))
+    /// Whether aged Sprites are replaced a few at a time. Those of a tenant that nobody asks for any more just leave, and so
+    /// do those of a pool that orders nothing.
+    fn replaces_by_turns(&self) -> bool {
+        let policy = &self.policy;
+        policy.replace == Replace::ByTurns
+            && policy.key == PoolKey::Uniform
+            && !policy.refill.orders_nothing()
     }
 
     /// A boot has ended, which may be that of a replacement. After the last of them the next aged Sprites may leave.
@@ -283,7 +286,7 @@ impl Pool {
         self.age_armed = false;
         let (max_age, now) = (self.policy.max_age.unwrap_or(Duration::MAX), cx.now());
         let mut aged = self.ready.iter().take_while(|(_, since)| *since + max_age <= now).count();
-        if self.replaces_aged() {
+        if self.replaces_by_turns() {
             // A pool that was filled at once also ages at once, and must not be empty then.
             aged = aged.min((self.ready.len() / REPLACEMENT_ROUNDS).max(1));
             self.replacing = aged as u32;

@@ -89,3 +89,11 @@ fn where_replacements_do_not_come_the_others_leave_one_by_one() {
 fn what_is_never_ordered_again_leaves_at_once() {
     assert_eq!(ready("refill = { kind = \"never\" }", "").least, 0);
 }
+
+#[test]
+fn replaced_at_once_all_that_are_too_old_leave_together_and_come_back_together() {
+    let ready = ready("replace = \"at-once\"", "");
+    assert_eq!(ready.least, 0, "all sixteen leave at 10 s");
+    assert_eq!(ready.oldest_ns, 10_000_000_000, "none grows older");
+    assert!(ready.replaced >= 5 * 16, "{}", ready.replaced);
+}

@@ -60,6 +60,17 @@ pub enum Take {
     Newest,
 }
 
+/// How a uniform pool replaces Sprites that have reached `max_age`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replace {
+    /// An eighth of those that are ready at a time, so that a pool that was filled at once is not empty at once.
+    #[default]
+    ByTurns,
+    /// All that are old enough.
+    AtOnce,
+}
+
 /// What distinguishes the Sprites of different pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,6 +96,8 @@ pub struct PoolPolicy {
     /// return after use this is the keep-alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
+    /// How those that are too old are replaced, where Sprites are alike.
+    pub replace: Replace,
     /// How many Sprites the pool aims to have ready or on their way.
     pub depth: Depth,
     /// How fast it orders what is missing.
@@ -102,6 +115,7 @@ impl Default for PoolPolicy {
             start: Begin::default(),
             take: Take::default(),
             max_age: None,
+            replace: Replace::default(),
             depth: Depth::default(),
             refill: Refill::default(),
             backoff: Backoff::default(),
@@ -133,18 +147,14 @@ impl PoolPolicy {
 
     /// A batch that is larger than any deficit would never be ordered. Only depths that never change tell beforehand.
     fn batch_is_within_depth(&self) -> Result<(), Problem> {
-        let depth = match self.depth {
-            Depth::Fixed(depth::Fixed { ready }) => ready,
-            Depth::Watermark(depth::Watermark { high, .. }) => high,
-            _ => return Ok(()),
+        let (Some(depth), Some(size)) = (self.depth.constant_depth(), self.refill.batch_size()) else {
+            return Ok(());
         };
-        match self.refill {
-            Refill::Batch(refill::Batch { size }) if depth > 0 && size > depth => {
-                let wrong = format!("is {size}, above the depth of {depth}, so it is never reached");
-                Err(Problem::new("size", wrong, format!("give at most {depth}")).under("refill"))
-            }
-            _ => Ok(()),
+        if depth == 0 || size <= depth {
+            return Ok(());
         }
+        let wrong = format!("is {size}, above the depth of {depth}, so it is never reached");
+        Err(Problem::new("size", wrong, format!("give at most {depth}")).under("refill"))
     }
 }
 

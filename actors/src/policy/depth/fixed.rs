@@ -20,6 +20,10 @@ impl PolicyConfig for Fixed {
         Ok(())
     }
 
+    fn constant_depth(&self) -> Option<u32> {
+        Some(self.ready)
+    }
+
     fn guaranteed_depth(&self) -> GuaranteedDepth {
         GuaranteedDepth::new("ready", self.ready)
     }

@@ -144,6 +144,10 @@ impl GuaranteedDepth {
 trait PolicyConfig {
     /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
+    /// The depth, where it is the same for ever, whatever happens.
+    fn constant_depth(&self) -> Option<u32> {
+        None
+    }
     /// What it is sure to aim for.
     fn guaranteed_depth(&self) -> GuaranteedDepth;
     /// The policy at work, in a run whose t = 0 is at `epoch`.
@@ -173,6 +177,11 @@ impl Depth {
     /// The problem, with the path of its key from this policy's table.
     pub fn validate(&self) -> Result<(), Problem> {
         self.config().validate()
+    }
+
+    /// The depth, where it is the same for ever, whatever happens.
+    pub fn constant_depth(&self) -> Option<u32> {
+        self.config().constant_depth()
     }
 
     /// How many Sprites it is sure to aim for at some time: a worker without room for them can never hold its pool.

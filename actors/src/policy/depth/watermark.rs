@@ -28,6 +28,10 @@ impl PolicyConfig for Watermark {
         Ok(())
     }
 
+    fn constant_depth(&self) -> Option<u32> {
+        Some(self.high)
+    }
+
     fn guaranteed_depth(&self) -> GuaranteedDepth {
         GuaranteedDepth::new("high", self.high)
     }

@@ -23,6 +23,10 @@ impl PolicyConfig for Batch {
         Ok(())
     }
 
+    fn batch_size(&self) -> Option<u32> {
+        Some(self.size)
+    }
+
     fn controller(&self) -> Box<dyn Controller> {
         Box::new(*self)
     }

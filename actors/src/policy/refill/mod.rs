@@ -63,6 +63,14 @@ pub trait Controller: fmt::Debug + Send {
 trait PolicyConfig {
     /// Finds the first invalid parameter.
     fn validate(&self) -> Result<(), Problem>;
+    /// Whether it never orders a boot for the pool.
+    fn orders_nothing(&self) -> bool {
+        false
+    }
+    /// How many must be missing before anything is ordered, where that is more than one.
+    fn batch_size(&self) -> Option<u32> {
+        None
+    }
     /// The policy at work.
     fn controller(&self) -> Box<dyn Controller>;
 }
@@ -84,6 +92,16 @@ impl Refill {
     /// The problem, with the path of its key from this policy's table.
     pub fn validate(&self) -> Result<(), Problem> {
         self.config().validate()
+    }
+
+    /// Whether it never orders a boot for the pool.
+    pub fn orders_nothing(&self) -> bool {
+        self.config().orders_nothing()
+    }
+
+    /// How many must be missing before anything is ordered, where that is more than one.
+    pub fn batch_size(&self) -> Option<u32> {
+        self.config().batch_size()
     }
 
     /// The policy at work in one pool.

@@ -16,6 +16,10 @@ impl PolicyConfig for Never {
         Ok(())
     }
 
+    fn orders_nothing(&self) -> bool {
+        true
+    }
+
     fn controller(&self) -> Box<dyn Controller> {
         Box::new(*self)
     }
