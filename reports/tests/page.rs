@@ -62,6 +62,7 @@ fn a_page_of_no_request_and_of_one_says_what_there_is() {
             assert!(!page.contains(wrong), "{wrong} is on the page");
         }
     }
+    assert!(!none.contains("<th scope=\"col\">p99.9"), "there is a table of nothing");
     for part in ["none came", "no request came", "no request was served", "No request was served."] {
         assert!(none.contains(part), "the page of no request lacks {part}");
     }

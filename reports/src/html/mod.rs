@@ -111,8 +111,11 @@ fn capitalised(text: &str) -> String {
 fn cards(summary: &Summary) -> String {
     let pool = &summary.pool;
     let latency = percentiles::headline(&summary.gates);
-    let latency_value =
-        latency.value(summary).map_or_else(|why| why.to_string(), |value| latency.unit().show(value));
+    let latency_value = match (latency.value(summary), summary.requests) {
+        (_, 0) => "none".to_owned(),
+        (Ok(value), _) => latency.unit().show(value),
+        (Err(why), _) => why.to_string(),
+    };
     let worst = match summary.latency_ns.served.count {
         0 => "no request was served".to_owned(),
         _ => format!("the worst took {}", format::nanos(summary.latency_ns.served.max as f64)),

@@ -139,6 +139,9 @@ fn table(report: &Report) -> String {
             row(outcome.name(), outcome.name(), figures);
         }
     }
+    if rows.is_empty() {
+        return String::new();
+    }
     super::text::table(&["outcome", "requests", "mean", "p50", "p90", "p99", "p99.9", "max"], &rows)
 }
 

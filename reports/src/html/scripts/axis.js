@@ -13,6 +13,7 @@ const decimals = (step) => (step < 1 ? Math.min(6, Math.ceil(-Math.log10(step) -
 const elapsed = (s, step) => {
   const places = decimals(step);
   let rest = Math.round(s * 10 ** places) / 10 ** places;
+  if (rest > 0 && rest < 1) return nanos(rest * 1e9);
   const parts = [];
   for (const [unit, letter] of [[DAY, "d"], [3600, "h"], [60, "m"]]) {
     if (unit === DAY && rest < 2 * DAY) continue;
