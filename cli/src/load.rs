@@ -60,7 +60,7 @@ impl ScenarioArgs {
         let seed = self.seed.map(|seed| format!("seed=\"{seed}\""));
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(seed).collect();
         let scenario = Scenario::load_with(&text, &overlays, &overrides)?;
-        let (gates, prices) = (gates(&scenario)?, prices(&scenario)?);
+        let (gates, prices) = (crate::gates::gates(&scenario)?, prices(&scenario)?);
         let warnings: Vec<String> = scenario.warnings().iter().map(ToString::to_string).collect();
         scenario.warnings().iter().for_each(|warning| exit::warn(warning));
         let named = |text: &Text| NamedText { name: text.name().to_owned(), text: text.content().to_owned() };
@@ -141,15 +141,6 @@ fn notes(scenario: &Scenario) -> Vec<String> {
         .collect();
     notes.extend(scenario.warnings().iter().map(|warning| format!("{}{}", warning.place, warning.message)));
     notes
-}
-
-fn gates(scenario: &Scenario) -> Result<Vec<Gate>, ScenarioError> {
-    let gate = |(figure, bound): &(String, String)| {
-        Gate::parse(figure, bound).map_err(|error| {
-            scenario.error_at(&["gates", figure], &format!("is invalid: {error}"), &error.remedy())
-        })
-    };
-    scenario.gates.0.iter().map(gate).collect()
 }
 
 /// The prices, none of which may be so high that a sum of them is no number any more.

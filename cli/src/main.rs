@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `run.rs` `compare.rs` `check.rs` `report.rs` `replay.rs` `scenarios.rs` `calibrate.rs` `twin.rs` `serve.rs` `doctor.rs` `completions.rs` | the verbs |
 //! | `exit.rs` | exit codes, and which error gives which |
+//! | `gates.rs` | the gates of a scenario |
 //! | `load.rs` | a scenario file with its gates, and what a report is told about it |
 //! | `source.rs` | where the text of a scenario comes from; `ready_made.rs` has those that the program carries |
 //! | `out.rs` | the folder that a verb writes into; `interrupt.rs` sees to it that Ctrl-C leaves nothing in it |
@@ -19,6 +20,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod exit;
+mod gates;
 mod interrupt;
 mod jobs;
 mod kvm;

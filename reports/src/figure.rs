@@ -92,10 +92,8 @@ pub enum Better {
 /// Of which parts of a run a figure is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownOf {
-    /// What requests add up to: of a region, a worker, a time window, an outcome, a cause.
+    /// What requests add up to: of a region, a worker, a time window, an outcome.
     Requests,
-    /// Time without a ready Sprite: of a region, a worker, a time window, a cause.
-    Emptiness,
     /// What pools add up to: of a region, a worker, a time window.
     Pools,
     /// Of a region and a worker.
@@ -108,8 +106,7 @@ impl KnownOf {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Requests => "region, worker, window, outcome, cause",
-            Self::Emptiness => "region, worker, window, cause",
+            Self::Requests => "region, worker, window, outcome",
             Self::Pools => "region, worker, window",
             Self::Workers => "region, worker",
             Self::Run => "the whole run",
@@ -264,7 +261,7 @@ pub const ALL: [Definition; 21] = {
         of_pools(
             "empty",
             F::Empty,
-            (Unit::Seconds, Less, KnownOf::Emptiness),
+            (Unit::Seconds, Less, KnownOf::Pools),
             "< 30s",
             "how long pools that aim for at least one Sprite had none ready, summed over workers; as a share, the mean over \
              workers. Not known where pools are per tenant",
@@ -488,7 +485,7 @@ pub fn reference() -> String {
         text += &format!("| `{name}` | {units} | {known_of} | {} |\n", line.meaning);
     }
     let statistics = Statistic::ALL.map(|(_, name, what)| format!("`{name}` ({what})"));
-    text + &format!("\nSTATISTIC is one of {}.\nOUTCOME is one of ", statistics.join(", "))
+    text + &format!("\nSTATISTIC is one of\n{}.\n\nOUTCOME is one of ", statistics.join(",\n"))
         + &Outcome::ALL.map(|outcome| format!("`{}`", outcome.name())).join(", ")
         + ". The order of the words does not matter.\n"
 }

@@ -4,7 +4,7 @@ use actors::{Observer, Time};
 
 use crate::cost::Quantities;
 use crate::identity::{Identity, Provenance};
-use crate::latency::{Exact, Latencies, over_all};
+use crate::latency::{Exact, Latencies, at_rank, over_all};
 use crate::mark::Mark;
 use crate::outcomes::PerOutcome;
 use crate::peak::WINDOW_NS;
@@ -24,6 +24,7 @@ impl Recorder {
         let end = self.tick(at);
         self.settle_fleet(end);
         self.settle_workers(end);
+        self.scopes.finish(end);
         report(self, end)
     }
 
@@ -51,7 +52,15 @@ fn report(mut books: Recorder, end: u64) -> Report {
     summary.workers = workers;
     summary.empty_periods = of_one_pool(&books, empty_periods);
     summary.notes = [books.run.notes.clone(), notes(&summary, end)].concat();
-    summary.gates = books.run.gates.iter().map(|gate| gate.evaluate(&summary)).collect();
+    let mut scopes = books.scopes.all.iter();
+    let gates = books.run.gates.iter().map(|gate| match gate.scope().is_all() {
+        true => gate.evaluate(&summary),
+        false => {
+            scopes.next().map_or_else(|| gate.evaluate(&summary), |books| gate.evaluate_part(&summary, books))
+        }
+    });
+    let gates = gates.collect();
+    summary.gates = gates;
     summary.verdict = Verdict::over(&summary.gates);
     Report { summary, timeline, latencies }
 }
@@ -150,7 +159,7 @@ fn latency(latencies: &Latencies, exact: &[Exact; 8]) -> LatencyNs {
     let histogram = latencies.served();
     let served = served.figures(&histogram);
     LatencyNs {
-        all: over_all(&served, &histogram, unserved),
+        all: over_all(&served, unserved, |rank| at_rank(&histogram, rank)),
         served,
         by_outcome: PerOutcome::from_fn(|outcome| {
             latencies.totals.get(outcome).as_ref().map(|part| exact[outcome as usize].figures(part))

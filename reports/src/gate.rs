@@ -4,7 +4,9 @@ use std::fmt;
 
 use actors::Duration;
 
-use crate::figure::{Figure, Whole};
+use crate::figure::{Figure, KnownOf, Whole};
+use crate::no_value::NoValue;
+use crate::scope::{Place, Scope, ScopeBooks};
 use crate::summary::Summary;
 use crate::unit::Unit;
 use crate::verdict::GateResult;
@@ -15,6 +17,7 @@ pub struct Gate {
     figure: Figure,
     operator: Operator,
     limit: Limit,
+    scope: Scope,
     text: String,
 }
 
@@ -60,6 +63,14 @@ pub enum GateError {
         /// What was written after the operator.
         limit: String,
     },
+    /// The figure is not known of such a part of a run.
+    #[error("gate \"{figure}\": it is not known of {part}")]
+    NotKnownOf {
+        /// The figure.
+        figure: Figure,
+        /// What was asked for.
+        part: &'static str,
+    },
     /// No run can be on the one side of the bound, or none on the other.
     #[error("gate \"{figure}\": every run {} `{bound}`", if *.holds { "holds" } else { "breaks" })]
     DecidesNothing {
@@ -79,6 +90,12 @@ impl GateError {
         match self {
             Self::UnknownFigure { nearest, .. } => {
                 format!("did you mean \"{nearest}\"? Write for example {}", example(nearest))
+            }
+            Self::NotKnownOf { figure, .. } => {
+                format!(
+                    "leave that out, or judge another figure: this one is known of {}",
+                    figure.definition().known_of.text()
+                )
             }
             Self::NoOperator { figure, .. }
             | Self::WrongUnit { figure, .. }
@@ -109,14 +126,86 @@ impl Gate {
         if let Some(holds) = limit.decided(operator) {
             return Err(GateError::DecidesNothing { figure: known, bound: bound.to_owned(), holds });
         }
-        Ok(Self { figure: known, operator, limit, text: format!("{known} {operator} {text}") })
+        let scope = Scope::default();
+        Ok(Self { figure: known, operator, limit, scope, text: format!("{known} {operator} {text}") })
+    }
+
+    /// The same gate on a part of a run.
+    ///
+    /// # Errors
+    /// Where the figure is not known of such a part.
+    pub fn of_part(mut self, scope: Scope) -> Result<Self, GateError> {
+        let known_of = self.figure.definition().known_of;
+        let unknown = [
+            ("an outcome", scope.outcome.is_some() && known_of != KnownOf::Requests),
+            (
+                "a time window",
+                (scope.from.is_some() || scope.to.is_some())
+                    && matches!(known_of, KnownOf::Workers | KnownOf::Run),
+            ),
+            ("a part of the fleet", scope.place != Place::Fleet && known_of == KnownOf::Run),
+        ];
+        if let Some((part, _)) = unknown.into_iter().find(|(_, unknown)| *unknown) {
+            return Err(GateError::NotKnownOf { figure: self.figure, part });
+        }
+        self.text += &scope.to_string();
+        self.scope = scope;
+        Ok(self)
+    }
+
+    /// Which part of a run it judges.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Judges a run.
     pub fn evaluate(&self, summary: &Summary) -> GateResult {
-        let (limit, unit, value) = match self.limit {
-            Limit::Absolute(limit) => (limit, self.figure.unit(), self.figure.value(summary)),
-            Limit::Share(limit) => (limit, Unit::Share, self.figure.share(summary)),
+        self.judge(self.value(summary, summary.requests), None)
+    }
+
+    /// Judges a part of a run: of regions or workers that are told apart, the worst.
+    pub(crate) fn evaluate_part(&self, whole: &Summary, books: &ScopeBooks) -> GateResult {
+        let results = books.parts.iter().enumerate().map(|(index, part)| {
+            let summary = part.summary(whole, books.workers_of(index));
+            let name = match self.scope.place {
+                Place::WorstRegion => {
+                    whole.regions.get(index).map(|region| format!("region {}", region.name))
+                }
+                Place::WorstWorker => Some(format!("worker {index}")),
+                Place::Fleet | Place::Region { .. } | Place::Worker(_) => None,
+            };
+            self.judge(self.value(&summary, part.requests()), name)
+        });
+        let rank = |result: &GateResult| match (result.value, result.why) {
+            (Some(value), _) => value,
+            (None, Some(why)) if why.is_beyond_all() => f64::INFINITY,
+            // A part in which nothing happened is not the worst, as long as there is another.
+            (None, _) if self.operator.is_upper() => f64::NEG_INFINITY,
+            (None, _) => f64::INFINITY,
+        };
+        let worse = |a: GateResult, b: GateResult| match self.operator.is_upper() {
+            true if rank(&b) > rank(&a) => b,
+            false if rank(&b) < rank(&a) => b,
+            _ => a,
+        };
+        results.reduce(worse).unwrap_or_else(|| self.evaluate(whole))
+    }
+
+    /// The figure in the gate's unit, of a run with so many requests to take shares of.
+    fn value(&self, summary: &Summary, requests: u64) -> Result<f64, NoValue> {
+        match (self.limit, self.figure.definition().share_of) {
+            (Limit::Absolute(_), _) => self.figure.value(summary),
+            (Limit::Share(_), Some(Whole::Requests)) if requests > 0 => {
+                Ok(self.figure.value(summary)? / requests as f64)
+            }
+            (Limit::Share(_), _) => self.figure.share(summary),
+        }
+    }
+
+    fn judge(&self, value: Result<f64, NoValue>, part: Option<String>) -> GateResult {
+        let (limit, unit) = match self.limit {
+            Limit::Absolute(limit) => (limit, self.figure.unit()),
+            Limit::Share(limit) => (limit, Unit::Share),
         };
         GateResult {
             gate: self.text.clone(),
@@ -129,6 +218,7 @@ impl Gate {
                 Err(why) => why.is_beyond_all() && self.operator.holds(f64::INFINITY, limit),
             },
             why: value.err(),
+            part,
         }
     }
 }
@@ -143,6 +233,11 @@ impl Operator {
     fn split(bound: &str) -> Option<(Self, &str)> {
         let known = [("<=", Self::AtMost), (">=", Self::AtLeast), ("<", Self::Less), (">", Self::More)];
         known.into_iter().find_map(|(sign, operator)| Some((operator, bound.strip_prefix(sign)?)))
+    }
+
+    /// Whether it bounds a figure from above.
+    fn is_upper(self) -> bool {
+        matches!(self, Self::Less | Self::AtMost)
     }
 
     fn holds(self, value: f64, limit: f64) -> bool {

@@ -68,6 +68,12 @@ impl Latencies {
     }
 }
 
+/// The latency of the request of this rank, counted from one.
+pub(crate) fn at_rank(histogram: &Histogram<u64>, rank: u64) -> u64 {
+    // Half a request less, so that no rounding makes it the next one.
+    histogram.value_at_quantile((rank as f64 - 0.5) / histogram.len().max(1) as f64)
+}
+
 /// Encodes a histogram for keeping.
 pub(crate) fn encode<T: hdrhistogram::Counter>(histogram: &Histogram<T>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -99,11 +105,16 @@ impl Default for Exact {
 
 impl Exact {
     #[inline]
-    fn record(&mut self, ns: u64) {
+    pub(crate) fn record(&mut self, ns: u64) {
         self.count += 1;
         self.min = self.min.min(ns);
         self.max = self.max.max(ns);
         self.sum += u128::from(ns);
+    }
+
+    /// The mean; zero of none.
+    pub(crate) fn mean(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
     }
 
     /// Both together.
@@ -125,7 +136,7 @@ impl Exact {
         LatencyFigures {
             count: self.count,
             min: self.min,
-            mean: self.sum as f64 / self.count as f64,
+            mean: self.mean(),
             p50: at(0.5),
             p90: at(0.9),
             p95: at(0.95),
@@ -136,15 +147,14 @@ impl Exact {
     }
 }
 
-/// The figures over all requests, where so many were not served.
-pub(crate) fn over_all(served: &LatencyFigures, histogram: &Histogram<u64>, unserved: u64) -> AllLatencies {
+/// The figures over all requests, where so many were not served; `at_rank` gives the latency of the served request of a rank,
+/// counted from one.
+pub(crate) fn over_all(served: &LatencyFigures, unserved: u64, at_rank: impl Fn(u64) -> u64) -> AllLatencies {
     let count = served.count + unserved;
-    // The request of this rank, from one; those that were not served come last.
+    // Those that were not served come last.
     let at = |quantile: f64| {
         let rank = ((quantile * count as f64).ceil() as u64).max(1);
-        // Half a request less, so that no rounding makes it the next one.
-        let of_served = (rank as f64 - 0.5) / served.count as f64;
-        (rank <= served.count).then(|| histogram.value_at_quantile(of_served).clamp(served.min, served.max))
+        (rank <= served.count).then(|| at_rank(rank).clamp(served.min, served.max))
     };
     AllLatencies {
         count,
@@ -295,13 +305,13 @@ mod tests {
         let (latencies, exact) = recorder.finish(5);
         let histogram = latencies.served();
         let served = exact[0].figures(&histogram);
-        let all = over_all(&served, &histogram, 2);
+        let all = over_all(&served, 2, |rank| at_rank(&histogram, rank));
         assert_eq!((all.count, all.p50, all.p95, all.p99, all.max), (100, Some(50), Some(95), None, None));
         assert_eq!((all.min, all.mean, served.p99), (Some(1), None, 98));
-        let all = over_all(&served, &histogram, 0);
+        let all = over_all(&served, 0, |rank| at_rank(&histogram, rank));
         assert_eq!((all.count, all.p50, all.p99, all.max), (98, Some(49), Some(98), Some(98)));
-        assert_eq!(over_all(&LatencyFigures::default(), &super::histogram(), 0), AllLatencies::default());
-        let nobody = over_all(&LatencyFigures::default(), &super::histogram(), 3);
+        assert_eq!(over_all(&LatencyFigures::default(), 0, |_| 0), AllLatencies::default());
+        let nobody = over_all(&LatencyFigures::default(), 3, |_| 0);
         assert_eq!((nobody.count, nobody.min, nobody.p50), (3, None, None));
     }
 

@@ -5,7 +5,7 @@
 //! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
 
 use actors::protocol::Target;
-use actors::{Observation, Observer, Outcome, State, Time};
+use actors::{Observation, Observer, Outcome, Request, State, Time};
 
 use crate::empty_periods::EmptyPeriods;
 use crate::integral::Integral;
@@ -14,6 +14,7 @@ use crate::mark::Mark;
 use crate::outcomes::is_miss;
 use crate::peak::Peak;
 use crate::run_metadata::RunMetadata;
+use crate::scope::Scopes;
 use crate::series::{LevelSums, Series};
 use crate::strip::Strips;
 use crate::workers::{NEVER, Turn, Worker};
@@ -40,6 +41,7 @@ pub struct Recorder {
     pub(crate) outages: Vec<Mark>,
     pub(crate) empty_periods: EmptyPeriods,
     pub(crate) peak: Peak,
+    pub(crate) scopes: Scopes,
     /// When the last request arrived.
     pub(crate) arrived_last: u64,
     spike_begin: u64,
@@ -168,6 +170,10 @@ impl Recorder {
             outages: Vec::with_capacity(OUTAGES),
             empty_periods: EmptyPeriods::default(),
             peak: Peak::new(),
+            scopes: Scopes::new(
+                run.gates.iter().map(|gate| gate.scope()).filter(|scope| !scope.is_all()),
+                &run.workers,
+            ),
             arrived_last: 0,
             spike_begin: run.spike_begin.map_or(NEVER, Time::as_nanos),
             spike_end: run.spike_end.map_or(NEVER, Time::as_nanos),
@@ -213,6 +219,7 @@ impl Recorder {
                 self.settle_workers(due);
                 self.begin_counting(due);
             }
+            self.scopes.reach(due, self.counted_from);
             if due == self.spike_begin {
                 self.settle_workers(due);
             }
@@ -240,7 +247,8 @@ impl Recorder {
         let fixed =
             [self.counted_from, self.spike_begin, self.spike_end].into_iter().filter(|time| *time > now);
         let moving = [self.series.due(), self.strips.due(), self.latency.due()];
-        self.due = fixed.chain(moving).min().unwrap_or(NEVER);
+        let edges = self.scopes.edges().filter(|time| *time > now);
+        self.due = fixed.chain(moving).chain(edges).min().unwrap_or(NEVER);
     }
 
     fn begin_counting(&mut self, t: u64) {
@@ -302,18 +310,21 @@ impl Recorder {
     }
 
     #[inline]
-    fn ended(&mut self, t: u64, worker: usize, arrived: Time, outcome: Outcome) {
+    fn ended(&mut self, t: u64, worker: u32, request: Request, outcome: Outcome) {
         if self.origin == NEVER {
             return;
         }
-        let arrived = arrived.as_nanos().saturating_sub(self.origin);
+        let arrived = request.arrived.as_nanos().saturating_sub(self.origin);
         let latency = t.saturating_sub(arrived);
         self.series.ended(arrived, outcome, latency);
         if self.counts_at(arrived) {
             self.latency.record(outcome, latency);
+            if !self.scopes.is_empty() {
+                self.scopes.ended(request.id, worker, arrived, outcome, latency);
+            }
             // A miss may end with a neighbour, so misses are what is left of the arrivals. All else ends where it arrived.
             if !is_miss(outcome)
-                && let Some(worker) = self.workers.get_mut(worker)
+                && let Some(worker) = self.workers.get_mut(worker as usize)
             {
                 worker.at_once += 1;
             }
@@ -331,12 +342,15 @@ impl Recorder {
         }
         self.fleet.classes[from as usize].fall(t);
         self.fleet.classes[to as usize].rise(t);
+        if !self.scopes.is_empty() {
+            self.tell_scopes(t, worker as u32, from, to);
+        }
         let counted = self.counts_at(t);
         match to {
             Class::Ready => {
-                if let Some(worker) = self.workers.get_mut(worker) {
-                    let turn = worker.gains(t);
-                    self.turned(t, turn);
+                if let Some(books) = self.workers.get_mut(worker) {
+                    let turn = books.gains(t);
+                    self.turned(t, worker, turn);
                 }
             }
             Class::Booting if counted => {
@@ -355,6 +369,18 @@ impl Recorder {
         }
     }
 
+    /// What scopes hear of a Sprite.
+    fn tell_scopes(&mut self, t: u64, worker: u32, from: Class, to: Class) {
+        if to == Class::Ready {
+            self.scopes.ready(t, worker, 1);
+        } else if from == Class::Ready {
+            self.scopes.ready(t, worker, -1);
+        }
+        if to == Class::Booting {
+            self.scopes.boots(worker);
+        }
+    }
+
     /// A Sprite is woken or fails.
     fn sprite_is_rare(&mut self, t: u64, was: State, is: State) {
         if self.counts_at(t) {
@@ -370,27 +396,34 @@ impl Recorder {
         let bin = self.series.open_bin();
         bin.ready_least = bin.ready_least.min(ready);
         self.counts.ready_least = self.counts.ready_least.min(ready);
-        if let Some(worker) = self.workers.get_mut(worker) {
-            let turn = worker.loses(t, watch);
-            self.turned(t, turn);
+        if let Some(books) = self.workers.get_mut(worker) {
+            let turn = books.loses(t, watch);
+            self.turned(t, worker, turn);
         }
     }
 
     /// A pool became empty, or is no longer.
     #[inline]
-    fn turned(&mut self, t: u64, turn: Option<Turn>) {
-        match turn {
-            None => {}
-            Some(Turn::Emptied) => self.empty_periods.rises(t),
-            Some(Turn::Filled) => self.empty_periods.falls(t),
-        }
+    fn turned(&mut self, t: u64, worker: usize, turn: Option<Turn>) {
+        let by = match turn {
+            None => return,
+            Some(Turn::Emptied) => {
+                self.empty_periods.rises(t);
+                1
+            }
+            Some(Turn::Filled) => {
+                self.empty_periods.falls(t);
+                -1
+            }
+        };
+        self.scopes.empty(t, worker as u32, by);
     }
 
     fn target(&mut self, t: u64, worker: usize, was: Target, is: Target) {
         self.fleet.target.change(t, i64::from(is.depth) - i64::from(was.depth));
-        if let Some(worker) = self.workers.get_mut(worker) {
-            let turn = worker.aims(t, was, is);
-            self.turned(t, turn);
+        if let Some(books) = self.workers.get_mut(worker) {
+            let turn = books.aims(t, was, is);
+            self.turned(t, worker, turn);
         }
     }
 
@@ -431,6 +464,7 @@ impl Observer for Recorder {
         }
         if self.counted_from == 0 {
             self.begin_counting(0);
+            self.scopes.reach(0, 0);
         }
         self.set_due();
     }
@@ -445,10 +479,13 @@ impl Observer for Recorder {
         match observation {
             Observation::Sprite { .. } | Observation::Host { .. } if self.is_closed => {}
             Observation::Sprite { worker, was, is, .. } => self.sprite(t, worker.index(), was, is),
-            Observation::Arrived { worker, request } => self.arrived(worker.index(), request.arrived),
-            Observation::Ended { worker, request, outcome, .. } => {
-                self.ended(t, worker.index(), request.arrived, outcome)
+            Observation::Arrived { worker, request } => {
+                if !self.scopes.is_empty() {
+                    self.scopes.arrived(worker.0, request.id);
+                }
+                self.arrived(worker.index(), request.arrived)
             }
+            Observation::Ended { worker, request, outcome, .. } => self.ended(t, worker.0, request, outcome),
             Observation::Target { worker, was, is } => self.target(t, worker.index(), was, is),
             Observation::Waiting { was, is, .. } => self.waiting(t, was, is),
             Observation::BootsFailing { streak, .. } => {

@@ -66,6 +66,9 @@ pub struct GateResult {
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<NoValue>,
+    /// Of regions or workers, the one that the value is of: the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 impl Verdict {
@@ -136,10 +139,14 @@ impl Prediction {
 impl GateResult {
     /// The value as people read it, or why there is none.
     pub fn shown(&self) -> String {
-        match (self.value, self.why) {
+        let value = match (self.value, self.why) {
             (Some(value), _) => self.unit.show(value),
             (None, Some(why)) => why.to_string(),
             (None, None) => "no value".to_owned(),
+        };
+        match &self.part {
+            Some(part) => format!("{value} ({part})"),
+            None => value,
         }
     }
 

@@ -190,7 +190,7 @@ fn the_examples_of_the_reference_read() {
     let text = include_str!("../README.md");
     let blocks: Vec<&str> =
         text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         let demand = if block.contains("[[demand]]") { "" } else { "[[demand]]\nto = 1\nfor = \"1s\"" };
         parse(&format!("{block}\n{demand}"));

@@ -24,7 +24,9 @@ use crate::error::{ScenarioError, Warning};
 pub use demand::{Demand, Stage};
 pub use fault::{Effect, Fault, FaultEntry, FaultKind};
 pub use fleet::{Boots, Fleet, Region, WorkerOverride};
-pub use parts::{AfterIdle, Begins, Clock, Cost, Gates, Latency, SpriteLife, Tenants, TimerSlack};
+pub use parts::{
+    AfterIdle, Begins, Clock, Cost, GateEntry, Gates, Latency, SpriteLife, Tenants, TimerSlack, Worst,
+};
 pub use plan::{RegionPlan, WorkerPlan};
 pub use spread::Spread;
 pub use trace::{Columns, Empty, Format, Lifetimes, Order, TimeUnit, Trace, Units};
@@ -71,6 +73,9 @@ pub struct Scenario {
     pub cost: Cost,
     /// What must hold.
     pub gates: Gates,
+    /// What must hold of parts of a run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gate: Vec<GateEntry>,
     #[serde(skip)]
     source: Source,
 }
@@ -95,6 +100,7 @@ impl Default for Scenario {
             fault: Vec::new(),
             cost: Cost::default(),
             gates: Gates::default(),
+            gate: Vec::new(),
             source: Source::default(),
         }
     }

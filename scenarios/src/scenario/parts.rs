@@ -234,3 +234,41 @@ impl<'de> Deserialize<'de> for Gates {
         deserializer.deserialize_map(Visitor)
     }
 }
+
+/// One of `[[gate]]`: a gate on a part of a run. What its figure and its bound mean is not known here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateEntry {
+    /// The figure.
+    pub figure: String,
+    /// Its bound.
+    pub bound: String,
+    /// In this region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Or on this worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<u32>,
+    /// Or in the worst region, or on the worst worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Worst>,
+    /// What happens from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Duration>,
+    /// What happens before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Duration>,
+    /// Of the requests that end so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+}
+
+/// What is told apart to judge the worst of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Worst {
+    /// Each region.
+    Region,
+    /// Each worker.
+    Worker,
+}
