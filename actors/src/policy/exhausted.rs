@@ -17,7 +17,7 @@ pub enum Step {
     Wait(Wait),
     /// Make a VM for this request, ahead of the pool's own boots.
     Boot(AtOnce),
-    /// The same the long way round. A create takes a slot, but none of the worker's boots.
+    /// A cold create: pull the image, build the filesystem, boot. It takes a slot, but none of the worker's boots.
     Create(AtOnce),
     /// Ask the neighbours' pools, one after the other around the ring of the region's workers, never twice.
     Spill(SpillTo),

@@ -25,7 +25,7 @@ pub struct Latency {
     pub start_after_idle: Vec<AfterIdle>,
     /// Make a VM from the template.
     pub boot: ByLoad,
-    /// Make a VM the long way round.
+    /// Make a VM cold: pull the image, build the filesystem, boot.
     pub create: ByLoad,
     /// Bring a sleeping VM back.
     pub wake: ByLoad,

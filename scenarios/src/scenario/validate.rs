@@ -1,4 +1,4 @@
-//! What cannot be, though it can be read. Each check names its key, so that the error has its line.
+//! Values that are read and are invalid. Each check names its key, so that the error has its line.
 
 mod demand;
 mod pools;
@@ -22,7 +22,7 @@ const TENANTS_MAX: u32 = 10_000_000;
 type Checked = Result<(), ScenarioError>;
 
 impl Scenario {
-    /// Finds the first value that cannot be.
+    /// Finds the first invalid value.
     pub(super) fn validate(&self) -> Checked {
         if !(self.gates_held_in > 0.0 && self.gates_held_in <= 1.0) {
             let wrong = format!("is {}", self.gates_held_in);

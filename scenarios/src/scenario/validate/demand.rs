@@ -1,4 +1,4 @@
-//! Demand that cannot be: stages, traces, and how long they may last.
+//! Invalid demand: stages, traces, and how long they may last.
 
 use actors::Duration;
 

@@ -1,4 +1,4 @@
-//! Pools that cannot be: what they are told, and whether it fits on their workers.
+//! Invalid pools: what they are told, and whether it fits on their workers.
 
 use actors::policy::{AfterUse, PoolKey, PoolPolicy};
 
