@@ -106,7 +106,7 @@ fn a_twin_tells_every_gap_and_keeps_both_runs() {
     let rows = twin["rows"].as_array().expect("rows");
     let row = |figure: &str| rows.iter().find(|row| row["figure"] == figure).expect(figure);
     assert_eq!(row("requests")["simulated"], row("requests")["real"], "both met the same requests");
-    assert!(row("latency p50")["real"].as_f64().expect("a number") > 0.0);
+    assert!(row("served latency p50")["real"].as_f64().expect("a number") > 0.0);
     assert!(out.contains("measured in 3 parts"), "{out}");
     let profile = scenarios::Profile::load(&folder.path().join("out/host")).expect("it is kept");
     assert_eq!(profile.host.boots, 2, "measured with as many boots as the scenario has");

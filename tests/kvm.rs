@@ -294,7 +294,7 @@ fn an_interrupt_of_the_whole_terminal_ends_the_run_cleanly() {
     let shards = running.shards.clone();
     let left = std::fs::read_dir(&out).map_or(0, Iterator::count);
     let output = running.nothing_is_left();
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
     let said = said(&output);
     assert!(said.starts_with("error: interrupted after") && !said.contains("shard"), "{said} {shards:?}");
     assert_eq!(left, 0, "nothing is written of a run without an end");

@@ -324,7 +324,12 @@ impl fmt::Display for Duration {
 
 impl Serialize for Duration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // People read and write a duration with its unit; programs take nanoseconds.
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u64(self.as_nanos())
+        }
     }
 }
 
@@ -353,20 +358,11 @@ impl<'de> Deserialize<'de> for Duration {
                 no_unit(&number)
             }
         }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-/// A duration as a number of nanoseconds, for programs; people read and write it with its unit.
-pub(crate) mod nanos {
-    use super::{Deserialize, Deserializer, Duration, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(duration.as_nanos())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_nanos)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Visitor)
+        } else {
+            u64::deserialize(deserializer).map(Duration::from_nanos)
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub mod operations;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{Duration, Time, nanos};
+use crate::time::{Duration, Time};
 
 pub use cause::Cause;
 pub use messages::{Message, ReadyAfter, Released, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
@@ -85,7 +85,6 @@ pub struct Request {
     /// When it arrived: latency counts from here, whatever happens in between.
     pub arrived: Time,
     /// How long it will use its Sprite. Zero: the Sprite leaves the model as soon as it has started.
-    #[serde(with = "nanos")]
     pub lifetime: Duration,
     /// Whose Sprite it wants.
     pub key: Key,
