@@ -23,7 +23,7 @@ use crate::config::Limits;
 
 /// What a connection beyond the limit is told.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 103\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 104\r\n\r\n\
     {\"error\":\"unavailable\",\"message\":\"this host has as many connections as it may\",\
     \"retry_after_seconds\":1}\n";
 
