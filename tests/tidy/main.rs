@@ -268,3 +268,21 @@ fn only_microvm_is_unsafe() {
         assert!(text.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", short(root));
     }
 }
+
+#[test]
+fn the_readme_and_the_help_list_the_same_exit_codes() {
+    let output = Command::new(env!("CARGO_BIN_EXE_warmpool")).arg("--help").output().expect("it starts");
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("it is there");
+    let (_, help) = help.split_once("Exit codes:").expect("help lists the codes");
+    let (_, readme) = readme.split_once("### Exit codes").expect("README lists the codes");
+    let told: Vec<String> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
+        .filter(|row| row.starts_with(|first: char| first.is_ascii_digit()))
+        .map(|row| row.replacen(" | ", "  ", 1))
+        .collect();
+    let known: Vec<&str> = help.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(told, known);
+    assert!(known.len() > 5, "{known:?}");
+}
