@@ -19,7 +19,7 @@
 //! let mut books = Recorder::new(RunMetadata::new("one request", 1));
 //! books.opened(Time::ZERO);
 //! books.observe(Time::ZERO, Observation::Arrived { worker, request });
-//! books.observe(Time::from_nanos(60_000), Observation::Ended { worker, request, outcome: Outcome::Warm });
+//! books.observe(Time::from_nanos(60_000), Observation::Ended { worker, request, outcome: Outcome::Warm, cause: None });
 //! let summary = books.finish(Time::from_nanos(1_000_000_000)).summary;
 //! assert_eq!((summary.requests, summary.outcomes.warm, summary.misses), (1, 1, 0));
 //! ```

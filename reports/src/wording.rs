@@ -91,6 +91,7 @@ pub(crate) fn empty(summary: &Summary) -> String {
         let workers = workers(period.workers, summary.workers.len() as u64);
         match times {
             1 => format!("{when} on {workers}"),
+            times if summary.workers.len() == 1 => format!("{times} times {when} on {workers}"),
             times => format!("{times} times {when} on up to {workers}"),
         }
     });

@@ -13,7 +13,7 @@ fn region(index: usize) -> Place {
 }
 
 fn gate(figure: &str, bound: &str, scope: Scope) -> Gate {
-    Gate::parse(figure, bound).unwrap().of_part(scope).unwrap()
+    Gate::parse(figure, bound).expect("a gate").of_part(scope).expect("a figure that has parts")
 }
 
 fn sprite(worker: u32, was: State, is: State) -> Observation {

@@ -305,7 +305,7 @@ mod tests {
         let all = loads(
             "[latency]\nstart = \"0s\"\n[sprite]\nlifetime = { exponential = \"10s\" }\n[[demand]]\nto = 10\nfor = \"10s\"",
         );
-        let expected = 100.0 * (1.0 - (-1.0f64).exp());
+        let expected = 100.0 * (1.0 - libm::exp(-1.0));
         assert!((all[0].in_use / expected - 1.0).abs() < 0.02, "{} {expected}", all[0].in_use);
         // A ramp from 0 to 10 in 10 s with longer lifetimes: all 50 that came.
         let all = loads(

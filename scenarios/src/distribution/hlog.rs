@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn all_intervals_of_a_log_are_together() {
-        let counts = read(&log_of(&[&[1_000, 1_000], &[2_000_000]])).ok().expect("a log");
+        let counts = read(&log_of(&[&[1_000, 1_000], &[2_000_000]])).unwrap_or_else(|_| panic!("a log"));
         assert_eq!(counts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [2, 1]);
         assert!(counts[0].0.abs_diff(1_000) <= 1 && counts[1].0.abs_diff(2_000_000) <= 2_000, "{counts:?}");
     }
@@ -309,7 +309,7 @@ mod tests {
                         "#[Histogram log format version 1.01]\n0.127,1.007,2.769,{}\n",
                         encode(&bytes)
                     );
-                    let found = read(text.as_bytes()).ok().expect("a log");
+                    let found = read(text.as_bytes()).unwrap_or_else(|_| panic!("a log"));
                     assert_eq!(found, expected, "{version:#x} {size}");
                     assert!(is_log(text.as_bytes()));
                 }
