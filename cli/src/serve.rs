@@ -18,8 +18,7 @@ use crate::exit::{Failure, HELD};
 /// it is stands in every answer. SIGTERM and Ctrl-C end it in order.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// TOML whose [fleet], [pool] and [latency] are those of a scenario; [server] and [limits] are the host's
-    /// own
+    /// TOML whose tables fleet, pool and latency are those of a scenario; server and limits are the host's own
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -48,7 +47,7 @@ pub(crate) struct Args {
 enum Backend {
     /// Real microVMs, or an error
     Kvm,
-    /// Simulated VMs that answer in real time as [latency] says
+    /// Simulated VMs that answer in real time as the table latency says
     Sim,
 }
 

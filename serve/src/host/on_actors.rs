@@ -34,7 +34,7 @@ pub enum HostError {
     NoKvm(String),
 }
 
-/// See the [module](self). Dropping it ends every VM.
+/// A host whose actors decide; see the module. Dropping it ends every VM.
 pub struct ActorHost {
     backend: Backend,
     runtime: Runtime,

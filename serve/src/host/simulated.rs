@@ -12,7 +12,7 @@ use scenarios::{DistributionError, Scenario};
 
 use super::contract::{Guests, Lease, Visit, VisitError};
 
-/// See the [module](self).
+/// Simulated VMs; see the module.
 pub struct Simulated {
     scripted: Scripted,
     guests: Mutex<Memory>,

@@ -14,7 +14,7 @@ const NEXT_KEY: &str = "next-key";
 /// The name of the file in the data folder.
 const FILE: &str = "sprites.redb";
 
-/// See the [module](self).
+/// The store on redb; see the module.
 pub struct RedbStore {
     path: PathBuf,
     /// None after a write has failed: it is opened again by the next.

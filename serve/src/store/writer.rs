@@ -14,7 +14,7 @@ const BATCH_MAX: usize = 256;
 type Answer = Result<Applied, String>;
 type Job = (Change, oneshot::Sender<Answer>);
 
-/// See the [module](self). Dropping it writes what was asked for and ends the thread.
+/// The thread that writes; see the module. Dropping it writes what was asked for and ends the thread.
 pub struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,

@@ -1,5 +1,5 @@
 //! The runtime's operations, done on real VMs: every boot, create, start, sleep, wake and stop that the actors ask for goes to a
-//! [`Shards`] on KVM. This is where the two halves of this crate meet; neither knows the other.
+//! `shards::Shards` on KVM. This is where the two halves of this crate meet; neither knows the other.
 //!
 //! | operation | what is done |
 //! | --- | --- |
@@ -57,7 +57,7 @@ pub struct MachinesConfig {
     pub sleep_directory: PathBuf,
     /// Where tenants have their objects: a start binds `{object_store}/tenant-{key}`.
     pub object_store: String,
-    /// The program to start as shards; none: this program. See [`ShardsConfig::program`].
+    /// The program to start as shards; none: this program. See `shards::ShardsConfig::program`.
     pub program: Option<PathBuf>,
 }
 
