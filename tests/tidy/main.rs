@@ -18,7 +18,7 @@ fn files(ending: &str) -> Vec<(PathBuf, String)> {
         for entry in std::fs::read_dir(&folder).expect("the folder can be read") {
             let path = entry.expect("the entry can be read").path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            if path.is_dir() && name != "target" && name != "out" && !name.starts_with('.') {
                 folders.push(path);
             } else if name.ends_with(ending) {
                 let text = std::fs::read_to_string(&path).expect("sources are text");
