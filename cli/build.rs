@@ -1,4 +1,5 @@
-//! Lists the ready-made scenarios and pool policies, so that the program carries them: an installed one has no folder of them.
+//! Lists the ready-made scenarios and pool policies, so that the program carries them: an installed one has
+//! no folder of them.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The ready-made scenarios do what their first comments say, and not by the luck of one seed: each claim holds in at least 95 %
-//! of the seeds that are tried here.
+//! The ready-made scenarios do what their first comments say, and not by the luck of one seed: each claim
+//! holds in at least 95 % of the seeds that are tried here.
 
 mod common;
 

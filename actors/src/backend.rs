@@ -1,5 +1,6 @@
-//! What an actor is to its backend, and what a backend is to an actor. This is the whole boundary: an actor gets a
-//! message and a [`Context`], changes its own state, and leaves effects. It never asks a clock, and never waits.
+//! What an actor is to its backend, and what a backend is to an actor. This is the whole boundary: an actor
+//! gets a message and a [`Context`], changes its own state, and leaves effects. It never asks a clock, and
+//! never waits.
 
 use crate::pool::Pool;
 use crate::protocol::{ActorId, Message, Observation, Operation, Timer, ToAny};
@@ -84,11 +85,12 @@ pub trait Observer {
     /// Something happened at this time.
     fn observe(&mut self, at: Time, observation: Observation);
 
-    /// Pools are filled and the first request may come: this is t = 0. What was observed before is no part of the run.
+    /// Pools are filled and the first request may come: this is t = 0. What was observed before is no part of
+    /// the run.
     fn opened(&mut self, at: Time);
 
-    /// The time for requests to end is over: those that have not are about to fail. What else is observed from now on is no
-    /// part of the run.
+    /// The time for requests to end is over: those that have not are about to fail. What else is observed
+    /// from now on is no part of the run.
     fn closed(&mut self, at: Time);
 }
 

@@ -1,11 +1,12 @@
-//! An invalid value of a file: what is wrong with it and what to do about it, as two things. Serde carries both through
-//! any format in the two halves of its `invalid_value`.
+//! An invalid value of a file: what is wrong with it and what to do about it, as two things. Serde carries
+//! both through any format in the two halves of its `invalid_value`.
 
 use std::fmt::Display;
 
 use serde::de::{self, Unexpected};
 
-/// An error about a value. `wrong` is the rest of a sentence that begins with its key (`is 0`), `remedy` what to do.
+/// An error about a value. `wrong` is the rest of a sentence that begins with its key (`is 0`), `remedy` what
+/// to do.
 pub fn invalid<E: de::Error>(wrong: &dyn Display, remedy: &str) -> E {
     E::invalid_value(Unexpected::Other(&wrong.to_string()), &remedy)
 }

@@ -1,11 +1,11 @@
 //! Worker, Pool, Refiller and Sprite: the four actors of a warm pool of microVMs.
 //!
-//! The actors are state machines without I/O: no clock, no thread, no async, no hash order. A backend hosts them,
-//! delivers messages and timers, and does the work that they ask for. So the same actors run on a simulated clock,
-//! to try a policy, and on a real host, to serve with it.
+//! The actors are state machines without I/O: no clock, no thread, no async, no hash order. A backend hosts
+//! them, delivers messages and timers, and does the work that they ask for. So the same actors run on a
+//! simulated clock, to try a policy, and on a real host, to serve with it.
 //!
-//! Read [`protocol`] first: it is the contract. [`backend`] is the boundary to a backend, [`policy`] what an operator
-//! may choose.
+//! Read [`protocol`] first: it is the contract. [`backend`] is the boundary to a backend, [`policy`] what an
+//! operator may choose.
 //!
 //! A policy at work, without any backend:
 //!

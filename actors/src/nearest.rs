@@ -1,12 +1,13 @@
 //! The known name that is most like what a user wrote: for every message that says `did you mean ...?`.
 
-/// How like two names must be at least, from 0 (nothing in common) to 1 (the same), for one to be offered for the other.
+/// How like two names must be at least, from 0 (nothing in common) to 1 (the same), for one to be offered for
+/// the other.
 const LIKE: f64 = 0.5;
 /// A common beginning counts, but for less than a common whole.
 const BEGINNING: f64 = 0.3;
 
-/// The known name that is most like what was written, if one is like it at all. Case does not matter. Of names that are
-/// equally like it the last one known is offered.
+/// The known name that is most like what was written, if one is like it at all. Case does not matter. Of
+/// names that are equally like it the last one known is offered.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     let likeness = |name: &str| {

@@ -1,5 +1,6 @@
-//! A Pool: the Sprites of one worker that can be taken, and the requests that found none. It alone gives its Sprites
-//! away, so none is given twice; it alone walks a request through the exhausted policy, so each ends once.
+//! A Pool: the Sprites of one worker that can be taken, and the requests that found none. It alone gives its
+//! Sprites away, so none is given twice; it alone walks a request through the exhausted policy, so each ends
+//! once.
 
 mod dormant;
 mod waiting;
@@ -19,8 +20,8 @@ use crate::time::{Duration, Time};
 use dormant::Dormant;
 use waiting::Waiting;
 
-/// A pool replaces its aged Sprites in so many rounds: in each one in eight leaves, and one at the least, and the next
-/// begins when they are replaced, or after an eighth of the greatest age.
+/// A pool replaces its aged Sprites in so many rounds: in each one in eight leaves, and one at the least, and
+/// the next begins when they are replaced, or after an eighth of the greatest age.
 const REPLACEMENT_ROUNDS: usize = 8;
 
 /// What distinguishes one pool of a worker from another.
@@ -255,8 +256,8 @@ impl Pool {
         }
     }
 
-    /// Whether aged Sprites are replaced a few at a time. Those of a tenant that nobody asks for any more just leave, and so
-    /// do those of a pool that orders nothing.
+    /// Whether aged Sprites are replaced a few at a time. Those of a tenant that nobody asks for any more
+    /// just leave, and so do those of a pool that orders nothing.
     fn replaces_by_turns(&self) -> bool {
         let policy = &self.policy;
         policy.replace == Replace::ByTurns
@@ -264,7 +265,8 @@ impl Pool {
             && !policy.refill.orders_nothing()
     }
 
-    /// A boot has ended, which may be that of a replacement. After the last of them the next aged Sprites may leave.
+    /// A boot has ended, which may be that of a replacement. After the last of them the next aged Sprites may
+    /// leave.
     fn replaced(&mut self) {
         if self.replacing > 0 {
             self.replacing -= 1;
@@ -314,7 +316,8 @@ impl Pool {
 
     // The exhausted policy.
 
-    /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none does.
+    /// Walks the steps from `step` on, until one takes the request. `otherwise` is its outcome when none
+    /// does.
     fn exhausted(
         &mut self,
         cx: &mut Context<impl Backend>,
@@ -408,7 +411,8 @@ impl Pool {
         self.go_on(cx, request, step.next(), Ending { outcome: Outcome::Rejected, cause });
     }
 
-    /// A step could not serve a request. What has become ready meanwhile does; else the search goes on at `step`.
+    /// A step could not serve a request. What has become ready meanwhile does; else the search goes on at
+    /// `step`.
     fn go_on(
         &mut self,
         cx: &mut Context<impl Backend>,
@@ -423,7 +427,8 @@ impl Pool {
             return self.taken(cx);
         }
         self.exhausted(cx, request, step, otherwise);
-        // A request that waits is a refill order, so the Refiller must hear of one that came to wait other than by `take`.
+        // A request that waits is a refill order, so the Refiller must hear of one that came to wait other
+        // than by `take`.
         if self.waiting.len() > 0 {
             self.changed(cx);
         }
@@ -521,7 +526,8 @@ impl Pool {
         }
     }
 
-    /// While the host is down the Refiller decides nothing: all VMs are lost at once, not one after the other.
+    /// While the host is down the Refiller decides nothing: all VMs are lost at once, not one after the
+    /// other.
     fn worker_down(&mut self, cx: &mut Context<impl Backend>) {
         self.is_down = true;
         cx.send(self.refiller, ToRefiller::Suspended);

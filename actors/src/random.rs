@@ -1,8 +1,9 @@
 //! Random numbers that are the same on every machine.
 //!
-//! A stream is named by the run's seed and by what it is for, never shared between purposes: so two policies that
-//! are compared meet the same arrivals and the same boots, whatever else they draw. Only IEEE arithmetic and the
-//! pure-Rust `libm` are used to shape the numbers; the platform's `ln` and `exp` differ between machines.
+//! A stream is named by the run's seed and by what it is for, never shared between purposes: so two policies
+//! that are compared meet the same arrivals and the same boots, whatever else they draw. Only IEEE arithmetic
+//! and the pure-Rust `libm` are used to shape the numbers; the platform's `ln` and `exp` differ between
+//! machines.
 
 use rand::Rng as _;
 use rand::SeedableRng;
@@ -71,8 +72,8 @@ impl Rng {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Uniform in 0..bound (Lemire 2019, without its rejection step: the bias is below bound / 2^64). Zero for a
-    /// bound of zero.
+    /// Uniform in 0..bound (Lemire 2019, without its rejection step: the bias is below bound / 2^64). Zero
+    /// for a bound of zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
@@ -87,7 +88,8 @@ impl Rng {
         -libm::log(1.0 - self.uniform())
     }
 
-    /// Standard normal, by Marsaglia's polar method (one of the pair is dropped, so that a stream has no memory).
+    /// Standard normal, by Marsaglia's polar method (one of the pair is dropped, so that a stream has no
+    /// memory).
     pub fn normal(&mut self) -> f64 {
         loop {
             let x = 2.0 * self.uniform() - 1.0;

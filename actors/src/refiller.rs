@@ -1,5 +1,5 @@
-//! A Refiller: decides how many boots one Pool is short of (its depth policy) and when they may be ordered (its refill
-//! policy). It sees only the numbers that its Pool tells it, and orders from its Worker.
+//! A Refiller: decides how many boots one Pool is short of (its depth policy) and when they may be ordered
+//! (its refill policy). It sees only the numbers that its Pool tells it, and orders from its Worker.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,8 @@ pub(crate) struct Refiller {
     refill_holds: bool,
     /// What the Pool was told that holds boots up.
     told: Option<Cause>,
-    /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given up.
+    /// Sprites come back after use: what is ready beyond the depth has its own greatest age and is not given
+    /// up.
     returns: bool,
     /// Depth and waiting requests at the last decision: only when their sum falls can orders be too many.
     wanted: i64,
@@ -193,16 +194,16 @@ impl Refiller {
         }
     }
 
-    /// A take comes while the refill policy's timer is late: what it allows by now is ordered as before the take, as on an
-    /// exact clock.
+    /// A take comes while the refill policy's timer is late: what it allows by now is ordered as before the
+    /// take, as on an exact clock.
     fn catch_up(&mut self, cx: &mut Context<impl Backend>) {
         if self.refill_at.is_some_and(|at| at <= cx.now()) {
             self.decide(cx);
         }
     }
 
-    /// The run begins. Before the first request nothing competes with the boots of a full beginning, so no policy holds
-    /// them back, and how long they take tells nothing of later ones.
+    /// The run begins. Before the first request nothing competes with the boots of a full beginning, so no
+    /// policy holds them back, and how long they take tells nothing of later ones.
     fn begin(&mut self, cx: &mut Context<impl Backend>, begin: Begin) {
         self.pool = cx.sender();
         match begin {
@@ -320,8 +321,8 @@ fn rearm(cx: &mut Context<impl Backend>, timer: Timer, armed: &mut Option<Time>,
     *armed = wanted;
 }
 
-/// From order to ready, as a moving average over recent boots (each new one weighs an eighth). Boots are taken to end
-/// in the order in which they were ordered, which keeps the mean exact though not each pair.
+/// From order to ready, as a moving average over recent boots (each new one weighs an eighth). Boots are
+/// taken to end in the order in which they were ordered, which keeps the mean exact though not each pair.
 #[derive(Debug, Default)]
 struct LeadTime {
     orders: VecDeque<(Time, u32)>,

@@ -1,5 +1,5 @@
-//! A Sprite: one VM at a time, from its boot to its end. The actor outlives its VM and is used again for another, with
-//! the next generation, so that a worker has a bounded number of actors.
+//! A Sprite: one VM at a time, from its boot to its end. The actor outlives its VM and is used again for
+//! another, with the next generation, so that a worker has a bounded number of actors.
 
 use crate::backend::{Backend, Context};
 use crate::policy::{AfterUse, SpritePolicy};
@@ -246,7 +246,8 @@ impl Sprite {
         match self.state {
             State::Ready => {}
             State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
-            // It was lost, or falls asleep, while the message was on its way. That is not the request's fault.
+            // It was lost, or falls asleep, while the message was on its way. That is not the request's
+            // fault.
             _ => return cx.send(cx.sender(), ToPool::StartFailed(request)),
         }
         self.start(cx, request, outcome);

@@ -66,8 +66,8 @@ impl fmt::Display for Time {
     }
 }
 
-/// A point in civil time: nanoseconds since 1970-01-01T00:00:00Z. Policies that follow the hour or the weekday are told
-/// at which such point the run began; they never ask.
+/// A point in civil time: nanoseconds since 1970-01-01T00:00:00Z. Policies that follow the hour or the
+/// weekday are told at which such point the run began; they never ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallClock(i64);
 
@@ -300,7 +300,8 @@ fn decimal_times(number: &str, unit: u64) -> Result<u64, NotDecimal> {
 }
 
 impl fmt::Display for Duration {
-    /// The shortest exact form: whole days, hours or minutes where they fit, else a decimal of s, ms, us or ns.
+    /// The shortest exact form: whole days, hours or minutes where they fit, else a decimal of s, ms, us or
+    /// ns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 {
             return f.write_str("0s");

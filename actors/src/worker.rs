@@ -1,5 +1,5 @@
-//! A Worker: one physical host. It owns the host's slots and boots, and nothing is booted or woken without its leave;
-//! it knows its pools, and it alone speaks with other workers.
+//! A Worker: one physical host. It owns the host's slots and boots, and nothing is booted or woken without
+//! its leave; it knows its pools, and it alone speaks with other workers.
 
 mod orders;
 mod tenants;
@@ -209,7 +209,8 @@ impl Worker {
         }
     }
 
-    /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or nobody.
+    /// The host is full: another tenant's idle Sprite makes room, the one longest without a request, or
+    /// nobody.
     fn displace(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         match self.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
@@ -229,8 +230,8 @@ impl Worker {
         }
     }
 
-    /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the refill. Asked after
-    /// every message that may have changed one of them.
+    /// Begins what slots and boots allow: requests first, then orders for requests that wait, then the
+    /// refill. Asked after every message that may have changed one of them.
     fn dispatch(&mut self, cx: &mut Context<impl Backend>) {
         while self.boots_free > 0 && !self.is_down {
             let (pool, purpose) = match self.orders.pop(self.slots_free > 0) {

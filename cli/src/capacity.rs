@@ -1,4 +1,5 @@
-//! What a fleet can hold, in words: a warning before a run that must fail, and the arithmetic for `--explain`.
+//! What a fleet can hold, in words: a warning before a run that must fail, and the arithmetic for
+//! `--explain`.
 
 use std::fmt::Write;
 

@@ -108,7 +108,8 @@ impl Failure {
     }
 }
 
-/// Tells the user what may go wrong, or may have been meant otherwise: once, however often a scenario is read.
+/// Tells the user what may go wrong, or may have been meant otherwise: once, however often a scenario is
+/// read.
 pub(crate) fn warn(warning: &dyn std::fmt::Display) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let warning = warning.to_string();

@@ -1,4 +1,5 @@
-//! Ctrl-C, and SIGTERM as service managers send it: noted, so that whoever runs something ends it cleanly and leaves nothing.
+//! Ctrl-C, and SIGTERM as service managers send it: noted, so that whoever runs something ends it cleanly and
+//! leaves nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,8 +21,8 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    /// Makes the folder, and finds out whether the files of this run may and can be written there. What was made for nothing is
-    /// removed again when the verb fails or is interrupted.
+    /// Makes the folder, and finds out whether the files of this run may and can be written there. What was
+    /// made for nothing is removed again when the verb fails or is interrupted.
     pub(crate) fn prepare(&self, run: &str) -> Result<(), Failure> {
         let Some(out) = &self.out else { return Ok(()) };
         prepare(out)?;

@@ -16,8 +16,8 @@ pub(crate) const DELIVERIES: &str = "deliveries.journal";
 /// The trace of requests beside it.
 pub(crate) const ARRIVALS: &str = "arrivals.jsonl";
 
-/// Prove that a real run decided as the actors decide: feed its journal to them, without a host, and compare all that
-/// they send, perform and observe
+/// Prove that a real run decided as the actors decide: feed its journal to them, without a host, and compare
+/// all that they send, perform and observe
 ///
 /// The first delivery after which they do something else is printed, with what they do now.
 #[derive(Debug, clap::Args)]

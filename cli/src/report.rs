@@ -6,7 +6,8 @@ use reports::folder;
 
 use crate::{Ended, exit, say};
 
-/// Write the pages of a folder again, from the other files that `run`, `compare` or `twin` wrote there with --out
+/// Write the pages of a folder again, from the other files that `run`, `compare` or `twin` wrote there with
+/// --out
 ///
 /// Files of different runs are refused: each summary has the hashes of the files that belong to it.
 #[derive(Debug, clap::Args)]

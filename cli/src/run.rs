@@ -170,8 +170,8 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
     Ok(code(spread.gates.verdict))
 }
 
-/// Says where the files are, unless a program reads it. They are written when the summary has been printed: what a long run came to
-/// is not lost with a full disk.
+/// Says where the files are, unless a program reads it. They are written when the summary has been printed:
+/// what a long run came to is not lost with a full disk.
 fn written(args: &Args, out: &Path, page: &str) -> Result<(), Failure> {
     if args.json {
         return Ok(());

@@ -18,7 +18,8 @@ use crate::exit::{Failure, HELD};
 /// it is stands in every answer. SIGTERM and Ctrl-C end it in order.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// TOML whose tables fleet, pool and latency are those of a scenario; server and limits are the host's own
+    /// TOML whose tables fleet, pool and latency are those of a scenario; server and limits are the host's
+    /// own
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

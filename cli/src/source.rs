@@ -1,4 +1,5 @@
-//! Where the text of a scenario or a pool policy comes from: a file, what the program carries, or standard input.
+//! Where the text of a scenario or a pool policy comes from: a file, what the program carries, or standard
+//! input.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,7 +11,8 @@ use scenarios::{ScenarioError, Text};
 use crate::exit::Failure;
 use crate::ready_made;
 
-/// The scenario of this name: `-` is standard input; else a file, or a ready-made scenario where there is no such file.
+/// The scenario of this name: `-` is standard input; else a file, or a ready-made scenario where there is no
+/// such file.
 pub(crate) fn scenario(name: &Path) -> Result<Text, Failure> {
     if name == Path::new("-") {
         return standard_input();

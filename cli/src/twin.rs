@@ -21,9 +21,9 @@ use crate::{Ended, json, kvm, say};
 /// the real runs: a part before each, and one after the last. What the neighbours of a host do changes its
 /// pace by the minute, and so both meet the same. With --host it is that of another time: the test of a
 /// forecast, and fair where the host is quiet. Real runs differ among themselves, so there are five by
-/// default. The prediction holds where, wherever the real figures lie within their 95 % intervals, misses lie within
-/// one percentage point and the latency's p50 and p99 within 15 %. Where the real runs spread too wide to tell, it is
-/// not decided. If it does not hold, or is not decided, the exit code is 99.
+/// default. The prediction holds where, wherever the real figures lie within their 95 % intervals, misses lie
+/// within one percentage point and the latency's p50 and p99 within 15 %. Where the real runs spread too wide
+/// to tell, it is not decided. If it does not hold, or is not decided, the exit code is 99.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

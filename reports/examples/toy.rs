@@ -1,5 +1,5 @@
-//! Writes the report of a toy fleet to a folder (`cargo run -p reports --example toy -- out`), to look at the page; or
-//! with `--time` says what an observation costs.
+//! Writes the report of a toy fleet to a folder (`cargo run -p reports --example toy -- out`), to look at the
+//! page; or with `--time` says what an observation costs.
 
 #[path = "../tests/toy/mod.rs"]
 mod toy;
@@ -93,8 +93,8 @@ fn computed_ns() -> f64 {
     text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0.0)
 }
 
-/// A stretch of a run short enough for the processor's cache, told over and over, each time later: so the cost is that
-/// of the books, not of reading a long list.
+/// A stretch of a run short enough for the processor's cache, told over and over, each time later: so the
+/// cost is that of the books, not of reading a long list.
 fn time() {
     let small = Toy { demand: vec![(60, 40.0)], ..Toy::default() };
     for (name, toy) in [("4 workers", small), ("1,000 workers", large())] {

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::sum;
 
-/// The highest price that a bill may have. Up to it every sum, mean and interval over runs is a finite number; files could not
-/// hold another.
+/// The highest price that a bill may have. Up to it every sum, mean and interval over runs is a finite
+/// number; files could not hold another.
 pub const PRICE_MAX: f64 = 1e100;
 
-/// What is paid for what, each from zero to [`PRICE_MAX`]. All zero by default: then nothing is said about cost.
+/// What is paid for what, each from zero to [`PRICE_MAX`]. All zero by default: then nothing is said about
+/// cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {

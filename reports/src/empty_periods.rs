@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// At most so many periods are kept apart. Beyond that those with the shortest pauses between them are told as one.
+/// At most so many periods are kept apart. Beyond that those with the shortest pauses between them are told
+/// as one.
 const MOST: usize = 200;
 
-/// A period in which at least one worker's pool was empty. Periods with short pauses between them may be told as one.
+/// A period in which at least one worker's pool was empty. Periods with short pauses between them may be told
+/// as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyPeriod {

@@ -1,5 +1,6 @@
-//! The figures of a run: one table of their names, units and meanings. Gates, comparisons, the JSON schema and the reference in
-//! `scenarios/README.md` are made from it; what a figure is worth in a run is in `value.rs`.
+//! The figures of a run: one table of their names, units and meanings. Gates, comparisons, the JSON schema
+//! and the reference in `scenarios/README.md` are made from it; what a figure is worth in a run is in
+//! `value.rs`.
 
 use std::fmt;
 

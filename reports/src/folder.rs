@@ -1,5 +1,5 @@
-//! The folder of a run, a comparison, a twin or a spread: files that are written whole or not at all, that say which run they belong
-//! to, and that are read back so that a page can be made again.
+//! The folder of a run, a comparison, a twin or a spread: files that are written whole or not at all, that
+//! say which run they belong to, and that are read back so that a page can be made again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,7 +114,8 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Makes the folder, if need be, and finds out whether files can be written there: before a long run, not after it.
+/// Makes the folder, if need be, and finds out whether files can be written there: before a long run, not
+/// after it.
 ///
 /// # Errors
 /// Where the folder cannot be made, or nothing can be written into it.
@@ -253,7 +254,8 @@ fn twin_folders(reals: usize) -> Vec<String> {
     std::iter::once("simulated".to_owned()).chain((1..=reals).map(|real| format!("real-{real}"))).collect()
 }
 
-/// Writes each run into its folder. Gives the hashes of their summaries, which have those of their other files.
+/// Writes each run into its folder. Gives the hashes of their summaries, which have those of their other
+/// files.
 fn write_runs(
     folder: &Path,
     names: &[String],
@@ -402,7 +404,8 @@ struct Layout {
     schema: u32,
 }
 
-/// Files that get their names together. Until then they have temporary ones, and are removed if anything fails.
+/// Files that get their names together. Until then they have temporary ones, and are removed if anything
+/// fails.
 struct Batch<'a> {
     folder: &'a Path,
     files: Vec<(PathBuf, NamedTempFile)>,
@@ -420,7 +423,8 @@ impl<'a> Batch<'a> {
         Ok(Self { folder, files: Vec::new(), hashes: BTreeMap::new(), _undisturbed: Undisturbed::new() })
     }
 
-    /// Adds the five files of a run. The page is made of what the others say, so it is no part that is hashed.
+    /// Adds the five files of a run. The page is made of what the others say, so it is no part that is
+    /// hashed.
     fn add_run(&mut self, report: &Report) -> Result<(), FolderError> {
         self.add(TIMELINE, |file| report.timeline.write(file).map_err(io::Error::from))?;
         self.add(HLOG, |file| hlog::write(&report.latencies, &report.summary.name, file))?;

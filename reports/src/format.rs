@@ -1,6 +1,7 @@
 //! Numbers as people read them, the same in the terminal and in HTML.
 
-/// A length of time given in nanoseconds, to three significant digits: `61.2us`, `250ms`, `2.1s`, `3m 20s`, `1h 5m`.
+/// A length of time given in nanoseconds, to three significant digits: `61.2us`, `250ms`, `2.1s`, `3m 20s`,
+/// `1h 5m`.
 pub fn nanos(ns: f64) -> String {
     match ns {
         ns if ns < 0.0 => format!("-{}", nanos(-ns)),
@@ -76,7 +77,8 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Any number: large ones with their thousands apart, small ones and those beyond counting to three significant digits.
+/// Any number: large ones with their thousands apart, small ones and those beyond counting to three
+/// significant digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if (999.5..POWERS_FROM).contains(&size) {
@@ -86,7 +88,8 @@ pub fn number(value: f64) -> String {
     significant(value)
 }
 
-/// A share of one as a percentage: `1.29 %`. What is not zero never shows as zero, nor what is not all as all.
+/// A share of one as a percentage: `1.29 %`. What is not zero never shows as zero, nor what is not all as
+/// all.
 pub fn share(value: f64) -> String {
     let percent = value * 100.0;
     if value > 0.0 && percent < 0.001 {

@@ -1,5 +1,6 @@
-//! `latency.hgrm`: the percentile distribution of all served requests, in the text format of HdrHistogram's Java tools,
-//! for their plotters. Values are in microseconds: recorded nanoseconds, with a scaling ratio of 1,000.
+//! `latency.hgrm`: the percentile distribution of all served requests, in the text format of HdrHistogram's
+//! Java tools, for their plotters. Values are in microseconds: recorded nanoseconds, with a scaling ratio of
+//! 1,000.
 
 use std::io;
 

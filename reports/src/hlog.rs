@@ -1,7 +1,8 @@
 //! `latency.hlog`: the interval log that HdrHistogram's own tools read, with one tag per outcome.
 //!
-//! Latencies are in nanoseconds. Every line has a tag, so `HistogramLogProcessor` wants `-tag warm` or `-alltags`. Time
-//! stamps count from the opening of the run, which stands at the epoch, because a simulated run happens at no date.
+//! Latencies are in nanoseconds. Every line has a tag, so `HistogramLogProcessor` wants `-tag warm` or
+//! `-alltags`. Time stamps count from the opening of the run, which stands at the epoch, because a simulated
+//! run happens at no date.
 
 use std::io;
 use std::str::FromStr as _;
@@ -44,7 +45,8 @@ pub enum HlogError {
     },
 }
 
-/// Writes `latency.hlog`. The maximum of each line is in milliseconds, as Java's tools have it for nanoseconds.
+/// Writes `latency.hlog`. The maximum of each line is in milliseconds, as Java's tools have it for
+/// nanoseconds.
 ///
 /// # Errors
 /// Those of the writer.

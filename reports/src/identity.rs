@@ -1,5 +1,5 @@
-//! Which run a file belongs to, and where the run comes from: so that files of different runs are never taken for one, and a
-//! report says how it can be made again.
+//! Which run a file belongs to, and where the run comes from: so that files of different runs are never taken
+//! for one, and a report says how it can be made again.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// The run, 16 hexadecimal digits: the same for the same scenario and seed, whenever it is simulated; another for every real
-    /// run.
+    /// The run, 16 hexadecimal digits: the same for the same scenario and seed, whenever it is simulated;
+    /// another for every real run.
     pub run: String,
     /// The other files of the folder, each with the hash of its bytes.
     pub parts: BTreeMap<String, String>,
@@ -27,7 +27,8 @@ pub struct Provenance {
     pub file: String,
     /// The text of that file.
     pub text: String,
-    /// The scenario as it was run: every value in force. Defaults, and what comes from another file, are marked as such.
+    /// The scenario as it was run: every value in force. Defaults, and what comes from another file, are
+    /// marked as such.
     pub scenario: String,
     /// Every `--set`, as it was given.
     pub set: Vec<String>,

@@ -1,8 +1,9 @@
 //! The time integral of a level that changes often and is asked for seldom.
 
-/// A level and its integral over time. A change costs one multiplication and no look at when the last change was:
-/// the integral from `a` to `b` of a level that changes by `d` at `t` is `level(b) b - level(a) a - sum of d t`.
-/// Sums wrap, which is exact as long as one settled stretch (level times nanoseconds) fits in 64 bits.
+/// A level and its integral over time. A change costs one multiplication and no look at when the last change
+/// was: the integral from `a` to `b` of a level that changes by `d` at `t` is
+/// `level(b) b - level(a) a - sum of d t`. Sums wrap, which is exact as long as one settled stretch (level
+/// times nanoseconds) fits in 64 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Integral {
     level: i64,

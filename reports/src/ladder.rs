@@ -19,7 +19,8 @@ pub(crate) const WIDTHS: [u64; 15] = [
     86_400_000_000_000,
 ];
 
-/// The width to begin with: for the planned length with a little to spare, because the last requests end after it.
+/// The width to begin with: for the planned length with a little to spare, because the last requests end
+/// after it.
 pub(crate) fn first_width(planned_ns: Option<u64>, most: usize) -> u64 {
     planned_ns.map_or(WIDTHS[0], |length| width_for(length.saturating_add(length / 20), most))
 }

@@ -1,8 +1,8 @@
 //! Latencies: one HDR histogram per outcome over the run, and per interval for the `.hlog`.
 //!
-//! While a run is recorded a latency goes into one histogram only, that of the open interval; totals are added up when
-//! an interval closes. Closed intervals are kept encoded (a few kilobytes), and are merged when they become too many,
-//! so that memory does not grow with requests or time.
+//! While a run is recorded a latency goes into one histogram only, that of the open interval; totals are
+//! added up when an interval closes. Closed intervals are kept encoded (a few kilobytes), and are merged when
+//! they become too many, so that memory does not grow with requests or time.
 
 use actors::Outcome;
 use hdrhistogram::Histogram;
@@ -147,8 +147,8 @@ impl Exact {
     }
 }
 
-/// The figures over all requests, where so many were not served; `at_rank` gives the latency of the served request of a rank,
-/// counted from one.
+/// The figures over all requests, where so many were not served; `at_rank` gives the latency of the served
+/// request of a rank, counted from one.
 pub(crate) fn over_all(served: &LatencyFigures, unserved: u64, at_rank: impl Fn(u64) -> u64) -> AllLatencies {
     let count = served.count + unserved;
     // Those that were not served come last.

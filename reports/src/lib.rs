@@ -1,5 +1,5 @@
-//! What a run of a warm pool came to: from observations to histograms, timelines, cost, gates and a verdict, and from
-//! those to the terminal, to HTML and to files that other tools read.
+//! What a run of a warm pool came to: from observations to histograms, timelines, cost, gates and a verdict,
+//! and from those to the terminal, to HTML and to files that other tools read.
 //!
 //! ```text
 //!   Observation ──▶ Recorder ──▶ Report { Summary, Timeline, Latencies } ──▶ terminal, html, folder (five files)
@@ -7,8 +7,9 @@
 //!                                Summaries of several runs ──▶ Comparison, Spread
 //! ```
 //!
-//! This crate knows no backend and no scenario: a simulated run and a real one are recorded by the same code, so that
-//! they can be laid side by side. Nothing here reads a clock: equal observations give equal bytes in every output.
+//! This crate knows no backend and no scenario: a simulated run and a real one are recorded by the same code,
+//! so that they can be laid side by side. Nothing here reads a clock: equal observations give equal bytes in
+//! every output.
 //!
 //! ```
 //! use actors::{Observation, Observer, Outcome, Request, Time, WorkerId};

@@ -1,5 +1,5 @@
-//! The most requests that arrived within one second, wherever that second begins: a rate that does not depend on how wide a
-//! report's bins are.
+//! The most requests that arrived within one second, wherever that second begins: a rate that does not depend
+//! on how wide a report's bins are.
 
 /// The window.
 pub(crate) const WINDOW_NS: u64 = 1_000_000_000;
@@ -59,7 +59,8 @@ impl Peak {
         self.last = step;
     }
 
-    /// The most requests within one window and when the first of them came, in nanoseconds; nothing without any request.
+    /// The most requests within one window and when the first of them came, in nanoseconds; nothing without
+    /// any request.
     pub(crate) fn most(&self) -> Option<(u64, u64)> {
         (self.most > 0).then_some((self.most, self.most_at * STEP_NS))
     }

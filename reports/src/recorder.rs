@@ -1,8 +1,10 @@
-//! Keeps the books of a run: an observer of the actors whose memory and time per observation do not grow with the run.
+//! Keeps the books of a run: an observer of the actors whose memory and time per observation do not grow with
+//! the run.
 //!
-//! Per request there are about eight observations, and runs have 100 million requests: so an observation adds to a few
-//! fixed tables and nothing else. Levels are integrated over time without a look back (see `integral.rs`), and
-//! what has to happen at a certain time (a bin ends, the warm-up ends) waits for one comparison per observation.
+//! Per request there are about eight observations, and runs have 100 million requests: so an observation adds
+//! to a few fixed tables and nothing else. Levels are integrated over time without a look back (see
+//! `integral.rs`), and what has to happen at a certain time (a bin ends, the warm-up ends) waits for one
+//! comparison per observation.
 
 use actors::protocol::Target;
 use actors::{Observation, Observer, Outcome, Request, State, Time};
@@ -22,7 +24,8 @@ use crate::workers::{NEVER, Turn, Worker};
 /// At most so many outages of hosts are marked in plots; all are counted.
 const OUTAGES: usize = 40;
 
-/// Keeps the books of a run. Call [`Observer::opened`] when the pools are filled, [`Self::finish`] when the run is over.
+/// Keeps the books of a run. Call [`Observer::opened`] when the pools are filled, [`Self::finish`] when the
+/// run is over.
 pub struct Recorder {
     pub(crate) run: RunMetadata,
     /// Absolute time of t = 0; before the opening [`NEVER`], so that every time before it is t = 0.
@@ -322,7 +325,8 @@ impl Recorder {
             if !self.scopes.is_empty() {
                 self.scopes.ended(request.id, worker, arrived, outcome, latency);
             }
-            // A miss may end with a neighbour, so misses are what is left of the arrivals. All else ends where it arrived.
+            // A miss may end with a neighbour, so misses are what is left of the arrivals. All else ends
+            // where it arrived.
             if !is_miss(outcome)
                 && let Some(worker) = self.workers.get_mut(worker as usize)
             {

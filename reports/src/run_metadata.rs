@@ -1,4 +1,5 @@
-//! What a recorder is told before a run: the fleet's shape, where counting begins, what is paid and what must hold.
+//! What a recorder is told before a run: the fleet's shape, where counting begins, what is paid and what must
+//! hold.
 
 use actors::{Duration, Time};
 
@@ -6,7 +7,8 @@ use crate::cost::Prices;
 use crate::gate::Gate;
 use crate::mark::Mark;
 
-/// The frame of a run's report. All times are counted from the opening of the run ([`actors::Observer::opened`]).
+/// The frame of a run's report. All times are counted from the opening of the run
+/// ([`actors::Observer::opened`]).
 #[derive(Clone, Debug, Default)]
 pub struct RunMetadata {
     /// The scenario's name.
@@ -19,18 +21,18 @@ pub struct RunMetadata {
     pub workers: Vec<usize>,
     /// The names of the regions. One nameless region may be left out.
     pub regions: Vec<String>,
-    /// Whether a worker keeps a pool per tenant. Observations do not tell pools of one worker apart, so of such pools it is not
-    /// known when one was empty, nor when it had recovered.
+    /// Whether a worker keeps a pool per tenant. Observations do not tell pools of one worker apart, so of
+    /// such pools it is not known when one was empty, nor when it had recovered.
     pub per_tenant: bool,
     /// What happens before this long after the opening is not counted.
     pub warmup: Duration,
-    /// How long requests come, warm-up included, where that is known; else they come until the last one. It decides how wide
-    /// bins are; a run that takes longer is still reported whole, in wider bins.
+    /// How long requests come, warm-up included, where that is known; else they come until the last one. It
+    /// decides how wide bins are; a run that takes longer is still reported whole, in wider bins.
     pub planned: Option<Duration>,
     /// The civil time of the opening, in RFC 3339, where the scenario or its trace gives it.
     pub begins: Option<String>,
-    /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have recovered;
-    /// without it only the target counts.
+    /// When the spike begins. A pool's mean level until then is its usual one, to be back at which is to have
+    /// recovered; without it only the target counts.
     pub spike_begin: Option<Time>,
     /// When the spike ends and recovery begins.
     pub spike_end: Option<Time>,

@@ -1,4 +1,5 @@
-//! Gates on a part of a run: which part, and the books of it while the run goes on. There are none for a run without such gates.
+//! Gates on a part of a run: which part, and the books of it while the run goes on. There are none for a run
+//! without such gates.
 
 use std::collections::BTreeMap;
 use std::fmt;

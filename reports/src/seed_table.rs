@@ -9,11 +9,13 @@ use crate::unit::Unit;
 /// A row for each seed: which gates hold, and the figures that comparisons use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeedTable {
-    /// What the columns after the seed hold: first the gates as they were written, then the figures with their units.
+    /// What the columns after the seed hold: first the gates as they were written, then the figures with
+    /// their units.
     pub columns: Vec<String>,
     /// How many of the columns are gates.
     pub gates: usize,
-    /// Each seed with its values: 1 and 0 for a gate that holds and one that does not. Empty where a run has no value.
+    /// Each seed with its values: 1 and 0 for a gate that holds and one that does not. Empty where a run has
+    /// no value.
     pub rows: Vec<(u64, Vec<Option<f64>>)>,
 }
 

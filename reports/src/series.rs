@@ -1,7 +1,7 @@
 //! The fleet over time, in at most 600 bins that grow wider as the run grows longer.
 //!
-//! A request is counted in the bin in which it *arrived*, with its outcome and latency, so that a bin says what became
-//! of those who came then; levels are integrals over the bin.
+//! A request is counted in the bin in which it *arrived*, with its outcome and latency, so that a bin says
+//! what became of those who came then; levels are integrals over the bin.
 
 use actors::Outcome;
 

@@ -55,8 +55,9 @@ fn student(count: usize) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, count as f64 - 1.0).ok()
 }
 
-/// For each p-value the level at which it is judged, so that of all claims together any is wrong with a probability of at most
-/// `alpha`, however they depend on each other: Holm's method. A claim holds where its p-value is at most its level.
+/// For each p-value the level at which it is judged, so that of all claims together any is wrong with a
+/// probability of at most `alpha`, however they depend on each other: Holm's method. A claim holds where its
+/// p-value is at most its level.
 pub(crate) fn holm(p_values: &[f64], alpha: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
@@ -147,7 +148,8 @@ mod tests {
         assert_eq!(sum([1.0, 2.5].into_iter()), 3.5);
     }
 
-    /// Holm's own example: of 0.01, 0.02, 0.03 the first is judged at 0.05 / 3, the second at 0.05 / 2 and the third at 0.05.
+    /// Holm's own example: of 0.01, 0.02, 0.03 the first is judged at 0.05 / 3, the second at 0.05 / 2 and
+    /// the third at 0.05.
     #[test]
     fn claims_are_judged_by_holm() {
         let levels = holm(&[0.03, 0.01, 0.02], 0.05);

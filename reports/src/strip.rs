@@ -58,7 +58,8 @@ impl Strips {
         self.width = wider;
     }
 
-    /// The two strips of a worker as text, one character per bin: the least level as a share of the target, and emptiness.
+    /// The two strips of a worker as text, one character per bin: the least level as a share of the target,
+    /// and emptiness.
     pub(crate) fn texts(&self, worker: usize, end: u64) -> (String, String) {
         let row = &self.cells[worker * MOST..worker * MOST + self.bins];
         let length = |bin: usize| (end.saturating_sub(bin as u64 * self.width)).min(self.width);

@@ -1,5 +1,5 @@
-//! The figures of a run, as `summary.json` holds them. Field names are a promise to other programs: new ones may come,
-//! none changes its meaning without a new `schema` number.
+//! The figures of a run, as `summary.json` holds them. Field names are a promise to other programs: new ones
+//! may come, none changes its meaning without a new `schema` number.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +35,11 @@ pub struct Summary {
     pub begins: Option<String>,
     /// How long was counted, in seconds: from the end of the warm-up to the end of the run.
     pub duration_s: f64,
-    /// For how long of that requests came, in seconds: until the demand's planned end, or else its last request.
+    /// For how long of that requests came, in seconds: until the demand's planned end, or else its last
+    /// request.
     pub demand_s: f64,
-    /// The most requests within one window of time; null where there was none. It does not depend on the bins of the timeline.
+    /// The most requests within one window of time; null where there was none. It does not depend on the bins
+    /// of the timeline.
     pub demand_peak: Option<DemandPeak>,
     /// How long the warm-up was, in seconds.
     pub warmup_s: f64,
@@ -111,8 +113,8 @@ pub struct LatencyNs {
     pub by_outcome: PerOutcome<Option<LatencyFigures>>,
 }
 
-/// Figures of one latency histogram, in nanoseconds, all zero when it is empty. Least, mean and largest are exact,
-/// percentiles are right to three significant digits.
+/// Figures of one latency histogram, in nanoseconds, all zero when it is empty. Least, mean and largest are
+/// exact, percentiles are right to three significant digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LatencyFigures {
     /// Over so many requests.
@@ -135,8 +137,8 @@ pub struct LatencyFigures {
     pub max: u64,
 }
 
-/// Figures of the latency over all requests, in nanoseconds. Null where it is longer than any bound, because that request was not
-/// served; and everywhere when there was no request.
+/// Figures of the latency over all requests, in nanoseconds. Null where it is longer than any bound, because
+/// that request was not served; and everywhere when there was no request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllLatencies {
@@ -164,8 +166,8 @@ pub struct AllLatencies {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Levels {
-    /// Whether workers keep a pool per tenant. What was ready is counted over all pools of a worker together, so when one of them
-    /// was empty, and when it had recovered, is not known, and null.
+    /// Whether workers keep a pool per tenant. What was ready is counted over all pools of a worker together,
+    /// so when one of them was empty, and when it had recovered, is not known, and null.
     pub per_tenant: bool,
     /// Mean number of ready Sprites in the fleet.
     pub ready_mean: f64,
@@ -175,7 +177,8 @@ pub struct Levels {
     pub ready_least_worker: u64,
     /// Mean number of Sprites that the pools aimed to have ready.
     pub target_mean: f64,
-    /// Seconds that a pool that aimed for at least one Sprite had none ready, summed over workers; null where pools are per tenant.
+    /// Seconds that a pool that aimed for at least one Sprite had none ready, summed over workers; null where
+    /// pools are per tenant.
     pub empty_seconds: Option<f64>,
     /// The mean over workers of the share of time that its pool was empty; null where pools are per tenant.
     pub empty_share: Option<f64>,
@@ -273,11 +276,11 @@ pub struct Worker {
     pub empty_seconds: Option<f64>,
     /// Its own recovery in seconds; null when it had not recovered, and where pools are per tenant.
     pub recovery_s: Option<f64>,
-    /// One character per bin: the least level as a share of the mean target in tenths, 0 to 9, `+` from 95 % up, and `-` where the
-    /// pool aimed for nothing.
+    /// One character per bin: the least level as a share of the mean target in tenths, 0 to 9, `+` from 95 %
+    /// up, and `-` where the pool aimed for nothing.
     pub level_strip: String,
-    /// One character per bin: the share of time its pool was empty in tenths, 0 to 9 and `+`; any emptiness is at least 1.
-    /// Without any character where pools are per tenant.
+    /// One character per bin: the share of time its pool was empty in tenths, 0 to 9 and `+`; any emptiness
+    /// is at least 1. Without any character where pools are per tenant.
     pub empty_strip: String,
 }
 

@@ -1,7 +1,8 @@
-//! The summary for people at a terminal: the verdict first, then gates, demand, outcomes, latencies, pool, cost, notes.
+//! The summary for people at a terminal: the verdict first, then gates, demand, outcomes, latencies, pool,
+//! cost, notes.
 //!
-//! The text carries colours as escape codes; print it through `anstream`, which drops them where they are not wanted.
-//! Nothing is said by colour alone.
+//! The text carries colours as escape codes; print it through `anstream`, which drops them where they are not
+//! wanted. Nothing is said by colour alone.
 
 use std::fmt::Write as _;
 

@@ -90,8 +90,8 @@ impl Timeline {
         self.rows.first().map_or(0.0, Row::seconds).max(NARROWEST_S)
     }
 
-    /// So many requests of one bin, per second. The last bin counts as whole: where the run's end leaves a sliver of it, a
-    /// single request would be hundreds per second.
+    /// So many requests of one bin, per second. The last bin counts as whole: where the run's end leaves a
+    /// sliver of it, a single request would be hundreds per second.
     pub fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.width_s()
     }

@@ -1,6 +1,7 @@
-//! A scenario simulated and for real, side by side: the gap of every figure, and whether the simulation has predicted what
-//! counts. Real runs differ among themselves, so there are several: their median is told, and the interval in which the real
-//! figure lies decides. Where that interval is too wide for the bound, nothing is decided.
+//! A scenario simulated and for real, side by side: the gap of every figure, and whether the simulation has
+//! predicted what counts. Real runs differ among themselves, so there are several: their median is told, and
+//! the interval in which the real figure lies decides. Where that interval is too wide for the bound, nothing
+//! is decided.
 
 use actors::Outcome;
 use serde::{Deserialize, Serialize};
@@ -67,10 +68,11 @@ pub struct Row {
     pub real_lowest: f64,
     /// The highest of the real ones.
     pub real_highest: f64,
-    /// The ends of the 95 % confidence interval of the real figure, by Student's t, of durations over their logarithms; null for a
-    /// single run.
+    /// The ends of the 95 % confidence interval of the real figure, by Student's t, of durations over their
+    /// logarithms; null for a single run.
     pub real_interval: Option<(f64, f64)>,
-    /// Simulated less real: for shares as it is, else as a share of the real figure; null where that is zero and the other not.
+    /// Simulated less real: for shares as it is, else as a share of the real figure; null where that is zero
+    /// and the other not.
     pub gap: Option<f64>,
     /// How large the gap may be; null where it is only told.
     pub bound: Option<f64>,
@@ -141,7 +143,8 @@ impl Row {
     }
 }
 
-/// Simulated less real: for shares as it is, else as a share of the real figure; nothing where that is zero and the other not.
+/// Simulated less real: for shares as it is, else as a share of the real figure; nothing where that is zero
+/// and the other not.
 fn gap(unit: Unit, simulated: f64, real: f64) -> Option<f64> {
     match unit {
         Unit::Share => Some(simulated - real),
@@ -151,7 +154,8 @@ fn gap(unit: Unit, simulated: f64, real: f64) -> Option<f64> {
     }
 }
 
-/// In which interval the real figure lies. Durations are multiplied by what disturbs them, so theirs is over logarithms.
+/// In which interval the real figure lies. Durations are multiplied by what disturbs them, so theirs is over
+/// logarithms.
 fn interval(unit: Unit, reals: &[f64]) -> Option<(f64, f64)> {
     let logarithms = unit == Unit::Nanoseconds && reals.iter().all(|real| *real > 0.0);
     if !logarithms {

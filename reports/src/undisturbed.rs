@@ -1,9 +1,10 @@
-//! A while in which nothing ends the program: Ctrl-C, SIGTERM or a terminal that closes wait until it is over.
+//! A while in which nothing ends the program: Ctrl-C, SIGTERM or a terminal that closes wait until it is
+//! over.
 //!
-//! Files get their names together, and until then have temporary ones; whoever ended the program in between would find those.
-//! The signals are blocked, not ignored or handled: so they do afterwards what they would have done. They are blocked for the
-//! thread that writes, which has to be the only one; where there are others, as with real microVMs, whoever started them sees
-//! to it that a signal is only noted.
+//! Files get their names together, and until then have temporary ones; whoever ended the program in between
+//! would find those. The signals are blocked, not ignored or handled: so they do afterwards what they would
+//! have done. They are blocked for the thread that writes, which has to be the only one; where there are
+//! others, as with real microVMs, whoever started them sees to it that a signal is only noted.
 
 /// While it lives, this thread is not ended by signals that can wait.
 #[cfg(unix)]

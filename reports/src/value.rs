@@ -93,8 +93,8 @@ impl Figure {
         }
     }
 
-    /// Whether runs like this one can be compared by it: without a spike, recoveries have no common beginning, and of pools
-    /// per tenant neither recovery nor emptiness is known.
+    /// Whether runs like this one can be compared by it: without a spike, recoveries have no common
+    /// beginning, and of pools per tenant neither recovery nor emptiness is known.
     pub fn is_common_to(self, summary: &Summary) -> bool {
         match self {
             Self::Recovery => summary.recovery.as_ref().is_some_and(|recovery| recovery.after_spike),

@@ -41,7 +41,8 @@ pub enum Shown {
 pub enum Prediction {
     /// Wherever the real figure lies within its interval, the gap is within its bound.
     Within,
-    /// The interval allows both: the real runs themselves spread too wide for the bound, or there was only one.
+    /// The interval allows both: the real runs themselves spread too wide for the bound, or there was only
+    /// one.
     NotDecided,
     /// Wherever the real figure lies within its interval, the gap is beyond its bound.
     Beyond,
@@ -61,7 +62,8 @@ pub struct GateResult {
     pub value: Option<f64>,
     /// What both are counted in.
     pub unit: Unit,
-    /// Whether the gate holds. Without a value it does not; but a latency of requests that were not served is longer than any.
+    /// Whether the gate holds. Without a value it does not; but a latency of requests that were not served is
+    /// longer than any.
     pub holds: bool,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

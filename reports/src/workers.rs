@@ -7,8 +7,8 @@ use crate::integral::Integral;
 /// No such time.
 pub(crate) const NEVER: u64 = u64::MAX;
 
-/// One worker. What most requests touch comes first and fills one cache line: a fleet of thousands does not fit into the
-/// processor's nearest cache, so each line more would be waited for.
+/// One worker. What most requests touch comes first and fills one cache line: a fleet of thousands does not
+/// fit into the processor's nearest cache, so each line more would be waited for.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Worker {
@@ -145,8 +145,8 @@ impl Worker {
         }
     }
 
-    /// Whether the pools' targets, added up, are met, or the level is the usual one again: while demand goes on, some of a
-    /// pool's Sprites are always on their way, and its target itself is never met.
+    /// Whether the pools' targets, added up, are met, or the level is the usual one again: while demand goes
+    /// on, some of a pool's Sprites are always on their way, and its target itself is never met.
     fn is_met(&self) -> bool {
         let ready = clamped(self.ready.level());
         let target = Target { reorder_at: clamped(self.low), depth: clamped(self.target.level()) };

@@ -1,4 +1,5 @@
-//! Gates on parts of a run: a region, a worker, the worst of them, a time window, an outcome. Known answers, by hand.
+//! Gates on parts of a run: a region, a worker, the worst of them, a time window, an outcome. Known answers,
+//! by hand.
 
 use actors::protocol::Target;
 use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
@@ -20,8 +21,9 @@ fn sprite(worker: u32, was: State, is: State) -> Observation {
     Observation::Sprite { worker: WorkerId(worker), sprite: ActorId(0), generation: 0, was, is }
 }
 
-/// Three workers, the first in `fra`, the others in `iad`; each has a target of one and one ready Sprite. Those of worker 0 and 1 are
-/// taken at 2 s and 3 s; worker 0 has another at 6 s, worker 1 none until the end at 10 s.
+/// Three workers, the first in `fra`, the others in `iad`; each has a target of one and one ready Sprite.
+/// Those of worker 0 and 1 are taken at 2 s and 3 s; worker 0 has another at 6 s, worker 1 none until the end
+/// at 10 s.
 ///
 /// | request | arrives | at worker | ends |
 /// | --- | --- | --- | --- |

@@ -1,4 +1,5 @@
-//! What a reader can do with a page, in a browser: by keyboard, by touch, with a screen reader. Skipped where there is none.
+//! What a reader can do with a page, in a browser: by keyboard, by touch, with a screen reader. Skipped where
+//! there is none.
 
 mod browser;
 mod toy;

@@ -1,5 +1,5 @@
-//! Every colour of a page stands out from what it lies on, in both colour schemes, by the ratio of WCAG 2.2: text by 4.5 to 1
-//! (1.4.3), whatever else tells something by 3 to 1 (1.4.11).
+//! Every colour of a page stands out from what it lies on, in both colour schemes, by the ratio of WCAG 2.2:
+//! text by 4.5 to 1 (1.4.3), whatever else tells something by 3 to 1 (1.4.11).
 
 mod toy;
 

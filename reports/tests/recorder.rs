@@ -1,5 +1,5 @@
-//! What a recorder must hold for every run: every request is counted once, everywhere; what time it takes to tell does
-//! not change what is told.
+//! What a recorder must hold for every run: every request is counted once, everywhere; what time it takes to
+//! tell does not change what is told.
 
 mod toy;
 
@@ -30,7 +30,8 @@ fn at(ms: u64) -> Time {
     Time::from_nanos(ms * 1_000_000)
 }
 
-/// A pool of two: filled before the opening at 1 s, emptied at 3 s and 4 s, full again at 9 s; the run ends at 11 s.
+/// A pool of two: filled before the opening at 1 s, emptied at 3 s and 4 s, full again at 9 s; the run ends
+/// at 11 s.
 fn by_hand(plan: RunMetadata) -> reports::Report {
     let mut books = Recorder::new(plan);
     books.observe(

@@ -1,8 +1,8 @@
-//! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its own stream for
-//! every kind of operation, so its n-th boot takes as long under one policy as under another, and on one backend as on
-//! the other. Where `[latency]` has lists, what is under way on the worker decides which distribution is drawn from:
-//! boots and creates, and for sleeps and stops other sleeps and stops. A start also depends on how long nothing was, where
-//! `start_after_idle` says so.
+//! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its
+//! own stream for every kind of operation, so its n-th boot takes as long under one policy as under another,
+//! and on one backend as on the other. Where `[latency]` has lists, what is under way on the worker decides
+//! which distribution is drawn from: boots and creates, and for sleeps and stops other sleeps and stops. A
+//! start also depends on how long nothing was, where `start_after_idle` says so.
 
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time};
@@ -22,13 +22,15 @@ pub struct Answers {
     after_idle: Box<[(Duration, Sampler)]>,
     /// Whether anything depends on what is or was under way.
     by_load: bool,
-    /// How long starts take where they always take the same and never fail: of those there is one for every request.
+    /// How long starts take where they always take the same and never fail: of those there is one for every
+    /// request.
     constant_start: Option<Duration>,
     boot_failures: f64,
     start_failures: f64,
 }
 
-/// The streams of one worker, and what is under way there. That of boots, which every request needs, comes first.
+/// The streams of one worker, and what is under way there. That of boots, which every request needs, comes
+/// first.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct AnswerStreams {
@@ -74,8 +76,8 @@ impl Answers {
         self.constant_start
     }
 
-    /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What is no work
-    /// of the host (`Run`, `Detach`) takes no time here. Times never go back.
+    /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What
+    /// is no work of the host (`Run`, `Detach`) takes no time here. Times never go back.
     #[inline]
     pub fn answer(&self, streams: &mut AnswerStreams, now: Time, kind: OperationKind) -> (Duration, bool) {
         let index = match kind {
@@ -142,8 +144,8 @@ impl AnswerStreams {
         }
     }
 
-    /// How many operations are under way that one of this kind has to share the host with. There are never many: boots have
-    /// their slots.
+    /// How many operations are under way that one of this kind has to share the host with. There are never
+    /// many: boots have their slots.
     fn under_way(&mut self, now: Time, kind: OperationKind) -> usize {
         let ends = &mut self.ends[usize::from(in_background(kind))];
         ends.retain(|end| *end > now);
@@ -158,7 +160,8 @@ impl AnswerStreams {
     }
 }
 
-/// Whether it is done in the background, where such operations slow each other down and nobody waits for them.
+/// Whether it is done in the background, where such operations slow each other down and nobody waits for
+/// them.
 const fn in_background(kind: OperationKind) -> bool {
     matches!(kind, OperationKind::Sleep | OperationKind::Stop)
 }

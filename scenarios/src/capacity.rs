@@ -1,9 +1,11 @@
-//! Whether a fleet can hold what is asked of it, before anything is simulated. By Little's law (1961) what is in use is the rate of
-//! arrivals times how long each holds its slot, and what is being booted is the rate times the length of a boot. Both are
-//! means: demand comes in clusters, so a fleet that just holds on average does not hold all the time.
+//! Whether a fleet can hold what is asked of it, before anything is simulated. By Little's law (1961) what is
+//! in use is the rate of arrivals times how long each holds its slot, and what is being booted is the rate
+//! times the length of a boot. Both are means: demand comes in clusters, so a fleet that just holds on
+//! average does not hold all the time.
 //!
-//! A stage that is shorter than Sprites live never reaches those numbers; what is in use at its end is the sum over all that
-//! arrived before, each counted with the chance that it is still there (the M/G/infinity queue).
+//! A stage that is shorter than Sprites live never reaches those numbers; what is in use at its end is the
+//! sum over all that arrived before, each counted with the chance that it is still there (the M/G/infinity
+//! queue).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,7 +62,8 @@ pub enum Shortage {
     Slots,
     /// What is in use and the pool together need more than its slots: the pool is never full.
     Depth,
-    /// More boots are needed than may run: the pool runs empty after so long, and then each request waits for a boot.
+    /// More boots are needed than may run: the pool runs empty after so long, and then each request waits for
+    /// a boot.
     Boots {
         /// From the beginning of the stage.
         empty_after: Duration,
@@ -94,8 +97,8 @@ impl StageLoad {
 }
 
 impl Scenario {
-    /// What each stage asks of each group of workers that are alike, in the order of regions and stages. Empty for a trace,
-    /// whose rates are known only when it is read, and for more than 1,000 stages.
+    /// What each stage asks of each group of workers that are alike, in the order of regions and stages.
+    /// Empty for a trace, whose rates are known only when it is read, and for more than 1,000 stages.
     ///
     /// # Errors
     /// A distribution whose file cannot be read.

@@ -5,8 +5,8 @@ const ATTOS_PER_NANO: i128 = 1_000_000_000;
 /// No number has more significant digits than this.
 const DIGITS_MAX: u32 = 36;
 
-/// A decimal number of units, each of so many nanoseconds, in attoseconds. What is finer is cut off. `None` for what
-/// is not a number or cannot be held.
+/// A decimal number of units, each of so many nanoseconds, in attoseconds. What is finer is cut off. `None`
+/// for what is not a number or cannot be held.
 pub(crate) fn attos(text: &str, unit_nanos: u64) -> Option<i128> {
     let text = text.trim();
     let (number, exponent) = match text.split_once(['e', 'E']) {

@@ -1,4 +1,5 @@
-//! What a user sees when a scenario is invalid: which file, which line, which key, what is wrong and what to do.
+//! What a user sees when a scenario is invalid: which file, which line, which key, what is wrong and what to
+//! do.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The faults of a run as they come and go. They may overlap, so what one of them does is only over when no other does it:
-//! what holds for a worker is always worked out from all that are under way.
+//! The faults of a run as they come and go. They may overlap, so what one of them does is only over when no
+//! other does it: what holds for a worker is always worked out from all that are under way.
 
 use actors::Time;
 
@@ -30,7 +30,8 @@ pub struct Condition {
     pub slow: f64,
     /// The share of its boots that fails: one does if any of the faults makes it fail.
     pub failing: f64,
-    /// Until when it answers nothing, stalls that continue this one included; [`Time::ZERO`] where it answers.
+    /// Until when it answers nothing, stalls that continue this one included; [`Time::ZERO`] where it
+    /// answers.
     pub stalled_until: Time,
     /// Whether it is down.
     pub is_down: bool,
@@ -78,7 +79,8 @@ impl Faults {
                 Effect::Crash => condition.is_down = true,
             }
         }
-        // A stall that begins before this one is over continues it: what is put off is put off once, and so keeps its order.
+        // A stall that begins before this one is over continues it: what is put off is put off once, and so
+        // keeps its order.
         let mut stalls: Vec<_> = here().filter(|(fault, _)| fault.effect == Effect::Stall).collect();
         stalls.sort_by_key(|(fault, _)| fault.at);
         for (fault, _) in stalls {

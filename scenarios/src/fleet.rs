@@ -38,8 +38,8 @@ fn neighbour_of(region: &RegionPlan, worker: u32) -> Option<ActorId> {
     (next != worker).then_some(ActorId(next))
 }
 
-/// The tenants that have a pool on this worker from the beginning: those whose requests are sent here, where that is
-/// known. A trace names its tenants only as it goes.
+/// The tenants that have a pool on this worker from the beginning: those whose requests are sent here, where
+/// that is known. A trace names its tenants only as it goes.
 fn tenants_of(scenario: &Scenario, region: &RegionPlan, worker: u32) -> Vec<Key> {
     if scenario.demand.planned_length().is_none() {
         return Vec::new();

@@ -7,8 +7,8 @@
 //!                                └────────▶ faults()     what goes wrong when
 //! ```
 //!
-//! A [`Scenario`] is data: it reads no clock and starts nothing. Every fault of a file is a [`ScenarioError`] that
-//! names the line, the key and the remedy. The same scenario gives the same arrivals on every machine.
+//! A [`Scenario`] is data: it reads no clock and starts nothing. Every fault of a file is a [`ScenarioError`]
+//! that names the line, the key and the remedy. The same scenario gives the same arrivals on every machine.
 //!
 //! The format is described in this crate's README.md.
 //!

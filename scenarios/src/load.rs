@@ -52,7 +52,8 @@ pub struct Overlays<'a> {
 }
 
 impl Scenario {
-    /// Reads a scenario file and lays the overrides (`key=value`) over it. Its first comment says what it is about.
+    /// Reads a scenario file and lays the overrides (`key=value`) over it. Its first comment says what it is
+    /// about.
     ///
     /// # Errors
     /// Whatever is wrong with it, with its line, its key and the remedy.
@@ -80,8 +81,8 @@ impl Scenario {
         Ok(scenario.with_trace_looked_at())
     }
 
-    /// Reads a scenario from a text; `name` stands for its file in errors. Paths in it are taken from the current
-    /// folder.
+    /// Reads a scenario from a text; `name` stands for its file in errors. Paths in it are taken from the
+    /// current folder.
     ///
     /// # Errors
     /// Whatever is wrong with it, with its line, its key and the remedy.

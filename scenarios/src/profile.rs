@@ -1,6 +1,6 @@
-//! Host profiles: what `warmpool calibrate` has measured of a host, as a file that can be laid over a scenario. `[latency]` and
-//! `[timer]` are those of a scenario, read by the same parser; the rest tells where they come from. Paths in it are taken from
-//! its own folder.
+//! Host profiles: what `warmpool calibrate` has measured of a host, as a file that can be laid over a
+//! scenario. `[latency]` and `[timer]` are those of a scenario, read by the same parser; the rest tells where
+//! they come from. Paths in it are taken from its own folder.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The example of the format, and the ready-made files, are read as they stand; what `explain` prints is the same
-//! scenario.
+//! The example of the format, and the ready-made files, are read as they stand; what `explain` prints is the
+//! same scenario.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Random mutations of scenarios, overrides and traces: whatever the bytes, the answer is a scenario or an error with
-//! its place, never a panic. `WARMPOOL_FUZZ_SEED` says with which seed (1 if not given, so that a test does not fail by
-//! chance), and `WARMPOOL_FUZZ_SECONDS` how long (2 s if not given).
+//! Random mutations of scenarios, overrides and traces: whatever the bytes, the answer is a scenario or an
+//! error with its place, never a panic. `WARMPOOL_FUZZ_SEED` says with which seed (1 if not given, so that a
+//! test does not fail by chance), and `WARMPOOL_FUZZ_SECONDS` how long (2 s if not given).
 
 use std::path::Path;
 use std::time::{Duration, Instant};

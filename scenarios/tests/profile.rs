@@ -1,4 +1,5 @@
-//! Host profiles: what they replace of a scenario, what is said of their faults, and that runs draw from their histograms.
+//! Host profiles: what they replace of a scenario, what is said of their faults, and that runs draw from
+//! their histograms.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Files are read in the sense of their author: each test is a small input that has another reading, and the value that is right.
+//! Files are read in the sense of their author: each test is a small input that has another reading, and the
+//! value that is right.
 
 use actors::Duration;
 use scenarios::{Arrival, DemandError, Scenario};

@@ -1,5 +1,5 @@
-//! Where two runs part: compares their checkpoints, runs both again with the deliveries recorded between the last
-//! checkpoint that agrees and the first that does not, and names the first delivery that differs.
+//! Where two runs part: compares their checkpoints, runs both again with the deliveries recorded between the
+//! last checkpoint that agrees and the first that does not, and names the first delivery that differs.
 
 use std::fmt;
 use std::ops::Range;
@@ -35,8 +35,8 @@ fn show(delivery: Option<&Delivery>) -> String {
     }
 }
 
-/// Names the first delivery in which two runs differ; `None` when they do not. `again` runs one of them (`false`) or
-/// the other (`true`) once more and records the given deliveries.
+/// Names the first delivery in which two runs differ; `None` when they do not. `again` runs one of them
+/// (`false`) or the other (`true`) once more and records the given deliveries.
 ///
 /// # Errors
 /// Those of `again`.

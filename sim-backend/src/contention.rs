@@ -1,5 +1,6 @@
-//! What starts take from each other and from boots. A host has so many processors: of starts that are asked for at one instant
-//! each begins a little after the one before it, and boots that are under way meanwhile go on at a part of their speed.
+//! What starts take from each other and from boots. A host has so many processors: of starts that are asked
+//! for at one instant each begins a little after the one before it, and boots that are under way meanwhile go
+//! on at a part of their speed.
 
 use actors::{ActorId, Duration, OperationKind, Time, WorkerId};
 use scenarios::scenario::Latency;
@@ -58,7 +59,8 @@ impl Contention {
         }
     }
 
-    /// A boot's time is over. How much longer it takes because of starts that came meanwhile; `None` when it is done.
+    /// A boot's time is over. How much longer it takes because of starts that came meanwhile; `None` when it
+    /// is done.
     pub(crate) fn boot_takes_longer(
         &mut self,
         now: Time,
@@ -88,7 +90,8 @@ impl Busy {
         begins.since(now)
     }
 
-    /// How long a boot takes that takes so long by itself and loses this part of its time while the host is busy.
+    /// How long a boot takes that takes so long by itself and loses this part of its time while the host is
+    /// busy.
     fn takes(&self, now: Time, by_itself: Duration, lost: f64) -> Duration {
         let busy = self.until.since(now);
         let done_meanwhile = Duration::from_nanos(busy.as_nanos() - busy.scaled(lost).as_nanos());

@@ -91,8 +91,8 @@ impl<O: Observer> Core<O> {
         self.worker_of[actor.index()]
     }
 
-    /// Delivers a message at this moment, after those that were sent before it. Messages are delivered in the order in
-    /// which they come here, so this is where they fold into the digest.
+    /// Delivers a message at this moment, after those that were sent before it. Messages are delivered in the
+    /// order in which they come here, so this is where they fold into the digest.
     pub(crate) fn deliver(&mut self, envelope: Envelope) {
         let is_due = self.digest.fold(envelope.to, envelope.from, &envelope.message);
         self.queue.push_now(envelope);

@@ -1,6 +1,6 @@
-//! The digest of a run: every delivered message folds into 64 bits, field by field, with its time, its sender and its
-//! receiver. Two runs that are the same have the same digest; two that are not have different ones, but for a chance of
-//! about 2^-64. Checkpoints on the way tell where two runs part.
+//! The digest of a run: every delivered message folds into 64 bits, field by field, with its time, its sender
+//! and its receiver. Two runs that are the same have the same digest; two that are not have different ones,
+//! but for a chance of about 2^-64. Checkpoints on the way tell where two runs part.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -67,7 +67,8 @@ impl Digest {
         self.set_next();
     }
 
-    /// After one of the rare events for which more is to be done than to fold it in; `true` when it is watched.
+    /// After one of the rare events for which more is to be done than to fold it in; `true` when it is
+    /// watched.
     pub(crate) fn due(&mut self) -> bool {
         let events = self.events();
         if events == self.next_checkpoint {
@@ -114,14 +115,14 @@ impl Digest {
     }
 }
 
-/// Words folded into one, each whole: a field of a message is a word, and so is which message it is. A type that derives
-/// `Hash` gives its fields one by one, so no field can be forgotten.
+/// Words folded into one, each whole: a field of a message is a word, and so is which message it is. A type
+/// that derives `Hash` gives its fields one by one, so no field can be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Folded(u64);
 
 impl Folded {
-    /// The two halves of a product of 128 bits: every bit of the word reaches every other, and a later word cannot undo an
-    /// earlier one.
+    /// The two halves of a product of 128 bits: every bit of the word reaches every other, and a later word
+    /// cannot undo an earlier one.
     fn word(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * 0x9fb2_1c65_1e98_df25;
         self.0 = (product as u64 ^ (product >> 64) as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -227,8 +228,9 @@ mod tests {
         assert_ne!(changed(1 << 17, 0), changed(0, 1));
     }
 
-    /// All requests that differ in one bit of each of two fields, as 64-bit digests and by their upper and lower halves:
-    /// as many collisions as chance gives (birthday: n^2 / 2^33 pairs), which no structure adds to.
+    /// All requests that differ in one bit of each of two fields, as 64-bit digests and by their upper and
+    /// lower halves: as many collisions as chance gives (birthday: n^2 / 2^33 pairs), which no structure adds
+    /// to.
     #[test]
     fn single_bits_collide_no_more_often_than_chance() {
         let mut digests = Vec::new();

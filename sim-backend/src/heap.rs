@@ -1,8 +1,10 @@
-//! What is to happen at a time, the earliest first: a binary heap (Williams 1964) over (time, sequence number).
+//! What is to happen at a time, the earliest first: a binary heap (Williams 1964) over (time, sequence
+//! number).
 //!
-//! Not `std::collections::BinaryHeap`: that one carries the entry that it sifts through memory, written in words and
-//! read back at once in pairs of words, for which a processor has to wait until the words have reached its cache. Here
-//! it stays in registers. That makes whole runs 5 % faster (`cargo bench -p sim-backend --bench pools`).
+//! Not `std::collections::BinaryHeap`: that one carries the entry that it sifts through memory, written in
+//! words and read back at once in pairs of words, for which a processor has to wait until the words have
+//! reached its cache. Here it stays in registers. That makes whole runs 5 % faster
+//! (`cargo bench -p sim-backend --bench pools`).
 
 use actors::Time;
 

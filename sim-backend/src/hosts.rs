@@ -1,4 +1,5 @@
-//! The simulated hosts: what a scenario says of their latencies and failures, and what faults do to it meanwhile.
+//! The simulated hosts: what a scenario says of their latencies and failures, and what faults do to it
+//! meanwhile.
 
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time, WorkerId};

@@ -1,4 +1,5 @@
-//! Runs the actors of a warm pool on a virtual clock, as fast as the machine allows and always in the same way.
+//! Runs the actors of a warm pool on a virtual clock, as fast as the machine allows and always in the same
+//! way.
 //!
 //! ```text
 //!   Scenario ── arrivals ──▶ front door ─▶ Workers, Pools, Refillers, Sprites ── observations ──▶ Observer
@@ -8,13 +9,13 @@
 //!                                            virtual clock (queue, timers, hosts, faults)
 //! ```
 //!
-//! Ordering is fixed by two rules, given in `queue`. Randomness comes in separate streams per purpose and worker, so
-//! that two policies meet the same arrivals and the same boots. Every delivery folds into a [digest](Run::digest):
-//! the same scenario and seed give the same digest in any build on any machine, and [`first_difference`] names where
-//! two runs part when they do not.
+//! Ordering is fixed by two rules, given in `queue`. Randomness comes in separate streams per purpose and
+//! worker, so that two policies meet the same arrivals and the same boots. Every delivery folds into a
+//! [digest](Run::digest): the same scenario and seed give the same digest in any build on any machine, and
+//! [`first_difference`] names where two runs part when they do not.
 //!
-//! Memory does not grow with the number of requests: what is kept belongs to actors, to requests that have not ended,
-//! and to timers that are armed.
+//! Memory does not grow with the number of requests: what is kept belongs to actors, to requests that have
+//! not ended, and to timers that are armed.
 //!
 //! A day that is over in a moment, seen by an observer that counts:
 //!

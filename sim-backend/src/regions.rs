@@ -1,5 +1,5 @@
-//! The front door: which worker a request is sent to. It knows the loads of the workers and whether they are up from
-//! what they observe, at once and exactly.
+//! The front door: which worker a request is sent to. It knows the loads of the workers and whether they are
+//! up from what they observe, at once and exactly.
 
 use actors::policy::placement::Choice;
 use actors::random::Purpose;
@@ -11,8 +11,8 @@ pub(crate) struct Regions {
     regions: Vec<Region>,
     /// For each worker its region, and its place among the region's workers.
     places: Vec<(u32, u32)>,
-    /// For each worker: Sprites in use, VMs that are being made for requests and requests that wait, less ready Sprites. Kept
-    /// only where a policy asks.
+    /// For each worker: Sprites in use, VMs that are being made for requests and requests that wait, less
+    /// ready Sprites. Kept only where a policy asks.
     loads: Vec<i64>,
     needs_loads: bool,
 }
@@ -48,7 +48,8 @@ impl Regions {
         Self { regions, loads: vec![0; places.len()], places, needs_loads }
     }
 
-    /// The worker for a request from this region. Where no worker is up it is the first, which fails the request.
+    /// The worker for a request from this region. Where no worker is up it is the first, which fails the
+    /// request.
     pub(crate) fn place(&mut self, key: Key, region: u32) -> u32 {
         let Region { choice, workers, rng } = &mut self.regions[region as usize];
         let chosen = choice.choose(key, rng).unwrap_or(0);

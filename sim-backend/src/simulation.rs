@@ -110,8 +110,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
         })
     }
 
-    /// Lets every pool that begins full come to its depth before the first request, at no cost of time. The others order
-    /// their first boots at t = 0.
+    /// Lets every pool that begins full come to its depth before the first request, at no cost of time. The
+    /// others order their first boots at t = 0.
     fn fill_pools(&mut self) {
         self.core.filling = true;
         self.begin(Begin::Full);
@@ -162,8 +162,8 @@ impl<'a, O: Observer> Simulation<'a, O> {
         }
     }
 
-    /// The time for requests to end is over: those that have not fail now, wherever they are. Hosts go down for it, so that
-    /// nobody serves or waits any more, but that is no part of the run.
+    /// The time for requests to end is over: those that have not fail now, wherever they are. Hosts go down
+    /// for it, so that nobody serves or waits any more, but that is no part of the run.
     fn fail_the_rest(&mut self) {
         self.core.observer.closed(self.core.now());
         for worker in 0..self.core.workers() {

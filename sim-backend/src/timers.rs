@@ -1,8 +1,8 @@
-//! The actors' named timers, as slack as those of a real host: a timer fires at the first tick of the grid after its
-//! time, plus the lag with which a runtime notices it.
+//! The actors' named timers, as slack as those of a real host: a timer fires at the first tick of the grid
+//! after its time, plus the lag with which a runtime notices it.
 //!
-//! A timer that is armed again for later keeps its place in the queue and is put off when that place comes up, so
-//! that a timer which every request puts off costs no memory per request.
+//! A timer that is armed again for later keeps its place in the queue and is put off when that place comes
+//! up, so that a timer which every request puts off costs no memory per request.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,8 @@ impl Timers {
         }
     }
 
-    /// A place in the queue has come up: says whether the timer fires now, and puts it off when it was armed again.
+    /// A place in the queue has come up: says whether the timer fires now, and puts it off when it was armed
+    /// again.
     pub(crate) fn fires(&mut self, queue: &mut Queue, to: ActorId, timer: Timer, now: Time) -> bool {
         let Some(armed) = self.armed.get_mut(&(to, timer)) else { return false };
         if armed.queued != now {

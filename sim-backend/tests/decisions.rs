@@ -1,4 +1,5 @@
-//! What the actors decide at given arrivals, to the nanosecond: each test is a small history with one right answer.
+//! What the actors decide at given arrivals, to the nanosecond: each test is a small history with one right
+//! answer.
 
 mod common;
 
@@ -207,7 +208,8 @@ fn an_idle_sprite_of_the_same_key_serves_at_once_and_one_asleep_is_woken() {
 
 #[test]
 fn the_least_loaded_worker_is_not_the_one_that_boots_for_requests() {
-    // Both workers are empty. The first request boots at one of them, so the second goes to the other, and so on.
+    // Both workers are empty. The first request boots at one of them, so the second goes to the other, and so
+    // on.
     let history = history(
         &[0.0, 0.1, 0.2, 0.3],
         &format!(
@@ -254,7 +256,8 @@ fn only_sprites_that_sleep_count_against_their_bound() {
 
 #[test]
 fn a_run_that_is_cut_off_has_no_failed_boots_that_nobody_had() {
-    // Boots take longer than requests may after the end of the demand, so a boot is under way when the run is cut off.
+    // Boots take longer than requests may after the end of the demand, so a boot is under way when the run is
+    // cut off.
     let history = history(
         &[0.0, 1.0],
         &format!(

@@ -1,5 +1,5 @@
-//! The same scenario and seed give the same run, wherever and beside whatever it runs; and where two runs do differ,
-//! the first delivery that differs is named.
+//! The same scenario and seed give the same run, wherever and beside whatever it runs; and where two runs do
+//! differ, the first delivery that differs is named.
 
 mod common;
 

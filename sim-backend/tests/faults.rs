@@ -1,5 +1,5 @@
-//! What faults do while they last, and that it is over when they are: also where two of them overlap, and for timers that
-//! fall due while nothing answers.
+//! What faults do while they last, and that it is over when they are: also where two of them overlap, and for
+//! timers that fall due while nothing answers.
 
 mod common;
 
@@ -75,7 +75,8 @@ fn a_fault_at_the_beginning_strikes_the_boots_that_begin_then() {
     assert_eq!(counts.longest_ns, 1_000_000_000);
 }
 
-/// The longest wait of requests that may wait for a second, where no boot ever ends and a stall comes in between.
+/// The longest wait of requests that may wait for a second, where no boot ever ends and a stall comes in
+/// between.
 #[test]
 fn deadlines_that_fall_due_in_a_stall_are_met_when_it_is_over_and_those_after_it_in_time() {
     let text = r#"

@@ -11,7 +11,8 @@ const RATE: f64 = 5.5304;
 const BOOT_S: f64 = 3.0;
 const SEEDS: u64 = 8;
 
-/// Mean over seeds, and half the width of its 99.9 % confidence interval (Student t with 7 degrees of freedom).
+/// Mean over seeds, and half the width of its 99.9 % confidence interval (Student t with 7 degrees of
+/// freedom).
 fn mean_and_error(figures: &[f64]) -> (f64, f64) {
     assert_eq!(figures.len() as u64, SEEDS, "the quantile below is for so many seeds");
     let n = figures.len() as f64;
@@ -63,7 +64,8 @@ fn lost_sales(boot: &str) -> String {
 fn lost_sales_follow_erlang_b_whatever_the_distribution_of_boots() {
     let exact = erlang_b(25, RATE * BOOT_S);
     assert!((exact - 0.012_86).abs() < 0.000_005, "the published example is 1.286 %, not {exact}");
-    // A lognormal with mean 3 s: p50 = mean / exp(sigma^2 / 2) and p99 = p50 exp(2.3263 sigma), with sigma = 0.8.
+    // A lognormal with mean 3 s: p50 = mean / exp(sigma^2 / 2) and p99 = p50 exp(2.3263 sigma), with sigma =
+    // 0.8.
     let sigma: f64 = 0.8;
     let p50 = BOOT_S / (sigma * sigma / 2.0).exp();
     let p99 = p50 * (2.326_347_874 * sigma).exp();
@@ -138,7 +140,8 @@ fn mmc_at_least(servers: u32, load: f64, depth: u32) -> f64 {
 
 #[test]
 fn backorders_with_bounded_boots_form_an_mmc_queue() {
-    // 20 boots at once for a load of 16.6: a request waits when no fewer boots than the depth are outstanding.
+    // 20 boots at once for a load of 16.6: a request waits when no fewer boots than the depth are
+    // outstanding.
     for depth in [10, 25] {
         let exact = mmc_at_least(20, RATE * BOOT_S, depth);
         let waited = over_seeds(&waiting("20", depth, r#"{ exponential = "3s" }"#), |counts| {

@@ -1,7 +1,7 @@
 //! Random scenarios, with every policy and every fault, under an observer that knows every rule.
 //!
-//! `WARMPOOL_PROPERTY_RUNS` says how many (300 if not given) and `WARMPOOL_PROPERTY_SEED` with which seed to begin. A
-//! failure prints the seed and the scenario, and the seed alone brings it back.
+//! `WARMPOOL_PROPERTY_RUNS` says how many (300 if not given) and `WARMPOOL_PROPERTY_SEED` with which seed to
+//! begin. A failure prints the seed and the scenario, and the seed alone brings it back.
 
 mod common;
 
@@ -44,7 +44,8 @@ fn holds(text: &str) {
     rules.finish(&one);
     let other = run(&scenario, Rules::new(&scenario));
     assert_eq!(one.digest, other.digest, "two runs differ");
-    // Nothing spins: events are bounded by requests and, through timers, failing boots and Sprites that grow old, by time.
+    // Nothing spins: events are bounded by requests and, through timers, failing boots and Sprites that grow
+    // old, by time.
     let ages = scenario.workers().into_iter().map(|plan| match plan.pool.max_age {
         Some(max_age) => u64::from(plan.slots) * (one.ended.as_nanos() / max_age.as_nanos()),
         None => 0,

@@ -1,5 +1,5 @@
-//! Builds the embedded guest: `guest/image.rs` with the same rustc and linker that build this crate, as one flat binary. Needs
-//! no other tool. The image is `no_std`, so it depends on nothing but `core`.
+//! Builds the embedded guest: `guest/image.rs` with the same rustc and linker that build this crate, as one
+//! flat binary. Needs no other tool. The image is `no_std`, so it depends on nothing but `core`.
 
 use std::env;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What this host is: which kernel, KVM and processor, whether it is itself a guest, and how much memory it has. Asks, and
-//! changes nothing.
+//! What this host is: which kernel, KVM and processor, whether it is itself a guest, and how much memory it
+//! has. Asks, and changes nothing.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 pub use microvm::hypervisor::Host as HostId;

@@ -1,4 +1,5 @@
-//! A real host for the actors of a warm pool. Three crates know nothing of each other's concerns, and this one joins them:
+//! A real host for the actors of a warm pool. Three crates know nothing of each other's concerns, and this
+//! one joins them:
 //!
 //! | crate | what it does | what it does not know |
 //! | --- | --- | --- |
@@ -6,11 +7,12 @@
 //! | `shards` | the isolated processes that hold VMs, and what their parent calls | actors |
 //! | `runtime` | hosts the actors on ractor, and has their operations done by whatever implements `Machines` | KVM |
 //!
-//! [`machines`] implements [`runtime::Machines`] with the shards of this host; [`doctor`] tells what this host can do, and
-//! [`calibrate`] how fast it is. Which hazard is met by which policy and which test stands in `HAZARDS.md`.
+//! [`machines`] implements [`runtime::Machines`] with the shards of this host; [`doctor`] tells what this
+//! host can do, and [`calibrate`] how fast it is. Which hazard is met by which policy and which test stands
+//! in `HAZARDS.md`.
 //!
-//! VMs need KVM on x86-64 Linux. Elsewhere, and with `--cfg warmpool_no_kvm`, everything compiles, and whoever
-//! asks for a VM is told why there is none.
+//! VMs need KVM on x86-64 Linux. Elsewhere, and with `--cfg warmpool_no_kvm`, everything compiles, and
+//! whoever asks for a VM is told why there is none.
 //!
 //! What can be done on the host at hand:
 //!
@@ -33,7 +35,8 @@ pub mod machines;
 
 pub use host::HostId;
 
-/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before any other thread runs.
+/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before
+/// any other thread runs.
 pub fn main_if_shard() {
     #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
     shards::main_if_shard();

@@ -1,5 +1,6 @@
-//! The actors on real VMs: every request that was served has its own acknowledged start, a shard that dies costs its own VMs only,
-//! both stages of sleep keep what a user wrote, and nothing is left at the end. Skipped where KVM cannot be used.
+//! The actors on real VMs: every request that was served has its own acknowledged start, a shard that dies
+//! costs its own VMs only, both stages of sleep keep what a user wrote, and nothing is left at the end.
+//! Skipped where KVM cannot be used.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]

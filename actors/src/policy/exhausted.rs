@@ -1,5 +1,5 @@
-//! Exhausted: what happens to a request that finds no ready Sprite. An ordered list of steps; each runs to its own
-//! end or deadline, then the next. A list that ends without an answer rejects.
+//! Exhausted: what happens to a request that finds no ready Sprite. An ordered list of steps; each runs to
+//! its own end or deadline, then the next. A list that ends without an answer rejects.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +13,13 @@ pub const STEPS_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Step {
-    /// Wait for a Sprite of this pool, first come first served. Each waiting request adds one boot to the refill.
+    /// Wait for a Sprite of this pool, first come first served. Each waiting request adds one boot to the
+    /// refill.
     Wait(Wait),
     /// Make a VM for this request, ahead of the pool's own boots.
     Boot(AtOnce),
-    /// A cold create: pull the image, build the filesystem, boot. It takes a slot, but none of the worker's boots.
+    /// A cold create: pull the image, build the filesystem, boot. It takes a slot, but none of the worker's
+    /// boots.
     Create(AtOnce),
     /// Ask the neighbours' pools, one after the other around the ring of the region's workers, never twice.
     Spill(SpillTo),

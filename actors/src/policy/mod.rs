@@ -1,4 +1,5 @@
-//! Policies are data: each is a `kind` with parameters, one small file of logic, and tests on what it decides.
+//! Policies are data: each is a `kind` with parameters, one small file of logic, and tests on what it
+//! decides.
 //!
 //! | question | room |
 //! | --- | --- |
@@ -27,7 +28,8 @@ pub use refill::{Backoff, Refill};
 /// An invalid parameter, found after its text was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The parameter, as a dotted path from where the search began (`"windows.2.depth.low"`); empty for the whole.
+    /// The parameter, as a dotted path from where the search began (`"windows.2.depth.low"`); empty for the
+    /// whole.
     pub key: String,
     /// What is wrong, as the rest of a sentence that begins with the key: `is 0`.
     pub wrong: String,
@@ -64,7 +66,8 @@ pub enum Take {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Replace {
-    /// An eighth of those that are ready at a time, so that a pool that was filled at once is not empty at once.
+    /// An eighth of those that are ready at a time, so that a pool that was filled at once is not empty at
+    /// once.
     #[default]
     ByTurns,
     /// All that are old enough.
@@ -92,8 +95,8 @@ pub struct PoolPolicy {
     pub start: Begin,
     /// Which ready Sprite is taken.
     pub take: Take,
-    /// A ready Sprite that grows older than this leaves, and is replaced if the depth asks for it. For Sprites that
-    /// return after use this is the keep-alive.
+    /// A ready Sprite that grows older than this leaves, and is replaced if the depth asks for it. For
+    /// Sprites that return after use this is the keep-alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
     /// How those that are too old are replaced, where Sprites are alike.
@@ -145,7 +148,8 @@ impl PoolPolicy {
         Ok(())
     }
 
-    /// A batch that is larger than any deficit would never be ordered. Only depths that never change tell beforehand.
+    /// A batch that is larger than any deficit would never be ordered. Only depths that never change tell
+    /// beforehand.
     fn batch_is_within_depth(&self) -> Result<(), Problem> {
         let (Some(depth), Some(size)) = (self.depth.constant_depth(), self.refill.batch_size()) else {
             return Ok(());
@@ -165,11 +169,13 @@ pub enum AfterUse {
     /// It stops (or sleeps, if `idle_after` is given) and is never given to anybody else.
     #[default]
     Stop,
-    /// It goes back to the pool of its key. Only with pools per tenant: a Sprite never passes from one to another.
+    /// It goes back to the pool of its key. Only with pools per tenant: a Sprite never passes from one to
+    /// another.
     Return,
 }
 
-/// How Sprites live once they are assigned: the `[sprite]` table of a scenario, without what only a simulation knows.
+/// How Sprites live once they are assigned: the `[sprite]` table of a scenario, without what only a
+/// simulation knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpritePolicy {
     /// What becomes of a Sprite after use.

@@ -22,13 +22,13 @@ pub enum Placement {
     ByKey,
 }
 
-/// A placement policy at work over the workers of one region, which are counted from zero here. Workers that are down
-/// are passed over.
+/// A placement policy at work over the workers of one region, which are counted from zero here. Workers that
+/// are down are passed over.
 #[derive(Clone, Debug)]
 pub struct Choice {
     policy: Placement,
-    /// A tournament tree over (load, worker): the leaf of worker `i` stands at `leaves + i`, a parent holds the
-    /// smaller of its two children, the root stands at 1.
+    /// A tournament tree over (load, worker): the leaf of worker `i` stands at `leaves + i`, a parent holds
+    /// the smaller of its two children, the root stands at 1.
     tree: Vec<(i64, u32)>,
     leaves: usize,
     workers: u32,
@@ -58,8 +58,8 @@ impl Choice {
         matches!(self.policy, Placement::LeastLoaded | Placement::TwoChoices)
     }
 
-    /// The load of a worker: its Sprites in use, VMs that are being made for requests and requests that wait, less its ready
-    /// Sprites.
+    /// The load of a worker: its Sprites in use, VMs that are being made for requests and requests that wait,
+    /// less its ready Sprites.
     pub fn set_load(&mut self, worker: u32, load: i64) {
         if self.is_up(worker) {
             self.set(worker, load);

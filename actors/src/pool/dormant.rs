@@ -1,5 +1,5 @@
-//! The Sprites of one pool whose users have gone but may come back: idle ones and those asleep, found by their key or
-//! by who has been there longest.
+//! The Sprites of one pool whose users have gone but may come back: idle ones and those asleep, found by
+//! their key or by who has been there longest.
 
 use std::collections::{BTreeMap, BTreeSet};
 

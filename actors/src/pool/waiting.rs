@@ -62,8 +62,9 @@ impl Waiting {
         queue.pop_front().map(|(request, _)| request)
     }
 
-    /// The deadline for which a timer must be armed now, if one must: the first of this step, when no timer is armed.
-    /// A timer that was armed for a request that was served meanwhile fires early, and is armed again then.
+    /// The deadline for which a timer must be armed now, if one must: the first of this step, when no timer
+    /// is armed. A timer that was armed for a request that was served meanwhile fires early, and is armed
+    /// again then.
     pub(super) fn deadline_to_watch(&mut self, step: StepIndex) -> Option<Time> {
         let queue = &mut self.queues[step.index()];
         let (_, deadline) = queue.requests.front()?;

@@ -1,5 +1,5 @@
-//! Why a request was not warm, and why a pool is empty. The actor that decides knows it and says it, so that reports only
-//! add up.
+//! Why a request was not warm, and why a pool is empty. The actor that decides knows it and says it, so that
+//! reports only add up.
 //!
 //! | cause | who knows it | what helps |
 //! | --- | --- | --- |
@@ -13,13 +13,15 @@
 //! | [`QueueFull`](Cause::QueueFull) | Pool: no more requests may wait | as for the cause of the miss, or a longer queue |
 //! | [`Deadline`](Cause::Deadline) | Pool: the request has waited as long as it may | as for the cause of the miss, or a later deadline |
 //!
-//! What holds boots up is the cause only after it has lasted as long as a boot takes: until then the pool would be empty
-//! without it too. Full slots and failing boots are the cause at once, because a deeper pool would not help there.
+//! What holds boots up is the cause only after it has lasted as long as a boot takes: until then the pool
+//! would be empty without it too. Full slots and failing boots are the cause at once, because a deeper pool
+//! would not help there.
 //!
-//! A request has up to two causes. [`Request::missed`](super::Request::missed) says why its pool was empty; it is one of the
-//! first six. The `cause` of [`Observation::Ended`](super::Observation::Ended) says why it ended as it did: for one that was
-//! served that is the same; for one that was rejected it is what ended its search, and the same again where the policy
-//! itself turned it away; for one that failed it is what it was lost to.
+//! A request has up to two causes. [`Request::missed`](super::Request::missed) says why its pool was empty;
+//! it is one of the first six. The `cause` of [`Observation::Ended`](super::Observation::Ended) says why it
+//! ended as it did: for one that was served that is the same; for one that was rejected it is what ended its
+//! search, and the same again where the policy itself turned it away; for one that failed it is what it was
+//! lost to.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Who tells whom what: one enum for each receiver, which its handler matches without a wildcard, so that a message that
-//! nobody handles does not compile. The first word of each line says who sends it.
+//! Who tells whom what: one enum for each receiver, which its handler matches without a wildcard, so that a
+//! message that nobody handles does not compile. The first word of each line says who sends it.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,8 @@ pub enum ToWorker {
         /// Boots for the pool.
         spare: u32,
     },
-    /// Refiller: withdraw up to so many of my orders that have not begun. Answered by [`ToRefiller::Cancelled`].
+    /// Refiller: withdraw up to so many of my orders that have not begun. Answered by
+    /// [`ToRefiller::Cancelled`].
     Cancel {
         /// At most so many.
         count: u32,
@@ -118,7 +119,8 @@ pub enum ToPool {
     MakeFailed(For),
     /// Sprite: I could not start this request (I was lost, or the guest did not acknowledge).
     StartFailed(Request),
-    /// Sprite: I am no longer in use, and will not be again. Told only where the depth policy looks at how many are.
+    /// Sprite: I am no longer in use, and will not be again. Told only where the depth policy looks at how
+    /// many are.
     Ended,
     /// Sprite: I was idle and am asleep now. I am no longer in use until I am woken.
     Slept {
@@ -143,7 +145,8 @@ pub enum ToPool {
         /// The Sprite that was to be woken; it sleeps on.
         sprite: Option<ActorId>,
     },
-    /// Refiller: this holds the next boots up; `None` where they are under way, or none is missing. Told when it changes.
+    /// Refiller: this holds the next boots up; `None` where they are under way, or none is missing. Told when
+    /// it changes.
     HeldUp(Option<Cause>),
     /// Refiller: give up ready Sprites, the oldest first, until so many are left.
     Shrink {

@@ -1,5 +1,5 @@
-//! The contract between the four actors, and between them and the backend that hosts them: every message, every
-//! operation, every observation. Nothing here has behaviour.
+//! The contract between the four actors, and between them and the backend that hosts them: every message,
+//! every operation, every observation. Nothing here has behaviour.
 //!
 //! | what | file |
 //! | --- | --- |
@@ -20,8 +20,8 @@
 //! * A **Refiller** decides how many boots to order and when. It sees only what its Pool tells it.
 //! * A **Sprite** owns one VM at a time: its life is the [`State`] it goes through.
 //!
-//! Messages between two actors arrive in the order in which they were sent. Every actor accepts every message that
-//! can reach it in every state: on a real host a Sprite may be lost while a `Start` is on its way to it.
+//! Messages between two actors arrive in the order in which they were sent. Every actor accepts every message
+//! that can reach it in every state: on a real host a Sprite may be lost while a `Start` is on its way to it.
 
 pub mod cause;
 pub mod messages;
@@ -62,7 +62,8 @@ impl WorkerId {
     }
 }
 
-/// Whose Sprite a request wants: a tenant, counted from zero. All requests have key 0 where tenants do not matter.
+/// Whose Sprite a request wants: a tenant, counted from zero. All requests have key 0 where tenants do not
+/// matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub u32);
 
@@ -142,8 +143,8 @@ pub enum Making {
 pub enum For {
     /// For the pool: it becomes ready.
     Pool,
-    /// For one request, which it starts as soon as it is there. The step is the one of the pool's exhausted list
-    /// that asked for it, from which the search goes on when it fails.
+    /// For one request, which it starts as soon as it is there. The step is the one of the pool's exhausted
+    /// list that asked for it, from which the search goes on when it fails.
     Request(Request, StepIndex),
 }
 
@@ -165,13 +166,13 @@ pub struct Levels {
     pub ready: u32,
     /// Requests that wait for a Sprite of this pool.
     pub waiting: u32,
-    /// Sprites of this pool that are assigned: starting, running or idle, not asleep. Counted only where the depth policy
-    /// looks at it; else zero.
+    /// Sprites of this pool that are assigned: starting, running or idle, not asleep. Counted only where the
+    /// depth policy looks at it; else zero.
     pub in_use: u32,
 }
 
-/// What a depth policy aims for: when no more than `reorder_at` Sprites are ready or on their way, order up to `depth`;
-/// what is ready beyond `depth` may leave.
+/// What a depth policy aims for: when no more than `reorder_at` Sprites are ready or on their way, order up
+/// to `depth`; what is ready beyond `depth` may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The reorder point; below `depth`, unless both are zero.

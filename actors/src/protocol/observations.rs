@@ -179,8 +179,8 @@ pub enum Observation {
         /// How many now.
         is: u32,
     },
-    /// Pool: it is empty for another reason than before, or is no longer empty. Looked at whenever something happens in the
-    /// pool, so that each span between two of these has one cause.
+    /// Pool: it is empty for another reason than before, or is no longer empty. Looked at whenever something
+    /// happens in the pool, so that each span between two of these has one cause.
     Empty {
         /// Where.
         worker: WorkerId,

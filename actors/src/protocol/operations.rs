@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Request, StepIndex, WorkerId};
 
-/// Work that only a backend can do. Its end comes back as [`ToAny::Done`](super::ToAny::Done), except for `Detach`.
+/// Work that only a backend can do. Its end comes back as [`ToAny::Done`](super::ToAny::Done), except for
+/// `Detach`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// What to do.

@@ -1,4 +1,5 @@
-//! What each actor does with each message, one sentence of the protocol at a time: a message goes in, effects come out.
+//! What each actor does with each message, one sentence of the protocol at a time: a message goes in, effects
+//! come out.
 
 mod pool;
 mod refiller;

@@ -1,5 +1,5 @@
-//! What waits for one of a worker's boots: first VMs for requests, then the refill orders for requests that wait, then
-//! those for the pools, in turns between pools.
+//! What waits for one of a worker's boots: first VMs for requests, then the refill orders for requests that
+//! wait, then those for the pools, in turns between pools.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -112,7 +112,8 @@ impl Orders {
         spare + self.urgent.cancel(refiller, count - spare)
     }
 
-    /// Which Refillers have to be told something else about what their orders wait for, if those that wait now wait for this.
+    /// Which Refillers have to be told something else about what their orders wait for, if those that wait
+    /// now wait for this.
     pub(super) fn news(&mut self, cause: Cause) -> Vec<(ActorId, Option<Cause>)> {
         if !self.has_changed && self.cause == Some(cause) {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! The pools of one worker where each tenant has its own, and who of them can make room when the host is full.
+//! The pools of one worker where each tenant has its own, and who of them can make room when the host is
+//! full.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +55,8 @@ impl Tenants {
         }
     }
 
-    /// A pool that has a ready Sprite to give for a request of `key`: the one longest without a request of its own.
+    /// A pool that has a ready Sprite to give for a request of `key`: the one longest without a request of
+    /// its own.
     pub(super) fn pop_displaceable(&mut self, key: Key) -> Option<ActorId> {
         let &(_, victim) = self.displaceable.iter().find(|(_, candidate)| *candidate != key)?;
         let row = self.rows.get(&victim)?;

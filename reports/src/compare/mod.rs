@@ -1,8 +1,9 @@
-//! Variants of a policy side by side, over the same seeds: for each figure the paired difference to the first variant
-//! with its 95 % confidence interval, and which of them nobody beats in both misses and idle VM-seconds.
+//! Variants of a policy side by side, over the same seeds: for each figure the paired difference to the first
+//! variant with its 95 % confidence interval, and which of them nobody beats in both misses and idle
+//! VM-seconds.
 //!
-//! Runs of one seed meet the same arrivals and the same boots, so differences are taken seed by seed: what the seeds
-//! have in common drops out.
+//! Runs of one seed meet the same arrivals and the same boots, so differences are taken seed by seed: what
+//! the seeds have in common drops out.
 
 mod rows;
 mod text;
@@ -63,14 +64,16 @@ pub struct Comparison {
     pub variants: Vec<String>,
     /// Each variant's gates over the seeds.
     pub gates: Vec<OverSeeds>,
-    /// The figure that says which variant is the cheapest: the cost where there are prices, else idle VM-seconds.
+    /// The figure that says which variant is the cheapest: the cost where there are prices, else idle
+    /// VM-seconds.
     pub price: Figure,
-    /// The variant, counted from zero, with the least of that figure among those whose gates hold; null where none holds.
+    /// The variant, counted from zero, with the least of that figure among those whose gates hold; null where
+    /// none holds.
     pub cheapest: Option<usize>,
     /// A row for each figure that is not zero everywhere.
     pub figures: Vec<Row>,
-    /// How many differences were tested: intervals are so wide that of all claims together any is wrong in at most 5 % of
-    /// comparisons (Holm's method).
+    /// How many differences were tested: intervals are so wide that of all claims together any is wrong in at
+    /// most 5 % of comparisons (Holm's method).
     pub tested: u64,
     /// Where each variant stands between misses and idle VM-seconds.
     pub pareto: Vec<Point>,
@@ -130,7 +133,8 @@ pub struct Point {
 }
 
 impl Comparison {
-    /// Compares the variants to the first. A variant holds where all its gates do for at least the part `needed` of the seeds.
+    /// Compares the variants to the first. A variant holds where all its gates do for at least the part
+    /// `needed` of the seeds.
     ///
     /// # Errors
     /// Where there are not two variants, or their seeds differ.
@@ -194,8 +198,8 @@ impl Comparison {
         (self.verdict().word(), format!("{compared}; {says}"))
     }
 
-    /// What is said of one variant: its gates, and how it differs from the first in misses and in price. Other figures go with
-    /// these, so they count for nothing here.
+    /// What is said of one variant: its gates, and how it differs from the first in misses and in price.
+    /// Other figures go with these, so they count for nothing here.
     pub fn says(&self, variant: usize) -> String {
         let gates = self.gates[variant].says();
         let difference = |figure: Figure| {

@@ -54,8 +54,8 @@ pub(super) fn rows(variants: &[Variant]) -> Rows {
     Rows { rows: rows.collect(), tested: tested.len() as u64, without }
 }
 
-/// The figures that are told, with their values: those that are common to all runs, and not zero everywhere, and not the same in
-/// every run as one before.
+/// The figures that are told, with their values: those that are common to all runs, and not zero everywhere,
+/// and not the same in every run as one before.
 fn told(variants: &[Variant]) -> Vec<(Figure, Values)> {
     let common =
         |figure: &Figure| variants.iter().flat_map(|one| &one.runs).all(|run| figure.is_common_to(run));
@@ -77,8 +77,8 @@ fn told(variants: &[Variant]) -> Vec<(Figure, Values)> {
     told
 }
 
-/// Each variant's differences to the first, seed by seed. Where a seed has no value nothing is tested: those that are left would
-/// be the lucky ones.
+/// Each variant's differences to the first, seed by seed. Where a seed has no value nothing is tested: those
+/// that are left would be the lucky ones.
 fn differences(values: &Values) -> Vec<Option<Estimate>> {
     let Some((first, others)) = values.split_first() else { return Vec::new() };
     let pairs = |own: &Vec<Result<f64, NoValue>>| {

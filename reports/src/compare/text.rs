@@ -1,4 +1,5 @@
-//! A comparison at a terminal: no line is wider than it, and a difference that has no room beside its figure stands below it.
+//! A comparison at a terminal: no line is wider than it, and a difference that has no room beside its figure
+//! stands below it.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! Bins of time made wider, so that a rate is one over a time that can be named, and so that runs can be laid over each other.
+//! Bins of time made wider, so that a rate is one over a time that can be named, and so that runs can be laid
+//! over each other.
 
 use crate::timeline::{Row, Timeline};
 
@@ -17,8 +18,8 @@ pub(super) struct Rate {
 /// At least so many bins of a second, or else bins stay narrow and their counts are shown as they are.
 const ENOUGH: f64 = 30.0;
 
-/// Requests per second, over a second or longer. A run too short for that shows counts: one request within 10 ms is no rate
-/// of 100 per second.
+/// Requests per second, over a second or longer. A run too short for that shows counts: one request within 10
+/// ms is no rate of 100 per second.
 pub(super) fn rate(timeline: &Timeline) -> Rate {
     let width_s = width(timeline);
     let end = timeline.rows.last().map_or(0.0, |row| row.to_s);

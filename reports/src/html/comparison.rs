@@ -1,4 +1,5 @@
-//! The page of a comparison: figures side by side, differences, the Pareto view, and overlays of one run of each variant.
+//! The page of a comparison: figures side by side, differences, the Pareto view, and overlays of one run of
+//! each variant.
 
 use std::fmt::Write as _;
 
@@ -24,7 +25,8 @@ pub(super) fn colour(index: usize) -> &'static str {
     COLOURS[index % COLOURS.len()]
 }
 
-/// The page of a comparison. `reports` may hold one run of each variant, in the variants' order, to lay over each other.
+/// The page of a comparison. `reports` may hold one run of each variant, in the variants' order, to lay over
+/// each other.
 pub fn comparison_page(comparison: &Comparison, reports: &[&Report]) -> String {
     let mut body = banner(comparison) + &figures(comparison) + &pareto(comparison);
     if reports.len() == comparison.variants.len() && !reports.is_empty() {

@@ -1,5 +1,5 @@
-//! The numbers of a plot or a table. Shapes are drawn from them here, and in the browser again when a part of them is asked
-//! for; tooltips say them, and files are made from them. So all of these agree.
+//! The numbers of a plot or a table. Shapes are drawn from them here, and in the browser again when a part of
+//! them is asked for; tooltips say them, and files are made from them. So all of these agree.
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,13 @@
-//! Places for labels where none covers another, for pages on which no script runs. Where one does, it measures and places
-//! them again.
+//! Places for labels where none covers another, for pages on which no script runs. Where one does, it
+//! measures and places them again.
 
-/// The width of a plot on a wide page and on a narrow one, about and rather less: labels that are apart there are apart.
+/// The width of a plot on a wide page and on a narrow one, about and rather less: labels that are apart there
+/// are apart.
 pub(super) const WIDE_PX: f64 = 620.0;
 pub(super) const NARROW_PX: f64 = 280.0;
 
-/// How far above its dot each label goes, in pixels; below it where negative. Positions are shares of the plot, widths pixels.
+/// How far above its dot each label goes, in pixels; below it where negative. Positions are shares of the
+/// plot, widths pixels.
 pub(super) fn lifts(centres: &[(f64, f64)], widths: &[f64], width_px: f64, height_px: f64) -> Vec<f64> {
     /// The height of a label, and of a dot with its outline.
     const LINE: f64 = 17.0;
@@ -32,8 +34,8 @@ pub(super) fn lifts(centres: &[(f64, f64)], widths: &[f64], width_px: f64, heigh
     lifts
 }
 
-/// How far above its line each label stands, in pixels, so that none is nearer to another than a line of text. Heights are
-/// those of the lines above the plot's floor, in pixels.
+/// How far above its line each label stands, in pixels, so that none is nearer to another than a line of
+/// text. Heights are those of the lines above the plot's floor, in pixels.
 pub(super) fn above(heights: &[f64]) -> Vec<f64> {
     const LINE: f64 = 17.0;
     let mut order: Vec<usize> = (0..heights.len()).collect();
@@ -60,7 +62,8 @@ impl Rows {
         Self { free_from: [0.0; 3], character }
     }
 
-    /// The classes that put a label of this length into the first row with room, or hide it where there is none.
+    /// The classes that put a label of this length into the first row with room, or hide it where there is
+    /// none.
     pub(super) fn place(&mut self, left: f64, length: usize, prefix: &str) -> String {
         let width = self.character * (length as f64 + 2.0);
         let (side, from) = if left + width > 101.0 { ("r", left - width) } else { ("l", left) };

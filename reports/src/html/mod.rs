@@ -1,7 +1,7 @@
 //! One self-contained page: no network, no script needed to read it, the same bytes for the same report.
 //!
-//! Plots are SVG made here. Where scripts run, `scripts/` adds what a reader can do with them: read values, choose a range of
-//! time, leave series out, sort tables, take the data along.
+//! Plots are SVG made here. Where scripts run, `scripts/` adds what a reader can do with them: read values,
+//! choose a range of time, leave series out, sort tables, take the data along.
 
 mod axis;
 mod bins;

@@ -99,8 +99,8 @@ pub(super) fn plot(curves: &[Curve], gates: &[GateResult]) -> Option<String> {
 /// Steps of the curve for each nine.
 const STEPS: f64 = 20.0;
 
-/// The latency at the end of a step; nothing beyond what the curve's own count can tell, nor where it is of those who were not
-/// served. Its last step is its worst request.
+/// The latency at the end of a step; nothing beyond what the curve's own count can tell, nor where it is of
+/// those who were not served. Its last step is its worst request.
 fn value(curve: &Curve, from: f64, to: f64) -> Option<f64> {
     let served = curve.histogram.len();
     let all = served + curve.unserved;

@@ -1,6 +1,6 @@
-//! One plot: an SVG that stretches to the page's width, with its labels beside it as text, so that they stay readable
-//! on a narrow screen. Geometry lives in a box of 1,000 by 1,000; strokes do not stretch. The numbers go with it, for
-//! `scripts/plot.js`.
+//! One plot: an SVG that stretches to the page's width, with its labels beside it as text, so that they stay
+//! readable on a narrow screen. Geometry lives in a box of 1,000 by 1,000; strokes do not stretch. The
+//! numbers go with it, for `scripts/plot.js`.
 
 use std::fmt::Write as _;
 
@@ -59,7 +59,8 @@ impl Plot {
         plot
     }
 
-    /// A plot of latency by the number of nines, which has so many, and decades from one to another in nanoseconds.
+    /// A plot of latency by the number of nines, which has so many, and decades from one to another in
+    /// nanoseconds.
     pub(super) fn by_nines(name: &'static str, nines: f64, decades: (f64, f64), data: Data) -> Self {
         let scales = (Scale::Linear(0.0, nines), Scale::Decades(decades.0, decades.1));
         let mut plot = Self::new(name, Across::Nines, scales, 320, data);
@@ -132,7 +133,8 @@ impl Plot {
         }
     }
 
-    /// A bar along the top, over everything, as wide as what it tells of; a line where that is too short to see.
+    /// A bar along the top, over everything, as wide as what it tells of; a line where that is too short to
+    /// see.
     pub(super) fn bar(&mut self, class: &str, from: f64, to: f64) {
         let (from, to) = (self.px(from), self.px(to));
         let _ = write!(
@@ -200,8 +202,8 @@ impl Plot {
         }
     }
 
-    /// Dots with a letter and, on a wide page, a name each: for scatter plots. A label goes above its dot, or below it, wherever
-    /// it covers no other.
+    /// Dots with a letter and, on a wide page, a name each: for scatter plots. A label goes above its dot, or
+    /// below it, wherever it covers no other.
     pub(super) fn dots(&mut self, dots: &[Dot<'_>]) {
         let centres: Vec<(f64, f64)> =
             dots.iter().map(|dot| (self.x.place(dot.x), self.y.place(dot.y))).collect();

@@ -3,7 +3,8 @@
 use super::text::{escape, section};
 use crate::summary::Summary;
 
-/// The scenario with every value in force, its file as it was read, and what was laid over it. Nothing where that is not known.
+/// The scenario with every value in force, its file as it was read, and what was laid over it. Nothing where
+/// that is not known.
 pub(super) fn provenance(summary: &Summary) -> String {
     let provenance = &summary.provenance;
     if provenance.scenario.is_empty() {

@@ -1,4 +1,5 @@
-//! The page of a twin: the verdict, every figure simulated and real with its gap, and both runs laid over each other.
+//! The page of a twin: the verdict, every figure simulated and real with its gap, and both runs laid over
+//! each other.
 
 use super::comparison::{colour, overlays};
 use super::document;

@@ -63,7 +63,8 @@ struct Line {
     empty: String,
 }
 
-/// The map: bars as high as the level's share of its goal, and bars as high as the share of time that was empty.
+/// The map: bars as high as the level's share of its goal, and bars as high as the share of time that was
+/// empty.
 struct Map {
     lines: Vec<Line>,
     together: usize,

@@ -1,4 +1,5 @@
-//! A headless Chromium that tests drive over the DevTools protocol, through a pair of pipes: no port, no network.
+//! A headless Chromium that tests drive over the DevTools protocol, through a pair of pipes: no port, no
+//! network.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -42,7 +43,8 @@ impl Browser {
         let (to, from) = (folder.path().join("to"), folder.path().join("from"));
         let made = Command::new("mkfifo").args([&to, &from]).status().expect("mkfifo is there");
         assert!(made.success(), "mkfifo makes two pipes");
-        // The browser reads requests from descriptor 3 and writes answers to descriptor 4: a shell can give it those.
+        // The browser reads requests from descriptor 3 and writes answers to descriptor 4: a shell can give
+        // it those.
         let process = Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 3<to 4>from"])
             .arg(program)

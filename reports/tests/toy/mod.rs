@@ -1,7 +1,8 @@
 //! A toy fleet that tells a recorder what a real one would: enough life for tests and for a page to look at.
 //!
-//! One pool per worker of fixed depth, boots that take a while with a bounded number at once, misses that wait 200 ms,
-//! then boot for themselves, and are rejected when too many wait. It is no reference for any policy.
+//! One pool per worker of fixed depth, boots that take a while with a bounded number at once, misses that
+//! wait 200 ms, then boot for themselves, and are rejected when too many wait. It is no reference for any
+//! policy.
 // Every test file takes what it needs.
 #![allow(dead_code)]
 

@@ -4,7 +4,8 @@ use std::io;
 
 use crate::error::ScenarioError;
 
-/// Why there are no further arrivals. The first line of each message says what is wrong, the second what to do.
+/// Why there are no further arrivals. The first line of each message says what is wrong, the second what to
+/// do.
 #[derive(Debug, thiserror::Error)]
 pub enum DemandError {
     /// The scenario names a distribution that cannot be drawn from.

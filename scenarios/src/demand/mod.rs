@@ -1,5 +1,5 @@
-//! Requests in the order of time, from stages or from a trace. Nothing is kept per request. Keys and lifetimes are
-//! drawn per arrival, from streams of their own, so that all policies meet the same requests.
+//! Requests in the order of time, from stages or from a trace. Nothing is kept per request. Keys and
+//! lifetimes are drawn per arrival, from streams of their own, so that all policies meet the same requests.
 
 mod error;
 mod population;
@@ -20,7 +20,8 @@ use stages::Stages;
 pub use trace::JOURNAL_MARK;
 use trace::Replay;
 
-/// How long after the end of the demand requests may still end, on any backend; those that have not by then have failed.
+/// How long after the end of the demand requests may still end, on any backend; those that have not by then
+/// have failed.
 pub const DRAIN: Duration = Duration::from_secs(600);
 
 /// How far a trace has been read.
@@ -123,7 +124,8 @@ impl Scenario {
         self.arrivals_with(&mut |_| {})
     }
 
-    /// The same, telling how far the trace has been read where it must be read whole before the first arrival.
+    /// The same, telling how far the trace has been read where it must be read whole before the first
+    /// arrival.
     ///
     /// # Errors
     /// A trace that cannot be read.
@@ -157,8 +159,8 @@ impl Scenario {
         self.demand.expected_requests()
     }
 
-    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate never changes,
-    /// and for a trace.
+    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate
+    /// never changes, and for a trace.
     pub fn spike(&self) -> Option<Range<Time>> {
         self.demand.spike()
     }

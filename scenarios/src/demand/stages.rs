@@ -1,6 +1,7 @@
-//! Arrivals of stages. The rate of each stage is a straight line, so that its integral, the number of arrivals to be
-//! expected, can be inverted exactly: an arrival lies where the integral reaches the next of a row of numbers. Those
-//! are one apart for `even`, and one exponential draw apart for `poisson` (Çinlar 1975): no rate is ever approximated.
+//! Arrivals of stages. The rate of each stage is a straight line, so that its integral, the number of
+//! arrivals to be expected, can be inverted exactly: an arrival lies where the integral reaches the next of a
+//! row of numbers. Those are one apart for `even`, and one exponential draw apart for `poisson` (Çinlar
+//! 1975): no rate is ever approximated.
 
 use actors::random::Purpose;
 use actors::{Rng, Time};

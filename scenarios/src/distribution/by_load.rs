@@ -1,5 +1,5 @@
-//! How long an operation takes that the others on its host slow down: one distribution, or one for each number of operations
-//! that are under way when it begins.
+//! How long an operation takes that the others on its host slow down: one distribution, or one for each
+//! number of operations that are under way when it begins.
 //!
 //! ```toml
 //! boot = "36ms"                                   # whatever else goes on
@@ -23,7 +23,8 @@ const LEVELS_MAX: usize = 64;
 pub struct ByLoad(Vec<Distribution>);
 
 impl ByLoad {
-    /// One for each number of operations under way, from none; the last holds beyond. `None` where there is none.
+    /// One for each number of operations under way, from none; the last holds beyond. `None` where there is
+    /// none.
     pub fn levels(levels: Vec<Distribution>) -> Option<Self> {
         (1..=LEVELS_MAX).contains(&levels.len()).then_some(Self(levels))
     }

@@ -1,5 +1,5 @@
-//! Percentile distributions as text: those of this program (latency.hgrm), of HdrHistogram's Java tools, and the spectra that
-//! wrk2 prints, with whatever stands around them.
+//! Percentile distributions as text: those of this program (latency.hgrm), of HdrHistogram's Java tools, and
+//! the spectra that wrk2 prints, with whatever stands around them.
 
 use super::Unit;
 use super::fault::Fault;
@@ -19,7 +19,8 @@ fn is_heading(line: &[u8]) -> bool {
     (words.next(), words.next(), words.next()) == (Some("Value"), Some("Percentile"), Some("TotalCount"))
 }
 
-/// The unit that a distribution says itself: this program's in a line at its end, and wrk2's in what stands before it.
+/// The unit that a distribution says itself: this program's in a line at its end, and wrk2's in what stands
+/// before it.
 fn unit_of(bytes: &[u8]) -> Option<Unit> {
     let text = String::from_utf8_lossy(bytes);
     if text.contains("#[Unit    = microseconds") {

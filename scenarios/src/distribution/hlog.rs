@@ -1,5 +1,5 @@
-//! HdrHistogram interval logs, versions 1.0 to 1.3, all intervals together. The histograms in them are encoded in one of three
-//! ways; the two older ones are rewritten as the newest, which the library reads.
+//! HdrHistogram interval logs, versions 1.0 to 1.3, all intervals together. The histograms in them are
+//! encoded in one of three ways; the two older ones are rewritten as the newest, which the library reads.
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
@@ -22,7 +22,8 @@ pub(super) fn is_log(bytes: &[u8]) -> bool {
             .is_some_and(|line| histogram_of(line).is_some_and(|text| text.starts_with(b"HIST")))
 }
 
-/// Reads a log line by line, so that a fault has a line. Gives values in the units of the log, with their counts.
+/// Reads a log line by line, so that a fault has a line. Gives values in the units of the log, with their
+/// counts.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<(u64, u64)>, Fault> {
     let mut all: Option<Histogram<u64>> = None;
     let mut deserializer = Deserializer::new();
@@ -134,7 +135,8 @@ fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, String> {
         cookie::V1 => {
             let length = take(4)?;
             let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
-            // The offset of the first count, the digits, the least and the largest value, and the ratio to doubles.
+            // The offset of the first count, the digits, the least and the largest value, and the ratio to
+            // doubles.
             head.extend_from_slice(take(4 + 4 + 8 + 8 + 8)?);
             rest = rest.get(..length).ok_or("holds a histogram that is cut off")?;
         }

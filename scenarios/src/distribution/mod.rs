@@ -104,7 +104,8 @@ pub enum Distribution {
         /// The 99th percentile.
         p99: Duration,
     },
-    /// What an HdrHistogram interval log has recorded, all its intervals together, or a percentile distribution.
+    /// What an HdrHistogram interval log has recorded, all its intervals together, or a percentile
+    /// distribution.
     Histogram {
         /// The .hlog or .hgrm file, from the folder of the scenario.
         histogram: String,

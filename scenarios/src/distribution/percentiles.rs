@@ -1,6 +1,6 @@
-//! A distribution through given percentiles: exact at each of them, and monotone. Between two of them, and beyond the first
-//! and the last, the logarithm of the value is a straight line over the normal quantile of the share; so two percentiles
-//! make a lognormal distribution, and more of them bend it.
+//! A distribution through given percentiles: exact at each of them, and monotone. Between two of them, and
+//! beyond the first and the last, the logarithm of the value is a straight line over the normal quantile of
+//! the share; so two percentiles make a lognormal distribution, and more of them bend it.
 
 use std::fmt;
 
@@ -16,8 +16,8 @@ pub struct Percentile {
 }
 
 impl Percentile {
-    /// The share that a key names; `None` where it names none. `p5` is 5 %, `p999` and `"p99.9"` are 99.9 %. Nothing and all
-    /// are not named: no draw is known to be the shortest or the longest.
+    /// The share that a key names; `None` where it names none. `p5` is 5 %, `p999` and `"p99.9"` are 99.9 %.
+    /// Nothing and all are not named: no draw is known to be the shortest or the longest.
     pub fn named(key: &str) -> Option<Self> {
         let digits = key.strip_prefix('p')?;
         let (whole, decimals) = match digits.split_once('.') {
@@ -123,8 +123,8 @@ impl Curve {
     }
 }
 
-/// The quantile of the standard normal distribution, good to about 1e-16 (Wichura, "Algorithm AS 241", Applied Statistics
-/// 1988).
+/// The quantile of the standard normal distribution, good to about 1e-16 (Wichura, "Algorithm AS 241",
+/// Applied Statistics 1988).
 fn normal_quantile(share: f64) -> f64 {
     const CENTRE: ([f64; 8], [f64; 8]) = (
         [

@@ -1,6 +1,6 @@
-//! Finds the key at fault where serde cannot say: it buffers the tables that have a `kind`, so that an error inside
-//! one comes out at its outermost table. The search asks a plain question of every candidate: does the error change
-//! when this part is not there (or, for a key that is missing, when it is)?
+//! Finds the key at fault where serde cannot say: it buffers the tables that have a `kind`, so that an error
+//! inside one comes out at its outermost table. The search asks a plain question of every candidate: does the
+//! error change when this part is not there (or, for a key that is missing, when it is)?
 
 use super::deserialize::{About, ReadError};
 use super::tree::{Entry, Node, Origin, Value};

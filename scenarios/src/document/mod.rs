@@ -1,4 +1,5 @@
-//! A scenario file as a document: its text, the overrides laid over it, and the way from a key back to its line.
+//! A scenario file as a document: its text, the overrides laid over it, and the way from a key back to its
+//! line.
 
 mod blame;
 mod deserialize;
@@ -111,7 +112,8 @@ impl Document {
         overrides::anchor(base, "", &mut self.root);
     }
 
-    /// Lays tables of another document over those of this one: each of their keys replaces the whole that stood there.
+    /// Lays tables of another document over those of this one: each of their keys replaces the whole that
+    /// stood there.
     pub(crate) fn overlay_tables(&mut self, over: &Self, tables: &[&str]) {
         let shift = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         self.files.extend(over.files.iter().cloned());

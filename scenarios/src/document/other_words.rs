@@ -1,5 +1,5 @@
-//! Words of other systems that a scenario has no key or kind for, and what there is instead. A name that merely looks alike
-//! would say something else.
+//! Words of other systems that a scenario has no key or kind for, and what there is instead. A name that
+//! merely looks alike would say something else.
 
 /// What there is instead of an unknown key in this table; `None` where nothing is known of it.
 pub(super) fn for_key(table: &[&str], key: &str) -> Option<&'static str> {

@@ -46,8 +46,8 @@ pub(crate) fn apply(root: &mut Node, text: &str, origin: Origin) -> Result<(), B
 /// Keys whose values are the paths of files.
 const PATHS: [&str; 3] = ["trace", "histogram", "samples"];
 
-/// Makes the paths in an override or a profile absolute: who writes one means it from where he stands (`base`, from the
-/// current folder), not from the folder of the scenario.
+/// Makes the paths in an override or a profile absolute: who writes one means it from where he stands
+/// (`base`, from the current folder), not from the folder of the scenario.
 pub(crate) fn anchor(base: &Path, key: &str, node: &mut Node) {
     match &mut node.value {
         Value::String(path) if PATHS.contains(&key) && !path.is_empty() => {

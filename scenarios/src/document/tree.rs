@@ -1,5 +1,5 @@
-//! A TOML document as a tree whose every key and value remembers where it was written. Overrides and merged tables
-//! keep the places of their parts, so that an error always names the text that caused it.
+//! A TOML document as a tree whose every key and value remembers where it was written. Overrides and merged
+//! tables keep the places of their parts, so that an error always names the text that caused it.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -116,8 +116,8 @@ impl Node {
         }
     }
 
-    /// Lays another table over this one, key by key. A table that names its `kind` replaces the whole, as does
-    /// everything that is not a table.
+    /// Lays another table over this one, key by key. A table that names its `kind` replaces the whole, as
+    /// does everything that is not a table.
     pub(crate) fn overlay(&mut self, over: &Node) {
         let replaces = over.child("kind").is_some();
         match (&mut self.value, &over.value) {

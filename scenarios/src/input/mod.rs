@@ -1,5 +1,5 @@
-//! The bytes of a trace, a list of samples or a histogram: plain, gzip or zstd. What else a file is, is told by its first
-//! bytes, so that nobody has to guess from garbled text.
+//! The bytes of a trace, a list of samples or a histogram: plain, gzip or zstd. What else a file is, is told
+//! by its first bytes, so that nobody has to guess from garbled text.
 
 mod foreign;
 mod zstd;

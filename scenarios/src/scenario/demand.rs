@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::spread::Spread;
 use super::trace::Trace;
 
-/// The longest demand: a hundred years. Times are 64 bits of nanoseconds, which is 584 years; so no sum of a few of them
-/// ever overflows.
+/// The longest demand: a hundred years. Times are 64 bits of nanoseconds, which is 584 years; so no sum of a
+/// few of them ever overflows.
 pub(crate) const LENGTH_MAX: Duration = Duration::from_secs(36_525 * 86_400);
 
 /// What is asked of the fleet.
@@ -67,8 +67,8 @@ impl Demand {
         }
     }
 
-    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate never changes,
-    /// and for a trace.
+    /// When the spike begins and ends: the last stage that reaches the highest rate. `None` where the rate
+    /// never changes, and for a trace.
     pub fn spike(&self) -> Option<Range<Time>> {
         let Self::Stages(stages) = self else {
             return None;

@@ -1,4 +1,5 @@
-//! `[fleet]`, `[[region]]` and `[[worker]]`: which workers there are, and what is different about some of them.
+//! `[fleet]`, `[[region]]` and `[[worker]]`: which workers there are, and what is different about some of
+//! them.
 
 use std::fmt;
 

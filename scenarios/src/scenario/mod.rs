@@ -211,8 +211,8 @@ impl Scenario {
         &self.source.about
     }
 
-    /// An error about a key of this scenario, with its line: for what is found only after it was read. What is wrong
-    /// reads as the rest of a sentence that begins with the key, as in `is -3`.
+    /// An error about a key of this scenario, with its line: for what is found only after it was read. What
+    /// is wrong reads as the rest of a sentence that begins with the key, as in `is -3`.
     pub fn error_at(&self, path: &[&str], wrong: &str, remedy: &str) -> ScenarioError {
         match &self.source.document {
             Some(document) => document.error(path, wrong, remedy),
@@ -229,8 +229,8 @@ impl Scenario {
         self.source.document.as_ref().is_none_or(|document| document.has(path))
     }
 
-    /// The scenario whole, with every default in force, as a file that reads back to the same scenario. What the
-    /// file did not say is marked `# default`.
+    /// The scenario whole, with every default in force, as a file that reads back to the same scenario. What
+    /// the file did not say is marked `# default`.
     ///
     /// # Errors
     /// A value that TOML cannot hold.
@@ -247,7 +247,8 @@ pub fn about(text: &str) -> String {
     words.join(" ")
 }
 
-/// Lays the pool keys of regions and workers over those that hold without them, so that each has its whole policy.
+/// Lays the pool keys of regions and workers over those that hold without them, so that each has its whole
+/// policy.
 fn merge_pools(root: &mut Node) {
     let pool = root.child("pool").cloned();
     let mut first_of: Vec<(u64, Node)> = Vec::new();

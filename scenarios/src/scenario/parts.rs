@@ -1,4 +1,5 @@
-//! The smaller tables of a scenario: how the simulated host answers, how Sprites live, timers, tenants, cost, gates.
+//! The smaller tables of a scenario: how the simulated host answers, how Sprites live, timers, tenants, cost,
+//! gates.
 
 use std::fmt;
 
@@ -19,8 +20,8 @@ pub struct Latency {
     pub boots_beside_starts: f64,
     /// Bind a user's data and let the VM run.
     pub start: ByLoad,
-    /// The same on a host that has done nothing for a while, whose caches are cold and whose processors sleep: by how long,
-    /// from the shortest.
+    /// The same on a host that has done nothing for a while, whose caches are cold and whose processors
+    /// sleep: by how long, from the shortest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub start_after_idle: Vec<AfterIdle>,
     /// Make a VM from the template.
@@ -72,7 +73,8 @@ impl Default for Latency {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpriteLife {
-    /// How long a request uses its Sprite. Without it a started Sprite leaves the model at once and holds no slot.
+    /// How long a request uses its Sprite. Without it a started Sprite leaves the model at once and holds no
+    /// slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Distribution>,
     /// How long a Sprite stays idle after use before it sleeps; without it, it stops at once.
@@ -118,8 +120,8 @@ pub struct Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begins(pub WallClock);
 
-/// 2262-01-01T00:00:00Z. Civil time is counted in 64 bits of nanoseconds, which end in April of that year; what happens
-/// after the demand has its place in between.
+/// 2262-01-01T00:00:00Z. Civil time is counted in 64 bits of nanoseconds, which end in April of that year;
+/// what happens after the demand has its place in between.
 const CIVIL_TIME_END: i64 = 9_214_646_400_000_000_000;
 
 impl Begins {

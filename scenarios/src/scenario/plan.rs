@@ -1,4 +1,5 @@
-//! From a scenario to what a backend builds: every worker with its pool, every region with its workers, every fault.
+//! From a scenario to what a backend builds: every worker with its pool, every region with its workers, every
+//! fault.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

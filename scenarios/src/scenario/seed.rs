@@ -1,4 +1,5 @@
-//! Seeds in files. They are 64 bits without a sign, and a TOML integer has one: a seed beyond it is written as text.
+//! Seeds in files. They are 64 bits without a sign, and a TOML integer has one: a seed beyond it is written
+//! as text.
 
 use std::fmt;
 

@@ -18,7 +18,8 @@ pub struct Trace {
     /// How to read it; told from its first line, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// How many requests arrive for each one of the trace: 0.5 keeps every other one by lot, 2 sends twice as many.
+    /// How many requests arrive for each one of the trace: 0.5 keeps every other one by lot, 2 sends twice as
+    /// many.
     #[serde(default = "one")]
     pub scale: f64,
     /// How many times as fast it is replayed. Lifetimes stay as they are.
@@ -115,7 +116,8 @@ impl Format {
     }
 }
 
-/// Which columns or fields of a trace hold what. In JSON `a.b` is the field `b` of the object in the field `a`.
+/// Which columns or fields of a trace hold what. In JSON `a.b` is the field `b` of the object in the field
+/// `a`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
@@ -288,7 +290,8 @@ pub enum Lifetimes {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Refuse them. The formats of Azure Functions are always sorted, because they are not written in that order.
+    /// Refuse them. The formats of Azure Functions are always sorted, because they are not written in that
+    /// order.
     #[default]
     Check,
     /// Sort the trace first, in a temporary file if it is large.

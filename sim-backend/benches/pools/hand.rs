@@ -1,7 +1,7 @@
 //! The limit: what one would write by hand for this work and for nothing else, on std's binary heap.
 //!
-//! A pool is one counter. No request, Sprite or message exists, nothing is observed, and no policy could be changed
-//! without writing another loop.
+//! A pool is one counter. No request, Sprite or message exists, nothing is observed, and no policy could be
+//! changed without writing another loop.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -15,7 +15,8 @@ use crate::work::{Outcome, Work, exponential};
 /// Stands for a pool in the heap's entry of the next arrival.
 const ARRIVAL: u32 = u32::MAX;
 
-/// The pools: for each the Sprites that it is short of. Four of them are booting, the others wait for their boot.
+/// The pools: for each the Sprites that it is short of. Four of them are booting, the others wait for their
+/// boot.
 struct Pools {
     short: Vec<u32>,
     boots: Rng,
@@ -95,8 +96,8 @@ impl PartialOrd for Boot {
     }
 }
 
-/// As one tunes it: the next arrival stays out of the heap, a boot that follows another takes its place there, and
-/// only times are compared.
+/// As one tunes it: the next arrival stays out of the heap, a boot that follows another takes its place
+/// there, and only times are compared.
 pub(crate) fn run_tuned(work: &Work) -> Outcome {
     let (mut arrivals, mut places) = (work.stream(Purpose::Arrivals), work.stream(Purpose::Placement));
     let mut pools = Pools::new(work);

@@ -5,9 +5,9 @@
 //! cargo bench -p sim-backend --bench pools -- --large    100 million arrivals: does memory grow?
 //! ```
 //!
-//! Rounds are interleaved, each with its own seed, so that a busy machine disturbs all contenders alike, and times are
-//! those of the thread on its processor. Ratios are taken within rounds. Because the rounds are independent, their
-//! misses also say whether all contenders simulate the same system.
+//! Rounds are interleaved, each with its own seed, so that a busy machine disturbs all contenders alike, and
+//! times are those of the thread on its processor. Ratios are taken within rounds. Because the rounds are
+//! independent, their misses also say whether all contenders simulate the same system.
 
 mod hand;
 mod statistics;
@@ -50,8 +50,8 @@ const SIZES: [Size; 2] = [Size { pools: 1, ratio_max: 3.0 }, Size { pools: 1_000
 const ARRIVALS: u64 = 1_000_000;
 const ROUNDS: u64 = 7;
 
-/// A contender whose misses are further from those of the loop by hand than so many standard errors of the difference
-/// does other work. Seeds are fixed, so one that has passed passes again.
+/// A contender whose misses are further from those of the loop by hand than so many standard errors of the
+/// difference does other work. Seeds are fixed, so one that has passed passes again.
 const ERRORS_MAX: f64 = 4.0;
 
 const LARGE: Work = Work { pools: 1_000, arrivals: 100_000_000, seed: 1 };
@@ -72,8 +72,8 @@ fn main() -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Compares the contenders at every size. `false` when they do not simulate the same system; a missed aim is only
-/// printed, because times depend on the machine.
+/// Compares the contenders at every size. `false` when they do not simulate the same system; a missed aim is
+/// only printed, because times depend on the machine.
 fn compare() -> bool {
     println!(
         "{ARRIVALS} Poisson arrivals, load {}, depth {}, {} boots at once per pool, exponential boots, no waiting; \
@@ -156,8 +156,8 @@ fn plural(count: u32) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// The most memory that a contender ever holds, measured in a process of its own; `None` where the system does not
-/// tell.
+/// The most memory that a contender ever holds, measured in a process of its own; `None` where the system
+/// does not tell.
 fn peak_of(contender: &Contender, size: &Size) -> Option<f64> {
     let program = std::env::current_exe().ok()?;
     let output =

@@ -1,5 +1,6 @@
-//! This project, whole: a scenario file is read, actors follow its policies, every observation goes into the books of
-//! a report with its histograms, and every delivery into the digest. Nothing is left out because it costs time.
+//! This project, whole: a scenario file is read, actors follow its policies, every observation goes into the
+//! books of a report with its histograms, and every delivery into the digest. Nothing is left out because it
+//! costs time.
 
 use actors::{Observation, Observer, Time};
 use reports::{Recorder, RunMetadata};

@@ -1,4 +1,5 @@
-//! A peer: the crate simcore, with three kinds of actors: a source, and for each worker a pool and a refiller.
+//! A peer: the crate simcore, with three kinds of actors: a source, and for each worker a pool and a
+//! refiller.
 //!
 //! As the crate means it: every actor has its context, emits typed events and handles them with `cast!`.
 

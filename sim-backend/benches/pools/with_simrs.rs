@@ -1,7 +1,7 @@
 //! A peer: the crate simrs. A source and, for each pool, one component that also runs its boots.
 //!
-//! As the crate means it: components are immutable, so what changes lies in the simulation's state under typed keys,
-//! and events are scheduled for components by their ids.
+//! As the crate means it: components are immutable, so what changes lies in the simulation's state under
+//! typed keys, and events are scheduled for components by their ids.
 
 use std::time::Duration;
 

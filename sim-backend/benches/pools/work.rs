@@ -1,8 +1,9 @@
 //! The work that every contender does, and what it gives back.
 //!
-//! Requests arrive as a Poisson process, each at a pool drawn at random. A request that finds a ready Sprite takes it,
-//! and the pool orders one boot; one that finds none is lost. A pool runs four boots at once and queues the others;
-//! boots take an exponential time. So each pool is an M/M/4/16 loss system, whose share of misses is known exactly.
+//! Requests arrive as a Poisson process, each at a pool drawn at random. A request that finds a ready Sprite
+//! takes it, and the pool orders one boot; one that finds none is lost. A pool runs four boots at once and
+//! queues the others; boots take an exponential time. So each pool is an M/M/4/16 loss system, whose share of
+//! misses is known exactly.
 
 use actors::random::Purpose;
 use actors::{Duration, Rng};
@@ -43,9 +44,9 @@ impl Work {
         Rng::stream(self.seed, purpose, 0)
     }
 
-    /// The share of requests that are lost, in the long run: with k boots outstanding as the state of a pool, arrivals
-    /// raise it at rate a and boots lower it at rate min(k, 4); lost are those that meet the state 16 (Kleinrock 1975,
-    /// Queueing Systems, volume 1, section 3.6).
+    /// The share of requests that are lost, in the long run: with k boots outstanding as the state of a pool,
+    /// arrivals raise it at rate a and boots lower it at rate min(k, 4); lost are those that meet the state
+    /// 16 (Kleinrock 1975, Queueing Systems, volume 1, section 3.6).
     pub(crate) fn long_run_miss_share() -> f64 {
         let offered = Self::LOAD * f64::from(Self::BOOTS);
         let (mut weight, mut sum) = (1.0, 1.0);

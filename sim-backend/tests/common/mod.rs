@@ -87,7 +87,8 @@ pub(crate) struct Rules {
     ready: Vec<u32>,
     /// Why each pool is empty, if it is.
     empty: BTreeMap<ActorId, Option<Cause>>,
-    /// A boot for the pool has failed: its order may be in back-off from now on, which cannot be seen from outside.
+    /// A boot for the pool has failed: its order may be in back-off from now on, which cannot be seen from
+    /// outside.
     has_failed: Vec<bool>,
     /// Whether each worker has one pool, of which its numbers tell.
     uniform: Vec<bool>,

@@ -1,8 +1,11 @@
 //! For tests that need what a machine may lack, KVM above all. One rule for everything that may be missing:
 //!
-//! 1. The test asks [`has`], and returns where the answer is `false`. The reason and the remedy are printed with the test.
-//! 2. When the test program ends, one line counts what it has skipped, and what all programs of this run of `cargo test` have.
-//! 3. `WARMPOOL_REQUIRE_KVM=1` (`_TRACES`, `_BROWSER`, by the [name](Need::name) of the need) makes a skip a failure.
+//! 1. The test asks [`has`], and returns where the answer is `false`. The reason and the remedy are printed
+//!    with the test.
+//! 2. When the test program ends, one line counts what it has skipped, and what all programs of this run of
+//!    `cargo test` have.
+//! 3. `WARMPOOL_REQUIRE_KVM=1` (`_TRACES`, `_BROWSER`, by the [name](Need::name) of the need) makes a skip a
+//!    failure.
 //!
 //! ```
 //! if !support::has(&support::Need::Kvm) {
@@ -10,8 +13,9 @@
 //! }
 //! ```
 //!
-//! libtest has no hook for the end of a run. The line is printed by a destructor of the program, past libtest's capture of
-//! output; the count of the whole run is kept in a file named after the process that started the program, which is `cargo`.
+//! libtest has no hook for the end of a run. The line is printed by a destructor of the program, past
+//! libtest's capture of output; the count of the whole run is kept in a file named after the process that
+//! started the program, which is `cargo`.
 
 #![forbid(unsafe_code)]
 

@@ -44,8 +44,8 @@ dtor::declarative::dtor! {
     }
 }
 
-/// Adds to the count of all programs that the same process has started, and gives it. Each adds a line, so that two that end at
-/// the same time do not undo each other.
+/// Adds to the count of all programs that the same process has started, and gives it. Each adds a line, so
+/// that two that end at the same time do not undo each other.
 fn add_to_run(here: u32) -> io::Result<u32> {
     let path = std::env::temp_dir().join(format!("warmpool-skipped-{}", run()));
     let mut file = File::options().read(true).append(true).create(true).open(path)?;

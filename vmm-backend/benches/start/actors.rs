@@ -1,4 +1,5 @@
-//! The same through the actors: from a request's arrival at its Worker until the guest's acknowledgement has been handled.
+//! The same through the actors: from a request's arrival at its Worker until the guest's acknowledgement has
+//! been handled.
 
 use crate::measure::{Bench, Outcome, PAUSE, available_kib, header, memory_back, row};
 use ::actors::policy::Begin;
@@ -179,7 +180,8 @@ impl Bench {
         memory_back(before)
     }
 
-    /// From a scenario's demand, as `warmpool run --backend kvm` does it: latencies count from when a request was due.
+    /// From a scenario's demand, as `warmpool run --backend kvm` does it: latencies count from when a request
+    /// was due.
     fn paced(&self, rate: usize, arrivals: &str, name: &str) -> Outcome {
         let seconds = self.samples.div_ceil(rate).max(2);
         let demand = format!("[[demand]]\nto = {rate}\nfor = \"{seconds}s\"\narrivals = {arrivals}\n");

@@ -1,9 +1,10 @@
-//! What a start, a boot and a wake cost: the bare ioctls as the limit, beside this crate in one process, beside a fleet of shard
-//! processes, beside the actors on top of them; quiet and under CPU load; with few and many VMs alive; and what a warm VM costs in
-//! memory.
+//! What a start, a boot and a wake cost: the bare ioctls as the limit, beside this crate in one process,
+//! beside a fleet of shard processes, beside the actors on top of them; quiet and under CPU load; with few
+//! and many VMs alive; and what a warm VM costs in memory.
 //!
-//! `cargo bench -p vmm-backend` runs all of it. `WARMPOOL_BENCH_SAMPLES` (500) sets the samples per figure, `WARMPOOL_BENCH_ALIVE`
-//! (10,100,1000) the numbers of VMs alive; arguments choose sections: `hop quiet actors load alive`.
+//! `cargo bench -p vmm-backend` runs all of it. `WARMPOOL_BENCH_SAMPLES` (500) sets the samples per figure,
+//! `WARMPOOL_BENCH_ALIVE` (10,100,1000) the numbers of VMs alive; arguments choose sections:
+//! `hop quiet actors load alive`.
 
 use microvm::bind::{Bind, Generation, Key, Request};
 use microvm::guest::mailbox::{Mailbox, Order, kind};
@@ -27,7 +28,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const MEMORY_BYTES: u64 = 128 << 20;
 const LIMIT: Duration = Duration::from_secs(5);
-/// Between two samples: a start that follows another at once finds warm caches and an awake processor, which flatters.
+/// Between two samples: a start that follows another at once finds warm caches and an awake processor, which
+/// flatters.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 
 pub(crate) fn main() -> Outcome {
@@ -82,7 +84,8 @@ pub(crate) fn main() -> Outcome {
     Ok(())
 }
 
-/// Says how much of the processors' time the hypervisor gave to others meanwhile: figures of such a time are no figures.
+/// Says how much of the processors' time the hypervisor gave to others meanwhile: figures of such a time are
+/// no figures.
 fn metered(measure: impl FnOnce() -> Outcome) -> Outcome {
     let meter = Meter::start();
     measure()?;
@@ -357,7 +360,8 @@ fn settle() {
     std::thread::sleep(Duration::from_millis(1500));
 }
 
-/// Waits until the memory of ended VMs is back, which the kernel frees in its own time, and tells how long that took.
+/// Waits until the memory of ended VMs is back, which the kernel frees in its own time, and tells how long
+/// that took.
 pub(crate) fn memory_back(before: u64) -> Outcome {
     let (begun, enough) = (Instant::now(), Duration::from_secs(60));
     let missing = || Ok::<_, Box<dyn Error>>(before.saturating_sub(available_kib()?));

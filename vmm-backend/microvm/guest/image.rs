@@ -1,5 +1,6 @@
-//! The embedded guest's image: entry, doorbell and the loop around the service. Runs in ring 3 on its own page tables, with no
-//! operating system below it; there is no interrupt, no system call and no second thread. Built by `build.rs`, not by cargo.
+//! The embedded guest's image: entry, doorbell and the loop around the service. Runs in ring 3 on its own
+//! page tables, with no operating system below it; there is no interrupt, no system call and no second
+//! thread. Built by `build.rs`, not by cargo.
 #![no_std]
 #![no_main]
 
@@ -16,7 +17,8 @@ mod service;
 
 use core::arch::{asm, global_asm};
 
-// The entry lies first in the image. The host sets the stack pointer and puts the number of bytes of memory into RDI.
+// The entry lies first in the image. The host sets the stack pointer and puts the number of bytes of memory
+// into RDI.
 global_asm!(
     ".section .text.entry, \"ax\"",
     ".global entry",
@@ -31,16 +33,18 @@ static mut SERVICE: service::Service = service::Service::new();
 
 /// Leave the guest; comes back when the host runs it again, and the mailbox may have changed by then.
 fn ring(value: u32) {
-    // SAFETY: the doorbell is mapped and has no memory behind it, so the write changes nothing of ours. The host does write the
-    // mailbox meanwhile, so the compiler may not assume that memory stays as it is: no `nomem` here.
+    // SAFETY: the doorbell is mapped and has no memory behind it, so the write changes nothing of ours. The
+    // host does write the mailbox meanwhile, so the compiler may not assume that memory stays as it is: no
+    // `nomem` here.
     unsafe { asm!("mov dword ptr [{at}], {value:e}", at = in(reg) layout::DOORBELL, value = in(reg) value) }
 }
 
 extern "C" fn main(memory_bytes: u64) -> ! {
     ring(layout::RING_CHECKPOINT);
     loop {
-        // SAFETY: the host gives memory of `memory_bytes`, of which HEAP and above is used by nothing else; the mailbox page and
-        // SERVICE are this thread's alone while it runs; all three references end before the next ring.
+        // SAFETY: the host gives memory of `memory_bytes`, of which HEAP and above is used by nothing else;
+        // the mailbox page and SERVICE are this thread's alone while it runs; all three references end before
+        // the next ring.
         unsafe {
             let bytes = (memory_bytes - layout::HEAP) as usize;
             let heap = core::slice::from_raw_parts_mut(layout::HEAP as *mut u8, bytes);

@@ -1,4 +1,5 @@
-//! The open KVM device and what the host is: asked once, used by every VM of the process. Makes bare VMs; knows no template.
+//! The open KVM device and what the host is: asked once, used by every VM of the process. Makes bare VMs;
+//! knows no template.
 
 use crate::msr::carried_msrs;
 use kvm_bindings::{
@@ -129,8 +130,8 @@ impl Hypervisor {
     /// # Errors
     /// As [`Hypervisor::open`].
     pub fn from_device(device: OwnedFd) -> Result<Self, HypervisorError> {
-        // SAFETY: the descriptor is owned and handed over, so nothing else closes it. That it is a KVM device is found out by
-        // the calls that follow: any other file answers them with an error.
+        // SAFETY: the descriptor is owned and handed over, so nothing else closes it. That it is a KVM device
+        // is found out by the calls that follow: any other file answers them with an error.
         Self::from_kvm(unsafe { Kvm::from_raw_fd(device.into_raw_fd()) })
     }
 
@@ -193,8 +194,8 @@ impl Hypervisor {
     /// The variant names the ioctl.
     pub fn create(&self, memory: &Mapping) -> Result<(VmFd, VcpuFd), HypervisorError> {
         let vm = create_vm(|| self.kvm.create_vm())?;
-        // The split irqchip comes before the memory and the vCPU: a full one makes the memory slot a hundred times slower, none at
-        // all makes the vCPU slower, and it cannot be enabled once a vCPU exists.
+        // The split irqchip comes before the memory and the vCPU: a full one makes the memory slot a hundred
+        // times slower, none at all makes the vCPU slower, and it cannot be enabled once a vCPU exists.
         let split =
             kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, args: [IRQ_LINES, 0, 0, 0], ..Default::default() };
         vm.enable_cap(&split).map_err(HypervisorError::SplitIrqchip)?;
@@ -205,8 +206,8 @@ impl Hypervisor {
             memory_size: memory.bytes() as u64,
             userspace_addr: memory.address(),
         };
-        // SAFETY: the region is exactly a mapping whose owner keeps it until the VM is gone (see the field order of `Vm` and of
-        // the template's boot).
+        // SAFETY: the region is exactly a mapping whose owner keeps it until the VM is gone (see the field
+        // order of `Vm` and of the template's boot).
         unsafe { vm.set_user_memory_region(region) }.map_err(HypervisorError::MemoryRegion)?;
         let vcpu = vm.create_vcpu(0).map_err(HypervisorError::CreateVcpu)?;
         Ok((vm, vcpu))

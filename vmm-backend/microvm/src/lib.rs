@@ -1,11 +1,14 @@
-//! One microVM's life on KVM: a guest is booted once into a *template*; every VM is a copy-on-write *fork* of it with all state
-//! restored ahead; a *start* binds a user's data and lets it run, and is over when the guest has acknowledged.
+//! One microVM's life on KVM: a guest is booted once into a *template*; every VM is a copy-on-write *fork* of
+//! it with all state restored ahead; a *start* binds a user's data and lets it run, and is over when the
+//! guest has acknowledged.
 //!
-//! Layers, each of which knows only those before it: [`sys`] (system calls) · [`guest`] (what differs between guests; the embedded one) ·
-//! [`hypervisor`], [`machine`], [`state`], [`runner`] (KVM) · [`template`], [`vm`], [`training`], [`saved`] (one VM's life).
+//! Layers, each of which knows only those before it: [`sys`] (system calls) · [`guest`] (what differs between
+//! guests; the embedded one) · [`hypervisor`], [`machine`], [`state`], [`runner`] (KVM) · [`template`],
+//! [`vm`], [`training`], [`saved`] (one VM's life).
 //!
-//! This crate knows no actor, no scenario and no other process, and nothing in it is asynchronous: every call blocks, and has a
-//! limit. It is the only one with unsafe code. Elsewhere than on x86-64 Linux, and with `--cfg warmpool_no_kvm`, it is empty.
+//! This crate knows no actor, no scenario and no other process, and nothing in it is asynchronous: every call
+//! blocks, and has a limit. It is the only one with unsafe code. Elsewhere than on x86-64 Linux, and with
+//! `--cfg warmpool_no_kvm`, it is empty.
 //!
 //! One VM, where KVM can be used:
 //!

@@ -1,5 +1,5 @@
-//! The guest's machine at boot: memory contents (tables, image) and special registers for 64-bit ring 3, entered directly. Holds no
-//! VM; works the same on ordinary KVM and where ring 0 is emulated.
+//! The guest's machine at boot: memory contents (tables, image) and special registers for 64-bit ring 3,
+//! entered directly. Holds no VM; works the same on ordinary KVM and where ring 0 is emulated.
 
 use crate::guest::layout;
 use crate::sys::memory::Mapping;
@@ -117,8 +117,8 @@ fn segment(selector: u16, kind: u8, long: bool) -> kvm_segment {
     }
 }
 
-/// Special registers for 64-bit ring 3 on the tables of [`load`]; `base` is what a fresh vCPU has, of which the local APIC's base
-/// is kept.
+/// Special registers for 64-bit ring 3 on the tables of [`load`]; `base` is what a fresh vCPU has, of which
+/// the local APIC's base is kept.
 pub fn special_registers(base: &kvm_sregs) -> kvm_sregs {
     let data = segment(DATA_SELECTOR, 3, false);
     let task = kvm_segment {
@@ -140,7 +140,8 @@ pub fn special_registers(base: &kvm_sregs) -> kvm_sregs {
         ldt: kvm_segment { unusable: 1, ..Default::default() },
         gdt: kvm_dtable { base: layout::GDT, limit: 0x4f, ..Default::default() },
         idt: kvm_dtable { base: layout::IDT, limit: 0xfff, ..Default::default() },
-        // Paging, alignment mask, write protect, native FPU errors, extension type, monitor coprocessor, protection.
+        // Paging, alignment mask, write protect, native FPU errors, extension type, monitor coprocessor,
+        // protection.
         cr0: 0x8005_0033,
         cr3: layout::PML4,
         // Physical address extension, global pages, SSE state, SSE exceptions.

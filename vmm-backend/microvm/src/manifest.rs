@@ -1,4 +1,5 @@
-//! What a template says about itself, so that it is never forked where it does not fit. Plain data; opens nothing.
+//! What a template says about itself, so that it is never forked where it does not fit. Plain data; opens
+//! nothing.
 
 use crate::hypervisor::Host;
 use serde::{Deserialize, Serialize};

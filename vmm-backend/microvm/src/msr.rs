@@ -1,4 +1,5 @@
-//! Model-specific registers: which belong to a vCPU's state, which a host may refuse, and their names. Sets none.
+//! Model-specific registers: which belong to a vCPU's state, which a host may refuse, and their names. Sets
+//! none.
 
 /// `IA32_TSC_DEADLINE`
 pub const MSR_TSC_DEADLINE: u32 = 0x6e0;
@@ -13,12 +14,12 @@ const NOT_CARRIED: &[(u32, &str)] = &[
     (0x4b56_4d07, "MSR_KVM_ASYNC_PF_ACK"),
 ];
 
-/// What a Hyper-V machine has beside them. No guest here is told by CPUID that it is on one, so none uses these; two of them are running
-/// clocks, one of which cannot be set.
+/// What a Hyper-V machine has beside them. No guest here is told by CPUID that it is on one, so none uses
+/// these; two of them are running clocks, one of which cannot be set.
 const HYPER_V: std::ops::RangeInclusive<u32> = 0x4000_0000..=0x4000_01ff;
 
-/// MSRs that a host may refuse to set although it lists them, each with its name: read-only there, or present only with a device
-/// that VMs here lack. Nothing that a guest can see depends on them.
+/// MSRs that a host may refuse to set although it lists them, each with its name: read-only there, or present
+/// only with a device that VMs here lack. Nothing that a guest can see depends on them.
 const TOLERATED: &[(u32, &str)] = &[
     (0x8b, "IA32_BIOS_SIGN_ID"),
     (0x10a, "IA32_ARCH_CAPABILITIES"),

@@ -59,7 +59,8 @@ impl Runner {
         Ok(Self { kicker, slice: Duration::from_millis(10), slow: None, this_thread: PhantomData })
     }
 
-    /// Call `slow` each time a run has lasted for another `slice`: time to let somebody else do what waits for this thread.
+    /// Call `slow` each time a run has lasted for another `slice`: time to let somebody else do what waits
+    /// for this thread.
     pub fn on_slow(mut self, slice: Duration, slow: impl FnMut() + 'static) -> Self {
         self.slice = slice;
         self.slow = Some(Box::new(slow));
@@ -114,7 +115,8 @@ pub fn expect_rang(guest: &dyn Guest, value: u32, wanted: Rang) -> Result<(), Ru
     }
 }
 
-/// Complete the doorbell write that the guest stands at, without running it further. State may be saved only then.
+/// Complete the doorbell write that the guest stands at, without running it further. State may be saved only
+/// then.
 ///
 /// # Errors
 /// Where `KVM_RUN` does anything but return at once.

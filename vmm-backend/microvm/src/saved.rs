@@ -1,5 +1,6 @@
-//! The second stage of sleep: a VM's state and the pages it wrote since its fork, in a file without a name. The file ends with its
-//! descriptor. Its digest is kept by whoever will wake it, not in the file, so that a changed file is never run.
+//! The second stage of sleep: a VM's state and the pages it wrote since its fork, in a file without a name.
+//! The file ends with its descriptor. Its digest is kept by whoever will wake it, not in the file, so that a
+//! changed file is never run.
 
 use crate::bind::{Generation, Key};
 use crate::guest::layout::PAGE_BYTES;
@@ -75,7 +76,8 @@ struct Header {
 /// A file in this directory that has no name and ends with its descriptor.
 ///
 /// # Errors
-/// Where the directory's file system has no nameless files, and a named one cannot be made and removed either.
+/// Where the directory's file system has no nameless files, and a named one cannot be made and removed
+/// either.
 pub fn nameless_file(directory: &Path) -> io::Result<File> {
     let nameless =
         OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(directory);
@@ -127,7 +129,8 @@ pub fn save(vm: &mut Vm, pagemap: &Pagemap, to: &File) -> Result<Digest, SavedEr
 /// Fork the template with a saved VM's state and pages. It comes back asleep; waking it is the caller's.
 ///
 /// # Errors
-/// [`SavedError::Changed`] where the file is not what was saved; the step that failed otherwise. No VM is left then.
+/// [`SavedError::Changed`] where the file is not what was saved; the step that failed otherwise. No VM is
+/// left then.
 pub fn load(
     hypervisor: &Arc<Hypervisor>,
     template: &Arc<Template>,

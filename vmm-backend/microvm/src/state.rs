@@ -1,5 +1,5 @@
-//! Saving and restoring all state of a vCPU and its VM's clock, in the one order that loses nothing. Knows neither memory nor
-//! guest.
+//! Saving and restoring all state of a vCPU and its VM's clock, in the one order that loses nothing. Knows
+//! neither memory nor guest.
 
 use crate::hypervisor::Hypervisor;
 use crate::msr::{MSR_TSC_DEADLINE, msr_name, tolerated};
@@ -79,12 +79,13 @@ pub struct State {
 }
 
 impl State {
-    /// Save a VM that stands at an exit whose pending work is completed (entered once more with `immediate_exit`).
+    /// Save a VM that stands at an exit whose pending work is completed (entered once more with
+    /// `immediate_exit`).
     ///
     /// # Ordering requirements
-    /// `KVM_GET_MP_STATE` first: it may change what the other calls see (it takes pending INIT and SIPI in). `KVM_GET_LAPIC`
-    /// before `KVM_GET_MSRS`, so that a timer that fires in between is not lost. `KVM_GET_VCPU_EVENTS` last: each of the calls
-    /// before it may leave an event pending.
+    /// `KVM_GET_MP_STATE` first: it may change what the other calls see (it takes pending INIT and SIPI in).
+    /// `KVM_GET_LAPIC` before `KVM_GET_MSRS`, so that a timer that fires in between is not lost.
+    /// `KVM_GET_VCPU_EVENTS` last: each of the calls before it may leave an event pending.
     ///
     /// # Errors
     /// The ioctl that failed, or the MSR that could not be read.
@@ -123,12 +124,13 @@ impl State {
     /// Restore into a fresh VM, or over the same VM's state in place.
     ///
     /// # Ordering requirements
-    /// - `KVM_SET_CPUID2` first: what the other registers may hold depends on it. It is left out `in_place`, where it is the same
-    ///   already and may not change once the vCPU has run.
+    /// - `KVM_SET_CPUID2` first: what the other registers may hold depends on it. It is left out `in_place`,
+    ///   where it is the same already and may not change once the vCPU has run.
     /// - `KVM_SET_SREGS` before the local APIC: it carries the APIC base, which switches the APIC's mode.
     /// - `KVM_SET_TSC_KHZ` before the MSRs: the time stamp counter is set in its unit.
-    /// - `KVM_SET_LAPIC` before `KVM_SET_MSRS`: the other way round every call succeeds and the TSC deadline is lost, because it
-    ///   is dropped while the APIC's timer is not in deadline mode. Within the MSRs the deadline comes last, after the counter.
+    /// - `KVM_SET_LAPIC` before `KVM_SET_MSRS`: the other way round every call succeeds and the TSC deadline
+    ///   is lost, because it is dropped while the APIC's timer is not in deadline mode. Within the MSRs the
+    ///   deadline comes last, after the counter.
     /// - `KVM_SET_VCPU_EVENTS` after everything that could leave or clear an event.
     ///
     /// # Errors
@@ -140,8 +142,9 @@ impl State {
         ioctl("KVM_SET_MP_STATE", vcpu.set_mp_state(self.mp_state))?;
         ioctl("KVM_SET_REGS", vcpu.set_regs(&self.regs))?;
         ioctl("KVM_SET_SREGS", vcpu.set_sregs(&self.sregs))?;
-        // SAFETY: the wrapper holds as many entries as its header says, and they came from KVM_GET_XSAVE(2) of a host with the same
-        // CPU and kernel (the manifest is checked first), so KVM finds as many bytes as it reads.
+        // SAFETY: the wrapper holds as many entries as its header says, and they came from KVM_GET_XSAVE(2)
+        // of a host with the same CPU and kernel (the manifest is checked first), so KVM finds as many bytes
+        // as it reads.
         ioctl("KVM_SET_XSAVE", unsafe { vcpu.set_xsave2(&self.xsave) })?;
         ioctl("KVM_SET_XCRS", vcpu.set_xcrs(&self.xcrs))?;
         ioctl("KVM_SET_DEBUGREGS", vcpu.set_debug_regs(&self.debug_regs))?;

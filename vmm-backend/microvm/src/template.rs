@@ -1,5 +1,5 @@
-//! The template: one VM booted once, its memory in a sealed file, its state and write set beside it. Read-only from then on; every
-//! warm VM is a copy-on-write fork of it. Starts no VM for users.
+//! The template: one VM booted once, its memory in a sealed file, its state and write set beside it.
+//! Read-only from then on; every warm VM is a copy-on-write fork of it. Starts no VM for users.
 
 use crate::guest::{Guest, Rang};
 use crate::hypervisor::{Hypervisor, HypervisorError};
@@ -80,8 +80,9 @@ impl Template {
     /// Boot the guest once and capture it. Its write set is not known: [`crate::training`] finds it.
     ///
     /// # Ordering requirements
-    /// Boot to the checkpoint; complete the doorbell write (else the saved state holds half an instruction); save; drop VM and
-    /// mapping; then seal, because `F_SEAL_WRITE` fails while a shared writable mapping lives.
+    /// Boot to the checkpoint; complete the doorbell write (else the saved state holds half an instruction);
+    /// save; drop VM and mapping; then seal, because `F_SEAL_WRITE` fails while a shared writable mapping
+    /// lives.
     ///
     /// # Errors
     /// The step that failed.
@@ -110,7 +111,8 @@ impl Template {
     /// Take over a template that another process made.
     ///
     /// # Errors
-    /// Where it is foreign ([`ManifestError`]), could still change ([`TemplateError::Unsealed`]) or cannot be read.
+    /// Where it is foreign ([`ManifestError`]), could still change ([`TemplateError::Unsealed`]) or cannot be
+    /// read.
     pub fn adopt(
         hypervisor: &Hypervisor,
         guest: Arc<dyn Guest>,
@@ -167,7 +169,8 @@ impl Template {
     }
 }
 
-/// Run the image to its checkpoint in shared memory, and save the state. The VM and the mapping are gone when this returns.
+/// Run the image to its checkpoint in shared memory, and save the state. The VM and the mapping are gone when
+/// this returns.
 fn boot(
     hypervisor: &Hypervisor,
     guest: &dyn Guest,
@@ -283,7 +286,8 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    // SAFETY: the child only sleeps for a moment, as one on its way to another program would, and ends.
+                    // SAFETY: the child only sleeps for a moment, as one on its way to another program would,
+                    // and ends.
                     unsafe {
                         let child = libc::fork();
                         if child == 0 {

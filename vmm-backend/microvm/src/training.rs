@@ -1,5 +1,5 @@
-//! Which pages a start writes: one clone of a new template is started as a user would start it, and looked at. Forks copy these
-//! pages ahead.
+//! Which pages a start writes: one clone of a new template is started as a user would start it, and looked
+//! at. Forks copy these pages ahead.
 
 use std::io;
 use std::sync::Arc;

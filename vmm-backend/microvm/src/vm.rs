@@ -1,5 +1,6 @@
-//! One VM: a copy-on-write fork of the template from its boot to its stop. Fails closed: what goes wrong while the guest runs
-//! poisons the VM, and a poisoned VM does nothing any more but be dropped. Knows no process but its own.
+//! One VM: a copy-on-write fork of the template from its boot to its stop. Fails closed: what goes wrong
+//! while the guest runs poisons the VM, and a poisoned VM does nothing any more but be dropped. Knows no
+//! process but its own.
 
 use crate::bind::{Ack, Bind, Generation, GuestError, Key, Request, TooLong};
 use crate::guest::{Binding, Guest, Rang};
@@ -99,7 +100,8 @@ impl std::fmt::Display for Phase {
     }
 }
 
-/// A VM with one vCPU. The order of the fields is the order of their end: vCPU and VM before the memory that they use.
+/// A VM with one vCPU. The order of the fields is the order of their end: vCPU and VM before the memory that
+/// they use.
 #[derive(Debug)]
 pub struct Vm {
     vcpu: VcpuFd,
@@ -169,10 +171,12 @@ impl Vm {
         self.round(runner, limit)
     }
 
-    /// Bind the user's data with this generation, fresh entropy and the wall clock, run, and check the acknowledgement.
+    /// Bind the user's data with this generation, fresh entropy and the wall clock, run, and check the
+    /// acknowledgement.
     ///
     /// # Errors
-    /// Where the guest does not acknowledge correctly within `limit`; the VM is poisoned then and must be dropped.
+    /// Where the guest does not acknowledge correctly within `limit`; the VM is poisoned then and must be
+    /// dropped.
     pub fn start(
         &mut self,
         runner: &mut Runner,
@@ -205,7 +209,8 @@ impl Vm {
         Ok(self.guest().answer(&self.memory)?)
     }
 
-    /// First stage of sleep: keep everything, run nothing. The guest stands at its doorbell, so there is nothing to stop.
+    /// First stage of sleep: keep everything, run nothing. The guest stands at its doorbell, so there is
+    /// nothing to stop.
     ///
     /// # Errors
     /// Where it is not started.
@@ -215,8 +220,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Wake from either stage. Memory and user are kept; generation, entropy and wall clock are new, because the guest cannot know how
-    /// long it slept, nor whether another copy of it lived meanwhile.
+    /// Wake from either stage. Memory and user are kept; generation, entropy and wall clock are new, because
+    /// the guest cannot know how long it slept, nor whether another copy of it lived meanwhile.
     ///
     /// # Errors
     /// As [`Vm::start`].
@@ -230,8 +235,8 @@ impl Vm {
         self.renew(runner, generation, None, limit)
     }
 
-    /// Make the VM as it was when forked, in place, for the same key only: pages are forgotten and state restored, but what one
-    /// tenant left in caches and predictors is not another's to see.
+    /// Make the VM as it was when forked, in place, for the same key only: pages are forgotten and state
+    /// restored, but what one tenant left in caches and predictors is not another's to see.
     ///
     /// # Errors
     /// [`VmError::OtherKey`]; any failure on the way poisons the VM.
@@ -324,7 +329,8 @@ impl Vm {
         Ok(ack?)
     }
 
-    /// Run the guest until it replies to what was written. Poisoned meanwhile, and for good where it does not.
+    /// Run the guest until it replies to what was written. Poisoned meanwhile, and for good where it does
+    /// not.
     fn round(&mut self, runner: &mut Runner, limit: Duration) -> Result<(), VmError> {
         let phase = std::mem::replace(&mut self.phase, Phase::Poisoned);
         let value = runner.run(&mut self.vcpu, self.template.guest().doorbell(), limit)?;

@@ -1,5 +1,5 @@
-//! A second guest with a protocol of its own, to see that the trait is all that template, fork, training, start, wake and save
-//! know of a guest.
+//! A second guest with a protocol of its own, to see that the trait is all that template, fork, training,
+//! start, wake and save know of a guest.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]

@@ -1,9 +1,10 @@
 //! How long the runtime takes besides the host's own work: `cargo bench -p vmm-backend --bench runtime`.
 //!
-//! The machines answer at once, so what is measured is the way from a request to its operation (`request -> perform`), from
-//! the operation's end to its observation (`perform -> observed`), and the whole. Requests come one at a time, as on a host
-//! that is not overloaded, in three ways: the caller's thread starts the Sprite, another thread does, or they are paced from
-//! a scenario. Then how many messages a second one thread handles.
+//! The machines answer at once, so what is measured is the way from a request to its operation
+//! (`request -> perform`), from the operation's end to its observation (`perform -> observed`), and the
+//! whole. Requests come one at a time, as on a host that is not overloaded, in three ways: the caller's
+//! thread starts the Sprite, another thread does, or they are paced from a scenario. Then how many messages a
+//! second one thread handles.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
-//! What time it is for the actors. Before the opening (while pools are filled) it is t = 0, as in a simulation; from then on
-//! time is that of the monotonic clock, or of whoever steps it. Nothing else in the runtime reads a clock.
+//! What time it is for the actors. Before the opening (while pools are filled) it is t = 0, as in a
+//! simulation; from then on time is that of the monotonic clock, or of whoever steps it. Nothing else in the
+//! runtime reads a clock.
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
@@ -81,8 +82,8 @@ impl Clock {
         }
     }
 
-    /// Waits for a moment: asleep at first, and for the last `spin` with the processor in hand. Whether it came: `false`
-    /// when `wanted` says no before.
+    /// Waits for a moment: asleep at first, and for the last `spin` with the processor in hand. Whether it
+    /// came: `false` when `wanted` says no before.
     pub(crate) fn wait_for(&self, then: Time, spin: Duration, wanted: impl Fn() -> bool) -> bool {
         while let Some(left) = self.until(then) {
             if left.is_zero() {
@@ -101,18 +102,18 @@ impl Clock {
     }
 }
 
-/// Asks the system to wake this thread on time: by default it may come 50 us late. Where it refuses, timers are that much
-/// later and nothing else changes.
+/// Asks the system to wake this thread on time: by default it may come 50 us late. Where it refuses, timers
+/// are that much later and nothing else changes.
 pub(crate) fn be_punctual() {
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
 }
 
-/// The niceness of threads that handle messages: between that of a shard's runners and that of everything else. All have the
-/// same, since any of them may be the one that the others wait for.
+/// The niceness of threads that handle messages: between that of a shard's runners and that of everything
+/// else. All have the same, since any of them may be the one that the others wait for.
 const URGENT_NICENESS: i32 = -10;
 
-/// Asks the system to let this thread go before other programs. Where it refuses (it takes CAP_SYS_NICE), requests are later
-/// while those keep the processors busy, and nothing else changes.
+/// Asks the system to let this thread go before other programs. Where it refuses (it takes CAP_SYS_NICE),
+/// requests are later while those keep the processors busy, and nothing else changes.
 pub(crate) fn be_urgent() {
     let _ = rustix::process::setpriority_process(None, URGENT_NICENESS);
 }

@@ -1,5 +1,5 @@
-//! The runtime as its actors see it: what they send, arm, perform and observe comes here. Locked by whoever drives, so that
-//! one delivery follows the other and observations have their order and their times.
+//! The runtime as its actors see it: what they send, arm, perform and observe comes here. Locked by whoever
+//! drives, so that one delivery follows the other and observations have their order and their times.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

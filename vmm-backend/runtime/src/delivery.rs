@@ -7,9 +7,9 @@
 //! | a Worker, Pool or Refiller | what the Worker knows: slots, boots, who is ready, who waits | the Worker is made anew with everything under it and refills by its policy; its VMs are destroyed, and its requests have failed |
 //! | an operation | its VM | it has failed: [`ToAny::Done`] says so |
 //!
-//! A handler may panic halfway, with some of its effects under way; they stay, since the state they stem from stays too. A
-//! Worker that has to be made anew again and again is left down, and what arrives there fails. Nothing else falls: other
-//! Sprites, other Workers and the process go on.
+//! A handler may panic halfway, with some of its effects under way; they stay, since the state they stem from
+//! stays too. A Worker that has to be made anew again and again is left down, and what arrives there fails.
+//! Nothing else falls: other Sprites, other Workers and the process go on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

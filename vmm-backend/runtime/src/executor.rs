@@ -1,16 +1,17 @@
-//! Where the actors live: ractor actors on one tokio runtime that has no thread of its own. Whoever brings a message drives
-//! the runtime until every message has been handled, on its own thread.
+//! Where the actors live: ractor actors on one tokio runtime that has no thread of its own. Whoever brings a
+//! message drives the runtime until every message has been handled, on its own thread.
 //!
 //! ```text
 //!   any thread:  post(message) ─▶ drive() ─▶ Worker ─▶ Pool ─▶ Sprite ─▶ perform ─▶ back in the same thread
 //! ```
 //!
-//! So a request goes from its arrival to its operation, and the operation's end to its observation, without a change of
-//! threads. That is the point: waking another thread takes 10 to 30 us here, a message between actors a third of one.
+//! So a request goes from its arrival to its operation, and the operation's end to its observation, without a
+//! change of threads. That is the point: waking another thread takes 10 to 30 us here, a message between
+//! actors a third of one.
 //!
-//! Ordering: one thread drives at a time, and messages between two actors arrive in the order in which they were sent.
-//! Nothing is lost between two drivers: who posts counts the message first and then tries to drive; who has driven lets go
-//! first and then looks at the count.
+//! Ordering: one thread drives at a time, and messages between two actors arrive in the order in which they
+//! were sent. Nothing is lost between two drivers: who posts counts the message first and then tries to
+//! drive; who has driven lets go first and then looks at the count.
 
 use std::future::Future;
 use std::pin::Pin;

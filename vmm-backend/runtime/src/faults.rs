@@ -1,5 +1,6 @@
-//! The faults of a scenario, on this host: slow and failing boots are done to the operations, a crash is told to the Worker
-//! (whose VMs are destroyed), and for a stall nobody handles messages: what comes meanwhile is handled when it is over.
+//! The faults of a scenario, on this host: slow and failing boots are done to the operations, a crash is told
+//! to the Worker (whose VMs are destroyed), and for a stall nobody handles messages: what comes meanwhile is
+//! handled when it is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

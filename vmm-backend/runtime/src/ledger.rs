@@ -1,6 +1,7 @@
-//! What the runtime knows about its actors without understanding them: which Sprite has which VM, which requests have not
-//! ended, what the books were told. It is taken from observations, and is needed when an actor's own state is lost: so that
-//! every request still ends once, no VM is left behind, and the books balance.
+//! What the runtime knows about its actors without understanding them: which Sprite has which VM, which
+//! requests have not ended, what the books were told. It is taken from observations, and is needed when an
+//! actor's own state is lost: so that every request still ends once, no VM is left behind, and the books
+//! balance.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -165,8 +166,8 @@ impl Ledger {
         }
     }
 
-    /// Gives up a root's state and every actor under it. Gives what the books must be told, in order: requests fail, VMs are
-    /// lost, nothing is aimed for and nobody waits.
+    /// Gives up a root's state and every actor under it. Gives what the books must be told, in order:
+    /// requests fail, VMs are lost, nothing is aimed for and nobody waits.
     pub(crate) fn give_up(&mut self, id: ActorId, now: Time) -> Vec<(ActorId, Observation)> {
         let Some(root) = self.roots.get_mut(&id.0) else { return Vec::new() };
         root.life += 1;

@@ -1,4 +1,5 @@
-//! Hosts the actors of a warm pool on this machine: the same boxed actors that a simulation runs, on ractor and tokio.
+//! Hosts the actors of a warm pool on this machine: the same boxed actors that a simulation runs, on ractor
+//! and tokio.
 //!
 //! ```text
 //!   requests ──▶ intake ──▶ ┌──────────── executor ────────────┐ ── observations ──▶ Observer
@@ -11,16 +12,17 @@
 //!
 //! What to rely on:
 //!
-//! 1. **Messages between two actors arrive in the order in which they were sent**, one at a time, and observations in the
-//!    order of their times.
-//! 2. **Every admitted request ends exactly once**, also when an actor panics or a VM dies; what comes beyond the bound is
-//!    rejected at once and seen by the observer like any other request.
+//! 1. **Messages between two actors arrive in the order in which they were sent**, one at a time, and
+//!    observations in the order of their times.
+//! 2. **Every admitted request ends exactly once**, also when an actor panics or a VM dies; what comes beyond
+//!    the bound is rejected at once and seen by the observer like any other request.
 //! 3. **A timer is never early**, and one that was disarmed or armed again does not fire as it was.
 //! 4. **Actors never wait.** Operations block threads of their own, and a start never waits behind a boot.
 //! 5. **A panic or a dead VM costs what it must and no more**: the table in `delivery.rs` says what.
 //!
-//! Actors have no thread: whoever brings a message handles it and all that follows from it, up to the next operation;
-//! `executor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements [`Machines`].
+//! Actors have no thread: whoever brings a message handles it and all that follows from it, up to the next
+//! operation; `executor.rs` says why. Nothing here knows KVM: a host's VMs are whatever implements
+//! [`Machines`].
 //!
 //! A scenario in real time, on machines without VMs:
 //!
@@ -117,8 +119,8 @@ pub struct Config {
     pub creates: usize,
     /// Stops, sleeps and detached VMs at once.
     pub background: usize,
-    /// VMs that may be detached and not yet destroyed before boots wait for them. They hold no slot: a host needs room for so
-    /// many more than its slots.
+    /// VMs that may be detached and not yet destroyed before boots wait for them. They hold no slot: a host
+    /// needs room for so many more than its slots.
     pub detached_max: usize,
     /// What is written down.
     pub journals: JournalPaths,
@@ -161,7 +163,8 @@ pub struct Stats {
     pub operation_panics: u64,
     /// Workers that were made anew after a panic.
     pub renewals: u64,
-    /// Ends of requests that had ended already; the observer did not see them. Zero, unless a handler panicked.
+    /// Ends of requests that had ended already; the observer did not see them. Zero, unless a handler
+    /// panicked.
     pub ended_twice: u64,
     /// Lines that the journals had no room for.
     pub journal_overflowed: u64,
@@ -174,7 +177,8 @@ pub struct Runtime {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     closed: bool,
-    /// The next request's number; held while it is let in, so that requests arrive in the order of their times.
+    /// The next request's number; held while it is let in, so that requests arrive in the order of their
+    /// times.
     next_request: Mutex<u64>,
 }
 
@@ -191,8 +195,8 @@ impl Runtime {
         Self::on(Clock::real(), config, machines, observer)
     }
 
-    /// A runtime whose clock stands still until [`Self::step`] moves it, for tests and for comparison with a simulation. Its
-    /// machines must have a [`Script`] for it to be deterministic.
+    /// A runtime whose clock stands still until [`Self::step`] moves it, for tests and for comparison with a
+    /// simulation. Its machines must have a [`Script`] for it to be deterministic.
     ///
     /// # Errors
     /// Where threads or a journal's file cannot be made.
@@ -270,7 +274,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// Hosts an actor, and whatever it spawns on the same worker. It is made anew in this way when its state is lost.
+    /// Hosts an actor, and whatever it spawns on the same worker. It is made anew in this way when its state
+    /// is lost.
     pub fn host<A: Into<AnyActor>>(&self, maker: impl Fn() -> A + Send + 'static) -> ActorId {
         let maker = move || maker().into();
         let driver = self.shared.executor.take();
@@ -306,8 +311,9 @@ impl Runtime {
         admission
     }
 
-    /// The same, but the calling thread also starts the Sprite if it can be started at once: nobody has to be woken for it,
-    /// which is most of what a warm take costs besides the start. It comes back when that is over.
+    /// The same, but the calling thread also starts the Sprite if it can be started at once: nobody has to be
+    /// woken for it, which is most of what a warm take costs besides the start. It comes back when that is
+    /// over.
     pub fn submit_and_start(&self, worker: ActorId, key: Key, lifetime: Duration) -> Admission {
         let admission = self.admit(worker, key, lifetime);
         if let Some(job) = self.shared.drive_for(true) {
@@ -328,8 +334,8 @@ impl Runtime {
         }
     }
 
-    /// The user of a Sprite has gone, whose request has the lifetime [`UNTIL_TOLD`]: its `Run` operation ends. Without effect
-    /// where that VM does not run, or no longer.
+    /// The user of a Sprite has gone, whose request has the lifetime [`UNTIL_TOLD`]: its `Run` operation
+    /// ends. Without effect where that VM does not run, or no longer.
     pub fn end_run(&self, sprite: ActorId, generation: u32) {
         let message = Message::Any(ToAny::Done { generation, kind: OperationKind::Run, ok: true });
         self.shared.executor.post(Envelope {
@@ -356,7 +362,8 @@ impl Runtime {
         self.shared.unfinished()
     }
 
-    /// Waits until no message and no operation is left, timers aside. Whether it came to that within the limit.
+    /// Waits until no message and no operation is left, timers aside. Whether it came to that within the
+    /// limit.
     pub fn wait_until_quiet(&self, limit: std::time::Duration) -> bool {
         self.shared.wait_until_quiet(limit)
     }
@@ -387,8 +394,8 @@ impl Runtime {
         }
     }
 
-    /// Ends everything: waits for operations under way, has every VM destroyed, ends all threads and writes the journals to
-    /// their ends.
+    /// Ends everything: waits for operations under way, has every VM destroyed, ends all threads and writes
+    /// the journals to their ends.
     ///
     /// # Errors
     /// Where a journal could not be written.

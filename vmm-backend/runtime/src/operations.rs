@@ -1,5 +1,5 @@
-//! The work that only a host can do, and who does it: four classes of operations, each with its own thread pool, so that
-//! a start never waits for a boot, and what goes on in the background waits for neither.
+//! The work that only a host can do, and who does it: four classes of operations, each with its own thread
+//! pool, so that a start never waits for a boot, and what goes on in the background waits for neither.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,18 +16,21 @@ use super::thread_pool::ThreadPool;
 /// How often a boot is tried while pools are filled.
 pub(crate) const FILL_TRIES: u32 = 3;
 
-/// A host's VMs, as the runtime sees them. Every Sprite has at most one VM at a time, named by the Sprite and its generation.
+/// A host's VMs, as the runtime sees them. Every Sprite has at most one VM at a time, named by the Sprite and
+/// its generation.
 pub trait Machines: Send + Sync {
-    /// Does what the operation says and comes back when it is over, on a thread that may block. Whether it succeeded: when it
-    /// did not, the VM counts as lost, and nothing more is asked of it but `Detach`. A panic counts as a failure.
+    /// Does what the operation says and comes back when it is over, on a thread that may block. Whether it
+    /// succeeded: when it did not, the VM counts as lost, and nothing more is asked of it but `Detach`. A
+    /// panic counts as a failure.
     ///
-    /// For one Sprite operations come one at a time, with one exception: `Detach` may come at any time, for a VM that is
-    /// booting, gone, or was never there, and is then without effect or takes it when the boot has ended and `Detach` comes
-    /// again. `Run` never comes here: the user works, and the runtime watches the clock.
+    /// For one Sprite operations come one at a time, with one exception: `Detach` may come at any time, for a
+    /// VM that is booting, gone, or was never there, and is then without effect or takes it when the boot has
+    /// ended and `Detach` comes again. `Run` never comes here: the user works, and the runtime watches the
+    /// clock.
     fn perform(&self, sprite: ActorId, operation: &Operation) -> bool;
 
-    /// VMs that have ended by themselves are told here; asked for once, before the first operation. `None` where VMs never
-    /// end by themselves.
+    /// VMs that have ended by themselves are told here; asked for once, before the first operation. `None`
+    /// where VMs never end by themselves.
     fn losses(&self) -> Option<Receiver<Lost>> {
         None
     }
@@ -186,7 +189,8 @@ impl Operations {
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether a thread that serves requests may do a boot now: one at a time, or starts would have no thread left.
+    /// Whether a thread that serves requests may do a boot now: one at a time, or starts would have no thread
+    /// left.
     pub(crate) fn lend_thread(&self) -> bool {
         !self.lent.swap(true, Ordering::AcqRel)
     }
@@ -198,8 +202,8 @@ impl Operations {
         }
     }
 
-    /// Performs an operation and handles what follows from its end; and the next one, if somebody waits for what that asks for.
-    /// A `lent` thread is one that was given the job by [`Shared::drive_for`].
+    /// Performs an operation and handles what follows from its end; and the next one, if somebody waits for
+    /// what that asks for. A `lent` thread is one that was given the job by [`Shared::drive_for`].
     pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job, mut lent: bool) {
         let mut next = Some(job);
         while let Some(job) = next.take() {
@@ -249,7 +253,8 @@ impl Operations {
         self.fill_failures.load(Ordering::Relaxed)
     }
 
-    /// A detached VM has given its slot back but is still there: boots wait while there are too many of these.
+    /// A detached VM has given its slot back but is still there: boots wait while there are too many of
+    /// these.
     fn wait_for_room(&self) {
         let mut detached = lock(&self.detached);
         while *detached > self.detached_max {

@@ -1,8 +1,8 @@
-//! Lets the requests of a scenario in at their times: open loop, absolute times, whatever the answers take. Two threads
-//! take turns, so that while one serves the request that it let in, the other waits for the next; nobody is woken for it.
-//! Requests of one instant are let in together before any of them is served: what a pool decides does not depend on how
-//! long starts take. A request's latency counts from its scheduled time, so a late pacer shows in every figure and hides in
-//! none.
+//! Lets the requests of a scenario in at their times: open loop, absolute times, whatever the answers take.
+//! Two threads take turns, so that while one serves the request that it let in, the other waits for the next;
+//! nobody is woken for it. Requests of one instant are let in together before any of them is served: what a
+//! pool decides does not depend on how long starts take. A request's latency counts from its scheduled time,
+//! so a late pacer shows in every figure and hides in none.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -97,7 +97,8 @@ impl Pacer {
         Some((source.taken - 1, group))
     }
 
-    /// In the order of time: a thread whose turn comes first but that has not run yet is waited for. Whether any is let in.
+    /// In the order of time: a thread whose turn comes first but that has not run yet is waited for. Whether
+    /// any is let in.
     fn enter(&self, shared: &Arc<Shared>, place: u64, group: &Group) -> bool {
         while self.entered.load(Ordering::Acquire) != place {
             if self.is_stopped() {
@@ -120,8 +121,8 @@ impl Pacer {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Waits until the last request has been let in, and gives its time; does something else now and then, and lets nothing
-    /// more in once that says no.
+    /// Waits until the last request has been let in, and gives its time; does something else now and then,
+    /// and lets nothing more in once that says no.
     pub(crate) fn wait_for_last(&self, mut go_on: impl FnMut() -> bool) -> Result<Time, DemandError> {
         let mut source = lock(&self.source);
         while source.next.is_some() || source.end.is_none() {

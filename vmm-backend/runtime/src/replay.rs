@@ -1,5 +1,6 @@
-//! Feeds a journal of deliveries to the same actors, without a host, a clock or a thread, and compares what they do with what
-//! they did: the same sends, timers, operations, observations and spawns, delivery by delivery.
+//! Feeds a journal of deliveries to the same actors, without a host, a clock or a thread, and compares what
+//! they do with what they did: the same sends, timers, operations, observations and spawns, delivery by
+//! delivery.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! A scenario on this host, as one worker: pools are filled, requests arrive at their times, and what is under way when the
-//! last has arrived may end.
+//! A scenario on this host, as one worker: pools are filled, requests arrive at their times, and what is
+//! under way when the last has arrived may end.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -127,8 +127,8 @@ impl<O: Observer + Send + 'static> Hosted<O> {
         Ok(Self { runtime, observer })
     }
 
-    /// Ends the runtime, and gives the observer back. It has seen the end of the run: what the shutdown destroys is no part
-    /// of it.
+    /// Ends the runtime, and gives the observer back. It has seen the end of the run: what the shutdown
+    /// destroys is no part of it.
     fn finish(self) -> Result<(Stats, O), RuntimeError> {
         let stats = self.runtime.shutdown()?;
         let observer =
@@ -140,8 +140,8 @@ impl<O: Observer + Send + 'static> Hosted<O> {
 /// Runs a scenario in real time on this host, and gives the observer back.
 ///
 /// # Errors
-/// What the scenario asks that one host cannot do; pools that cannot be filled; demand that cannot be read; an interruption, after
-/// which every VM has been destroyed as at any other end.
+/// What the scenario asks that one host cannot do; pools that cannot be filled; demand that cannot be read;
+/// an interruption, after which every VM has been destroyed as at any other end.
 pub fn run_scenario<O: Observer + Send + 'static>(
     scenario: &Scenario,
     machines: Arc<dyn Machines>,
@@ -241,8 +241,8 @@ fn drain(runtime: &Runtime, options: &Options<'_>) -> u64 {
     unfinished as u64
 }
 
-/// The time for requests to end is over: those that have not fail now. The host goes down for it, so that nobody serves or
-/// waits any more, but that is no part of the run.
+/// The time for requests to end is over: those that have not fail now. The host goes down for it, so that
+/// nobody serves or waits any more, but that is no part of the run.
 fn fail_the_rest(runtime: &Runtime) {
     lock(&runtime.shared.core).observer.closed(runtime.now());
     runtime.tell(WORKER, Message::Worker(ToWorker::Crash));
@@ -287,11 +287,13 @@ fn config_of(scenario: &Scenario, plan: &WorkerPlan, options: &Options<'_>) -> C
     }
 }
 
-/// Runs a scenario on the runtime's actors with a clock that is stepped from event to event and operations that are answered
-/// by a script: what a simulation does, on the production runtime. Gives the time of the end.
+/// Runs a scenario on the runtime's actors with a clock that is stepped from event to event and operations
+/// that are answered by a script: what a simulation does, on the production runtime. Gives the time of the
+/// end.
 ///
 /// # Errors
-/// As [`run_scenario`]; and of faults only crashes can be rehearsed, as the others are done to operations and to time.
+/// As [`run_scenario`]; and of faults only crashes can be rehearsed, as the others are done to operations and
+/// to time.
 pub fn rehearse<O: Observer + Send + 'static>(
     scenario: &Scenario,
     machines: Arc<dyn Machines>,

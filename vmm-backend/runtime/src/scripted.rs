@@ -1,5 +1,5 @@
-//! Machines without VMs: they take the time and fail at the rate that a scenario says, from the same streams of random
-//! numbers as a simulation. For hosts without KVM, and to compare the runtime with the simulator.
+//! Machines without VMs: they take the time and fail at the rate that a scenario says, from the same streams
+//! of random numbers as a simulation. For hosts without KVM, and to compare the runtime with the simulator.
 
 use std::sync::Mutex;
 use std::time::{Duration as Wait, Instant};

@@ -1,6 +1,8 @@
-//! What every part of the runtime holds on to, and how messages are driven and what they ask for is handed out.
+//! What every part of the runtime holds on to, and how messages are driven and what they ask for is handed
+//! out.
 //!
-//! Locks are taken in this order, and none is held while another thread is waited for: executor, core, timers or a thread pool.
+//! Locks are taken in this order, and none is held while another thread is waited for: executor, core, timers
+//! or a thread pool.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -53,15 +55,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Handles every message there is, unless somebody else does already, and hands out the operations that they ask for.
+    /// Handles every message there is, unless somebody else does already, and hands out the operations that
+    /// they ask for.
     pub(crate) fn drive(self: &Arc<Self>) {
         self.drive_for(false);
     }
 
-    /// The same. A caller that can `perform` an operation gets the first start, or else, if nobody has one, the first boot,
-    /// to [do it](Operations::perform_and_follow) at once: nobody need be woken for it.
-    /// While it does a start, what else was asked for lies ready without anybody being woken either, until the caller has done
-    /// it and calls [`Operations::kick`], or the next one drives.
+    /// The same. A caller that can `perform` an operation gets the first start, or else, if nobody has one,
+    /// the first boot, to [do it](Operations::perform_and_follow) at once: nobody need be woken for it. While
+    /// it does a start, what else was asked for lies ready without anybody being woken either, until the
+    /// caller has done it and calls [`Operations::kick`], or the next one drives.
     pub(crate) fn drive_for(self: &Arc<Self>, perform: bool) -> Option<Job> {
         if tokio::runtime::Handle::try_current().is_ok() {
             // An asynchronous caller must not block on a runtime of ours.

@@ -1,5 +1,6 @@
-//! The thin ractor actor around each boxed actor, and the one that supervises them all. It has no behaviour: a message that
-//! ractor delivers is handed to [`super::delivery`]. A panic of the boxed actor never reaches ractor.
+//! The thin ractor actor around each boxed actor, and the one that supervises them all. It has no behaviour:
+//! a message that ractor delivers is handed to [`super::delivery`]. A panic of the boxed actor never reaches
+//! ractor.
 
 use std::sync::Arc;
 
@@ -27,8 +28,9 @@ pub(crate) struct Boxed {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// Hosts one boxed actor under the next address. Sound within a handler, which cannot wait: the mailbox is there at once, and
-/// the actor's own task begins when whoever drives comes to it. The caller must be within the executor's runtime.
+/// Hosts one boxed actor under the next address. Sound within a handler, which cannot wait: the mailbox is
+/// there at once, and the actor's own task begins when whoever drives comes to it. The caller must be within
+/// the executor's runtime.
 pub(crate) fn host(boxed: Boxed) {
     let shared = Arc::clone(&boxed.shared);
     let spawned = ActorRuntime::spawn_linked_instant(None, Shell, boxed, shared.supervisor.clone());
@@ -65,7 +67,8 @@ impl ractor::Actor for Shell {
     }
 }
 
-/// Whom all shells are linked to. By default a supervisor stops with the first of its children; this one goes on.
+/// Whom all shells are linked to. By default a supervisor stops with the first of its children; this one goes
+/// on.
 pub(crate) struct Supervisor;
 
 impl ractor::Actor for Supervisor {

@@ -1,9 +1,9 @@
-//! Threads that block so that actors need not: each pool does one class of operations, so that a start never waits behind a
-//! boot. A pool grows when it is asked for more than its idle threads can take, up to its bound, and then tasks wait in
-//! order. They are never more than the VMs that the worker may hold.
+//! Threads that block so that actors need not: each pool does one class of operations, so that a start never
+//! waits behind a boot. A pool grows when it is asked for more than its idle threads can take, up to its
+//! bound, and then tasks wait in order. They are never more than the VMs that the worker may hold.
 //!
-//! The pool that starts Sprites also lets requests in (see [`super::pacer`]): a thread that brings a request goes on to start
-//! its Sprite.
+//! The pool that starts Sprites also lets requests in (see [`super::pacer`]): a thread that brings a request
+//! goes on to start its Sprite.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -56,8 +56,9 @@ impl ThreadPool {
         Self { class, threads_max, state: Mutex::default(), wake: Condvar::new() }
     }
 
-    /// Puts a task at the end of the queue. Without `wake` nobody is woken for it, unless another lies there already: the
-    /// caller [kicks](Self::kick) later, but if it comes to hang, the next one need not wait for it.
+    /// Puts a task at the end of the queue. Without `wake` nobody is woken for it, unless another lies there
+    /// already: the caller [kicks](Self::kick) later, but if it comes to hang, the next one need not wait for
+    /// it.
     pub(crate) fn push(&self, shared: &Arc<Shared>, task: Task, wake: bool) {
         let mut state = lock(&self.state);
         let wake = wake || !state.queue.is_empty();
@@ -139,8 +140,8 @@ impl ThreadPool {
     fn next(&self) -> Next {
         let mut state = lock(&self.state);
         loop {
-            // Somebody always waits for the next request: who is late with an operation delays one request, who is late
-            // with arrivals delays all.
+            // Somebody always waits for the next request: who is late with an operation delays one request,
+            // who is late with arrivals delays all.
             let wanted = if state.queue.is_empty() { PACING } else { 1 };
             if state.pacing < wanted
                 && let Some(pacer) = state.pacer.clone()
@@ -160,7 +161,8 @@ impl ThreadPool {
         }
     }
 
-    /// A thread that paced has its request. Whether another stands by, so that this one may stay away for a while.
+    /// A thread that paced has its request. Whether another stands by, so that this one may stay away for a
+    /// while.
     pub(crate) fn leave_pacing(&self, shared: &Arc<Shared>) -> bool {
         let mut state = lock(&self.state);
         state.pacing -= 1;

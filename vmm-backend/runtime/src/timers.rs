@@ -1,9 +1,9 @@
-//! Everything that happens at a certain time: the actors' named timers, messages under way, the ends of `Run` operations.
-//! One heap and one thread, woken to within the system's own precision: a timer wheel of whole milliseconds would be ten
-//! times as coarse as a warm take is long.
+//! Everything that happens at a certain time: the actors' named timers, messages under way, the ends of `Run`
+//! operations. One heap and one thread, woken to within the system's own precision: a timer wheel of whole
+//! milliseconds would be ten times as coarse as a warm take is long.
 //!
-//! A timer fires in two steps. The thread casts it when it is due; the actor takes it when it is delivered, and only if it
-//! has not been armed again or disarmed meanwhile.
+//! A timer fires in two steps. The thread casts it when it is due; the actor takes it when it is delivered,
+//! and only if it has not been armed again or disarmed meanwhile.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -172,7 +172,8 @@ impl Timers {
         self.look_again(&state, due);
     }
 
-    /// Whether this firing still counts; it does not when the timer was armed again or disarmed after it was cast.
+    /// Whether this firing still counts; it does not when the timer was armed again or disarmed after it was
+    /// cast.
     pub(crate) fn take(&self, actor: ActorId, seq: u64) -> bool {
         let mut state = lock(&self.state);
         let Some(timers) = state.armed.get_mut(actor.index()) else { return false };

@@ -1,4 +1,5 @@
-//! A runtime that is gone leaves no thread, no descriptor, no VM and no actor. Alone in its process, so that counts are exact.
+//! A runtime that is gone leaves no thread, no descriptor, no VM and no actor. Alone in its process, so that
+//! counts are exact.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! Messages keep their order, timers are never early and can be replaced, and nothing is left when a runtime is gone.
+//! Messages keep their order, timers are never early and can be replaced, and nothing is left when a runtime
+//! is gone.
 
 #![allow(clippy::unwrap_used)]
 

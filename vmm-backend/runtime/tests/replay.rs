@@ -1,4 +1,5 @@
-//! A journal fed to the same actors again: they do the same, and where they do not the first difference is named.
+//! A journal fed to the same actors again: they do the same, and where they do not the first difference is
+//! named.
 
 #![allow(clippy::unwrap_used)]
 

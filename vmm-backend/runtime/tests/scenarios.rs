@@ -1,5 +1,5 @@
-//! Scenarios in real time on machines without VMs: requests end once, the intake is bounded, journals replay, faults happen,
-//! and what a host cannot do is said.
+//! Scenarios in real time on machines without VMs: requests end once, the intake is bounded, journals replay,
+//! faults happen, and what a host cannot do is said.
 
 #![allow(clippy::unwrap_used)]
 

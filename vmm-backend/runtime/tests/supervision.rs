@@ -1,5 +1,5 @@
-//! A handler that panics, an operation that panics and a VM that dies cost what they must and no more: every request ends
-//! once, the pool recovers, no VM is left behind.
+//! A handler that panics, an operation that panics and a VM that dies cost what they must and no more: every
+//! request ends once, the pool recovers, no VM is left behind.
 
 #![allow(clippy::unwrap_used)]
 
@@ -76,7 +76,8 @@ const DEPTH: usize = 4;
 const POLICY: &str =
     "depth = { kind = \"fixed\", ready = 4 }\nexhausted = [{ kind = \"wait\", deadline = \"2s\" }]";
 
-/// A full worker, of whose actors the one that handles such a message for the n-th time after the opening panics.
+/// A full worker, of whose actors the one that handles such a message for the n-th time after the opening
+/// panics.
 fn sabotaged(
     machines: &Arc<Obedient>,
     seen: &Seen,
@@ -227,7 +228,8 @@ fn vms_that_end_by_themselves_are_lost_to_their_sprites_only() {
     *machines.losses.lock().unwrap() = Some(losses);
     let runtime = full(&Config::default(), worker(8, 2, pool(POLICY)), machines.clone(), &seen);
     let vms: Vec<(u32, u32)> = machines.vms.lock().unwrap().keys().copied().collect();
-    // A shard dies and takes two of four; of one of them an earlier VM is reported too, which concerns nobody.
+    // A shard dies and takes two of four; of one of them an earlier VM is reported too, which concerns
+    // nobody.
     for &(sprite, generation) in &vms[..2] {
         machines.vms.lock().unwrap().remove(&(sprite, generation));
         tell.send(Lost { sprite: ActorId(sprite), generation }).unwrap();

@@ -31,14 +31,17 @@ pub struct ShardsConfig {
     pub vms_max: usize,
     /// VMs per shard process, 32 at most.
     pub vms_per_shard: usize,
-    /// Threads per shard that let guests run; so many hung guests at once it takes to stop a shard until their limits end.
+    /// Threads per shard that let guests run; so many hung guests at once it takes to stop a shard until
+    /// their limits end.
     pub runners_per_shard: usize,
-    /// How long a caller turns while it waits for a guest, before it sleeps. Covers a warm start; costs a processor meanwhile, so
-    /// nobody turns where there is not one for each caller that waits and one for each runner.
+    /// How long a caller turns while it waits for a guest, before it sleeps. Covers a warm start; costs a
+    /// processor meanwhile, so nobody turns where there is not one for each caller that waits and one for
+    /// each runner.
     pub spin: Duration,
     /// Where the nameless files of saved sleepers are made. Memory file systems work, but save no memory.
     pub sleep_directory: PathBuf,
-    /// The program to start as shards: its `main` must call [`crate::main_if_shard`] first. None: this program.
+    /// The program to start as shards: its `main` must call [`crate::main_if_shard`] first. None: this
+    /// program.
     pub program: Option<PathBuf>,
 }
 

@@ -1,5 +1,6 @@
-//! What a shard gives up before it holds a user's VM: namespaces, file system, user, capabilities, resources. Each measure is taken
-//! where it is permitted, and the parent is told which were and which were not. Runs on the only thread, before any other.
+//! What a shard gives up before it holds a user's VM: namespaces, file system, user, capabilities, resources.
+//! Each measure is taken where it is permitted, and the parent is told which were and which were not. Runs on
+//! the only thread, before any other.
 
 use microvm::sys::privileges::{
     become_user, die_with_parent, drop_capabilities, empty_root, no_new_privileges, set_limit, unshare,
@@ -107,8 +108,9 @@ const RUNNER_NICENESS: i32 = -15;
 /// Take every measure but the system-call filter, which has to wait for the threads.
 ///
 /// # Ordering requirements
-/// Namespaces and the empty root need capabilities, so they come before these are dropped. Priority too; threads made
-/// later inherit it. Becoming another user clears the parent-death signal, so that is set after it.
+/// Namespaces and the empty root need capabilities, so they come before these are dropped. Priority too;
+/// threads made later inherit it. Becoming another user clears the parent-death signal, so that is set after
+/// it.
 pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     let mut report = Isolation::default();
     let root = rustix::process::geteuid().is_root();

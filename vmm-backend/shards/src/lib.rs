@@ -13,16 +13,18 @@
 //!
 //! What to rely on:
 //!
-//! 1. **A VM is handed out once.** It belongs to the key that it was first started for, and is never reused across keys.
-//! 2. **Fail closed.** A guest that does not acknowledge its generation and entropy in time is dropped, never handed out; a VM in which
-//!    anything else went wrong is poisoned and does nothing any more.
-//! 3. **No two runs are alike.** Each start and each wake has a generation that was never used before, 32 bytes of fresh entropy, and the
-//!    wall clock; the guest refuses a mailbox that is not newer than what it has.
-//! 4. **What dies takes only its own.** A shard that ends loses its VMs and no others, and the parent is told which. When the
-//!    parent ends, however it ends, no shard, file or memory is left.
+//! 1. **A VM is handed out once.** It belongs to the key that it was first started for, and is never reused
+//!    across keys.
+//! 2. **Fail closed.** A guest that does not acknowledge its generation and entropy in time is dropped, never
+//!    handed out; a VM in which anything else went wrong is poisoned and does nothing any more.
+//! 3. **No two runs are alike.** Each start and each wake has a generation that was never used before, 32
+//!    bytes of fresh entropy, and the wall clock; the guest refuses a mailbox that is not newer than what it
+//!    has.
+//! 4. **What dies takes only its own.** A shard that ends loses its VMs and no others, and the parent is told
+//!    which. When the parent ends, however it ends, no shard, file or memory is left.
 //!
-//! Nothing here knows actors or scenarios, and nothing is asynchronous: every call blocks, and has a limit. Elsewhere than on
-//! x86-64 Linux, and with `--cfg warmpool_no_kvm`, this crate is empty.
+//! Nothing here knows actors or scenarios, and nothing is asynchronous: every call blocks, and has a limit.
+//! Elsewhere than on x86-64 Linux, and with `--cfg warmpool_no_kvm`, this crate is empty.
 //!
 //! One VM in a shard, where KVM can be used:
 //!

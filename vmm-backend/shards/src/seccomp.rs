@@ -1,5 +1,6 @@
-//! The system calls that a shard may make once it is set up: KVM's, memory, futexes, its socket and files that it was handed.
-//! Everything else kills the process. No call here opens, connects, starts or signals anything outside.
+//! The system calls that a shard may make once it is set up: KVM's, memory, futexes, its socket and files
+//! that it was handed. Everything else kills the process. No call here opens, connects, starts or signals
+//! anything outside.
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition as Condition,

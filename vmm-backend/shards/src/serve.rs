@@ -1,10 +1,12 @@
-//! Inside a shard: setting up, and the three kinds of threads. *Runners* let guests run (start, request, sleep, wake), the *control*
-//! thread makes and saves VMs, the *reaper* ends them. So nothing that takes long stands in the way of a start.
+//! Inside a shard: setting up, and the three kinds of threads. *Runners* let guests run (start, request,
+//! sleep, wake), the *control* thread makes and saves VMs, the *reaper* ends them. So nothing that takes long
+//! stands in the way of a start.
 //!
-//! Of the runners one *leads*: it takes what is posted and runs it itself, which costs no hand-over. When a guest takes long, the lead
-//! passes to another runner, and the first one finishes that guest alone: at the latest after a slice, and sooner where a caller finds
-//! that nobody has begun with what it posted. So a guest in a loop delays nobody for long, and only as many hung guests as there are
-//! runners could stop a shard, until their limits end.
+//! Of the runners one *leads*: it takes what is posted and runs it itself, which costs no hand-over. When a
+//! guest takes long, the lead passes to another runner, and the first one finishes that guest alone: at the
+//! latest after a slice, and sooner where a caller finds that nobody has begun with what it posted. So a
+//! guest in a loop delays nobody for long, and only as many hung guests as there are runners could stop a
+//! shard, until their limits end.
 
 use super::isolate::{Isolation, Limits, Measure, isolate};
 use super::seccomp;
@@ -35,12 +37,13 @@ use std::time::Duration;
 
 /// Making and saving VMs yields to the runners.
 const CONTROL_NICENESS: i32 = -5;
-/// Ending VMs yields to both, but not to the rest of the host: a VM that is not ended yet keeps its memory, and boots wait for it.
+/// Ending VMs yields to both, but not to the rest of the host: a VM that is not ended yet keeps its memory,
+/// and boots wait for it.
 const REAPER_NICENESS: i32 = 0;
 /// How long a guest may take to run ahead. It has nothing to do there.
 const AHEAD_LIMIT: Duration = Duration::from_millis(500);
-/// After this long in one guest a runner passes the lead on by itself. Longer than the kernel's tick, because a timer that ends before
-/// it makes every run 20 us longer.
+/// After this long in one guest a runner passes the lead on by itself. Longer than the kernel's tick, because
+/// a timer that ends before it makes every run 20 us longer.
 const SLICE: Duration = Duration::from_millis(10);
 /// Address space beside the guests' memory: stacks, heap, the program.
 const ADDRESS_BYTES_EXTRA: u64 = 2 << 30;
@@ -66,7 +69,8 @@ pub(crate) fn encode_setup(setup: &Setup) -> Result<Vec<u8>, postcard::Error> {
     postcard::to_stdvec(setup)
 }
 
-/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before any other thread runs.
+/// Become a shard, and never return, where this process was started as one. Call it first in `main`, before
+/// any other thread runs.
 pub fn main_if_shard() {
     let is_shard = std::env::args_os().nth(1).is_some_and(|first| first.as_bytes() == ARGUMENT.to_bytes());
     if !is_shard {
@@ -83,7 +87,8 @@ pub fn main_if_shard() {
         );
         std::process::exit(2);
     };
-    // A thread that panics would leave its command without an answer and its VM in between: better that all end, and are reported.
+    // A thread that panics would leave its command without an answer and its VM in between: better that all
+    // end, and are reported.
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         print(panic);
@@ -384,7 +389,8 @@ fn vm_error(error: &VmError) -> Answer {
 }
 
 fn saved_error(error: &SavedError) -> Answer {
-    // A file that cannot be written leaves the VM asleep, one that cannot be read now can be read later; only these are final.
+    // A file that cannot be written leaves the VM asleep, one that cannot be read now can be read later; only
+    // these are final.
     let code = match error {
         SavedError::Changed | SavedError::OtherTemplate { .. } => code::FAILED,
         SavedError::Vm(VmError::Run(_)) => code::FAILED,

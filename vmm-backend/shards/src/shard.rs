@@ -1,4 +1,5 @@
-//! The parent's handle on one shard: which cells are taken, posting to them, waiting for answers. Decides nothing about VMs.
+//! The parent's handle on one shard: which cells are taken, posting to them, waiting for answers. Decides
+//! nothing about VMs.
 
 use crate::config::VmId;
 use crate::isolate::{Isolation, Measure};
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A shard keeps a guest's limit by itself. Where its answer is this much later still, the shard hangs and is killed.
+/// A shard keeps a guest's limit by itself. Where its answer is this much later still, the shard hangs and is
+/// killed.
 const GRACE: Duration = Duration::from_secs(2);
 const SETUP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -177,8 +179,8 @@ impl Shard {
         lost
     }
 
-    /// Have a runner do it. The caller turns only where it does not take the processor from those who are to answer: each caller
-    /// wants one, and each runner.
+    /// Have a runner do it. The caller turns only where it does not take the processor from those who are to
+    /// answer: each caller wants one, and each runner.
     pub(crate) fn run(&self, slot: usize, command: &Command) -> Result<Answer, NoAnswer> {
         if self.is_gone() {
             return Err(NoAnswer::Lost);
@@ -191,7 +193,8 @@ impl Shard {
             return Ok(answer);
         }
         if !self.is_gone() && self.board.withdraw(slot) {
-            // Either its runners are held up by other guests, or the whole process hangs: then its control thread is silent too.
+            // Either its runners are held up by other guests, or the whole process hangs: then its control
+            // thread is silent too.
             return self
                 .control(slot, &Command::new(op::PING, Duration::ZERO), None)
                 .and(Err(NoAnswer::NotBegun));

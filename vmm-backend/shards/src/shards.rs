@@ -1,5 +1,6 @@
-//! The fleet: what the parent process calls. Every call blocks, has a limit, and may come from any thread; calls for different VMs do
-//! not wait for each other. VMs live in shard processes; this side holds only names, files of sleepers and the template.
+//! The fleet: what the parent process calls. Every call blocks, has a limit, and may come from any thread;
+//! calls for different VMs do not wait for each other. VMs live in shard processes; this side holds only
+//! names, files of sleepers and the template.
 
 use crate::config::{ShardsConfig, Stage, VmId};
 use crate::error::ShardsError;
@@ -47,7 +48,8 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(30);
 const SLEEP_LIMIT: Duration = Duration::from_secs(1);
 
 impl Shards {
-    /// Start the shards and wait until all are ready. Shards that end later, and their VMs, are told on the channel.
+    /// Start the shards and wait until all are ready. Shards that end later, and their VMs, are told on the
+    /// channel.
     ///
     /// # Errors
     /// Where no shard can be started or set up.
@@ -110,11 +112,12 @@ impl Shards {
         Ok(vm)
     }
 
-    /// Start: bind the user's data with fresh entropy and a new generation, and let the VM run until it acknowledges.
+    /// Start: bind the user's data with fresh entropy and a new generation, and let the VM run until it
+    /// acknowledges.
     ///
     /// # Errors
-    /// [`ShardsError::TimedOut`] and [`ShardsError::Failed`] where the guest does not acknowledge correctly within `limit`; the VM is
-    /// gone then.
+    /// [`ShardsError::TimedOut`] and [`ShardsError::Failed`] where the guest does not acknowledge correctly
+    /// within `limit`; the VM is gone then.
     pub fn start(&self, vm: VmId, bind: &Bind, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
             let command = Command::new(op::START, limit).with_bind(bind);
@@ -137,7 +140,8 @@ impl Shards {
     /// Put a started VM to sleep. A VM in the first stage can go on to the second.
     ///
     /// # Errors
-    /// Where it is not started, or its file cannot be made or written; it is as it was, or asleep in the first stage.
+    /// Where it is not started, or its file cannot be made or written; it is as it was, or asleep in the
+    /// first stage.
     pub fn sleep(&self, vm: VmId, stage: Stage) -> Result<(), ShardsError> {
         self.with(vm, |place| match stage {
             Stage::Kept => self.run(vm, place, &Command::new(op::SLEEP, SLEEP_LIMIT)).map(drop),
@@ -148,7 +152,8 @@ impl Shards {
     /// Wake a VM from either stage. Its memory is as it was; generation, entropy and wall clock are new.
     ///
     /// # Errors
-    /// As [`Shards::start`]; [`ShardsError::Full`] where a saved sleeper finds no room, and it stays saved then.
+    /// As [`Shards::start`]; [`ShardsError::Full`] where a saved sleeper finds no room, and it stays saved
+    /// then.
     pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
             if let Place::Saved { file, digest } = place {
@@ -163,7 +168,8 @@ impl Shards {
         })
     }
 
-    /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that key.
+    /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that
+    /// key.
     ///
     /// # Errors
     /// [`ShardsError::Refused`] for any other key.
@@ -181,7 +187,8 @@ impl Shards {
         })
     }
 
-    /// End a VM, after what is being done with it, if anything, has come to its end or limit. Its memory is back when this returns.
+    /// End a VM, after what is being done with it, if anything, has come to its end or limit. Its memory is
+    /// back when this returns.
     ///
     /// # Errors
     /// [`ShardsError::Unknown`] where it has ended already.
@@ -364,8 +371,8 @@ fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<A
     }
 }
 
-/// Whether a vCPU may run on one thread and then on another at no cost. Linux before 6.13 waits for an RCU grace period then, which
-/// takes milliseconds; there a fork does not run ahead on the thread that made it.
+/// Whether a vCPU may run on one thread and then on another at no cost. Linux before 6.13 waits for an RCU
+/// grace period then, which takes milliseconds; there a fork does not run ahead on the thread that made it.
 pub fn changes_threads_cheaply(kernel: &str) -> bool {
     let mut numbers = kernel.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

@@ -12,7 +12,8 @@ pub const ARGUMENT: &CStr = c"--warmpool-shard";
 /// Second argument of a shard process that was given a user namespace of its own.
 pub const OWN_USER_NAMESPACE: &CStr = c"own-user-namespace";
 
-/// Start a shard: `program`, or this very program where there is none. The calling thread must live as long as the shard shall.
+/// Start a shard: `program`, or this very program where there is none. The calling thread must live as long
+/// as the shard shall.
 ///
 /// # Errors
 /// The system call that failed.

@@ -1,5 +1,6 @@
-//! The thread that starts shards, sees them end, tells which VMs went with them, and starts new ones in their place. It lives as long
-//! as the fleet, because the kernel ties a shard's life to the thread that started it.
+//! The thread that starts shards, sees them end, tells which VMs went with them, and starts new ones in their
+//! place. It lives as long as the fleet, because the kernel ties a shard's life to the thread that started
+//! it.
 
 use crate::error::ShardsError;
 use crate::lost::Lost;
@@ -21,7 +22,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// Shards restarted within [`RESTART_WINDOW`] before the supervisor waits: a shard that cannot live must not keep the host busy.
+/// Shards restarted within [`RESTART_WINDOW`] before the supervisor waits: a shard that cannot live must not
+/// keep the host busy.
 const RESTARTS_MAX: usize = 64;
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
-//! What parent and shard share: one board of memory with a cell per VM, and a word in which each set bit is a cell that waits for a
-//! runner. 32 VMs per shard is one word, so posting is one atomic OR and one futex wake. Neither side believes what it
-//! reads here: values are copied out first and checked after.
+//! What parent and shard share: one board of memory with a cell per VM, and a word in which each set bit is a
+//! cell that waits for a runner. 32 VMs per shard is one word, so posting is one atomic OR and one futex
+//! wake. Neither side believes what it reads here: values are copied out first and checked after.
 
 use microvm::bind::{Bind, Key};
 use microvm::guest::mailbox::{KEY_BYTES_MAX, URL_BYTES_MAX};
@@ -238,8 +238,8 @@ impl Board {
         self.mapping.word(offset_of!(BoardLayout, lead) as u64)
     }
 
-    /// Shard: become the runner that takes what is posted; blocks while another one is. The word is odd while there is a leader, and no
-    /// two leads have the same; what comes back names this one.
+    /// Shard: become the runner that takes what is posted; blocks while another one is. The word is odd while
+    /// there is a leader, and no two leads have the same; what comes back names this one.
     pub fn take_lead(&self) -> u32 {
         let lead = self.lead();
         loop {
@@ -363,10 +363,12 @@ impl Board {
         }
     }
 
-    /// Parent: wait for the answer to what was posted; `None` after `limit`, or as soon as `gone` says that nobody will answer.
+    /// Parent: wait for the answer to what was posted; `None` after `limit`, or as soon as `gone` says that
+    /// nobody will answer.
     ///
-    /// A caller turns while a runner is at its command, up to `spin`, because most answers come sooner than a sleeping thread wakes. It
-    /// does not turn while nobody has begun: then the runner may be waiting for this very processor.
+    /// A caller turns while a runner is at its command, up to `spin`, because most answers come sooner than a
+    /// sleeping thread wakes. It does not turn while nobody has begun: then the runner may be waiting for
+    /// this very processor.
     pub fn wait(
         &self,
         slot: usize,
@@ -396,7 +398,8 @@ impl Board {
                     None => {
                         relieve = false;
                         if waits() {
-                            // The leader is held up by another guest. Where it only woke late, this does no harm.
+                            // The leader is held up by another guest. Where it only woke late, this does no
+                            // harm.
                             self.end_lead(self.lead().load(Ordering::Acquire));
                         }
                     }
@@ -424,7 +427,8 @@ impl Board {
         }
     }
 
-    /// Parent: the shard is gone; wake who waits. Changes the words, so that a wait that is just beginning sees it too.
+    /// Parent: the shard is gone; wake who waits. Changes the words, so that a wait that is just beginning
+    /// sees it too.
     pub fn lose_all(&self) {
         for slot in 0..VMS_PER_SHARD_MAX {
             self.state(slot).store(cell::LOST, Ordering::Release);

@@ -1,4 +1,5 @@
-//! The shards from its caller's side: many VMs, many threads, both stages of sleep, guests that misbehave, and nothing left behind.
+//! The shards from its caller's side: many VMs, many threads, both stages of sleep, guests that misbehave,
+//! and nothing left behind.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
@@ -267,8 +268,8 @@ fn available_mib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
-/// `WARMPOOL_BOOTS=10000` for the full count. What a VM costs is more than half a MiB, so that one in four leaking would show
-/// above the bound at the usual count.
+/// `WARMPOOL_BOOTS=10000` for the full count. What a VM costs is more than half a MiB, so that one in four
+/// leaking would show above the bound at the usual count.
 #[test]
 fn descriptors_and_memory_are_back_after_many_boots() {
     let boots: usize = std::env::var("WARMPOOL_BOOTS").ok().map_or(2000, |count| count.parse().unwrap());

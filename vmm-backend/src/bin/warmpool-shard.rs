@@ -1,4 +1,5 @@
-//! A program that can only be a shard, for fleets whose own program cannot be started again. Everything is in the library.
+//! A program that can only be a shard, for fleets whose own program cannot be started again. Everything is in
+//! the library.
 
 fn main() {
     vmm_backend::main_if_shard();

@@ -17,8 +17,8 @@ use super::stopwatch::{Mean, Operation, Stopwatch};
 const SAMPLES_MIN: u64 = 100;
 /// Numbers of operations under way that are told apart.
 const LEVELS_MAX: usize = 32;
-/// Starts are told apart by how long the host had nothing to do before, in milliseconds. Each is twice the one before: what a
-/// start takes then grows with the logarithm.
+/// Starts are told apart by how long the host had nothing to do before, in milliseconds. Each is twice the
+/// one before: what a start takes then grows with the logarithm.
 const IDLE_MS: [u64; 5] = [2, 4, 8, 16, 32];
 /// The longest that is recorded, in nanoseconds: a minute.
 const LONGEST_NS: u64 = 60_000_000_000;
@@ -30,7 +30,8 @@ pub(super) const CROWD: &str = "at one instant";
 /// The condition of sleepers that keep everything.
 pub(super) const KEPT: &str = "kept";
 
-/// What was measured, by operation and condition: by one measurement, or by several of one host, whose figures are added up.
+/// What was measured, by operation and condition: by one measurement, or by several of one host, whose
+/// figures are added up.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// In the order in which conditions were first met.
@@ -45,7 +46,8 @@ pub struct Figures {
     pub(super) vms_alive: u32,
     /// What other programs did before the measurement began; empty where that was little.
     pub(super) others: String,
-    /// The part of the processors' time that the hypervisor gave to others while it was measured what a simulation draws from.
+    /// The part of the processors' time that the hypervisor gave to others while it was measured what a
+    /// simulation draws from.
     pub(super) stolen: f64,
     /// The speed of boots while a crowd is served, as a part of what it is at other times.
     pub(super) boots_beside_starts: Mean,
@@ -82,8 +84,9 @@ impl Figures {
         }
     }
 
-    /// Adds these operations of a probe by how many others were under way, without the time that starts took from them, which
-    /// a simulation adds by itself. So crowds have to be measured before, and soon before: it is their pace that counts here.
+    /// Adds these operations of a probe by how many others were under way, without the time that starts took
+    /// from them, which a simulation adds by itself. So crowds have to be measured before, and soon before:
+    /// it is their pace that counts here.
     pub(super) fn add_levels(&mut self, watch: &Stopwatch, which: &[Operation]) {
         let busy = watch.busy(self.median(Operation::Spacing, CROWD));
         let lost = 1.0 - self.boots_beside_starts();
@@ -91,7 +94,8 @@ impl Figures {
             if which.contains(&interval.operation) {
                 let took = interval.ended.since(interval.began).as_nanos();
                 let by_starts = busy.share(&interval, lost).as_nanos();
-                // A start that went faster than the others before it let expect tells nothing of a start by itself.
+                // A start that went faster than the others before it let expect tells nothing of a start by
+                // itself.
                 let Some(by_itself) = took.checked_sub(by_starts).filter(|left| *left > 0) else { continue };
                 let idle = IDLE_MS.iter().rposition(|&least| beside.idle >= Duration::from_millis(least));
                 let (levels, level) = match idle {
@@ -222,14 +226,15 @@ impl Figures {
         drawn.unwrap_or_else(|| self::drawn(operation, ALONE).into())
     }
 
-    /// `[timer]`. The runtime's timers wait for moments, not for ticks: whatever grid there is, is part of how late they are.
+    /// `[timer]`. The runtime's timers wait for moments, not for ticks: whatever grid there is, is part of
+    /// how late they are.
     pub(super) fn timer(&self) -> TimerSlack {
         TimerSlack { grid: Duration::ZERO, lag: drawn(Operation::Timer, "sweep") }
     }
 }
 
-/// Another measurement of the same host is added value by value, as if both were one. What only tells how quiet the host was is
-/// that of the less quiet one.
+/// Another measurement of the same host is added value by value, as if both were one. What only tells how
+/// quiet the host was is that of the less quiet one.
 impl AddAssign for Figures {
     fn add_assign(&mut self, other: Self) {
         for (operation, condition, values) in other.rows {

@@ -1,5 +1,5 @@
-//! The folder of a profile: `profile.toml` and the histograms that it names. Written aside and then renamed, so that it is
-//! there whole or not at all.
+//! The folder of a profile: `profile.toml` and the histograms that it names. Written aside and then renamed,
+//! so that it is there whole or not at all.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -31,8 +31,8 @@ impl Meter {
         Self(Ticks::read())
     }
 
-    /// The part of the time for which this host wanted its processors that its hypervisor gave to others; zero where it tells
-    /// nothing of that, or there is none.
+    /// The part of the time for which this host wanted its processors that its hypervisor gave to others;
+    /// zero where it tells nothing of that, or there is none.
     pub fn stolen(self) -> f64 {
         self.read().map_or(0.0, |ticks| ticks.stolen as f64 / ticks.busy().max(1) as f64)
     }
@@ -47,9 +47,9 @@ impl Meter {
     }
 }
 
-/// Measures something until that was done `wanted` times while the host was quiet, but `most` times at most. Measuring gives
-/// also the [part of the processors' time](Meter::stolen) that others had; the quietest are kept, the quietest first: what
-/// others do comes and goes, and is no figure of this host.
+/// Measures something until that was done `wanted` times while the host was quiet, but `most` times at most.
+/// Measuring gives also the [part of the processors' time](Meter::stolen) that others had; the quietest are
+/// kept, the quietest first: what others do comes and goes, and is no figure of this host.
 ///
 /// # Errors
 /// The first that measuring gives.

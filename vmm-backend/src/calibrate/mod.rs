@@ -1,19 +1,19 @@
-//! Measures this host for simulations: how long each operation takes alone, beside others, under load and with many VMs alive;
-//! how late timers are; and what the runtime adds.
+//! Measures this host for simulations: how long each operation takes alone, beside others, under load and
+//! with many VMs alive; how late timers are; and what the runtime adds.
 //!
-//! Everything is measured on the way that a request takes in production: small scenarios run in real time on the runtime's
-//! own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations what a simulation would have to
-//! draw. A warm start counts from the request's time, so the runtime's share is in it; a boot from its order until the Sprite
-//! is ready.
+//! Everything is measured on the way that a request takes in production: small scenarios run in real time on
+//! the runtime's own threads and on real VMs (`probes.rs`), and a `Stopwatch` reads from the observations
+//! what a simulation would have to draw. A warm start counts from the request's time, so the runtime's share
+//! is in it; a boot from its order until the Sprite is ready.
 //!
-//! What an operation costs depends above all on what else the host does at that moment. So the histograms that a simulation draws
-//! from are told apart by how many boots (and, of stops, how many stops) are under way when one begins, alike here and there;
-//! and how much starts slow boots down is measured beside requests that come many at one instant. The other conditions are
-//! measured to be read, not drawn from.
+//! What an operation costs depends above all on what else the host does at that moment. So the histograms
+//! that a simulation draws from are told apart by how many boots (and, of stops, how many stops) are under
+//! way when one begins, alike here and there; and how much starts slow boots down is measured beside requests
+//! that come many at one instant. The other conditions are measured to be read, not drawn from.
 //!
-//! A host's pace drifts by the minute, with what its neighbours do. So whoever compares a simulation with real runs measures in
-//! [parts](Extent::Part), by turns with these runs, that both meet the same pace, and adds the parts up at the end:
-//! [`measure`], then [`Calibration::of`].
+//! A host's pace drifts by the minute, with what its neighbours do. So whoever compares a simulation with
+//! real runs measures in [parts](Extent::Part), by turns with these runs, that both meet the same pace, and
+//! adds the parts up at the end: [`measure`], then [`Calibration::of`].
 
 mod figures;
 mod folder;
@@ -43,8 +43,8 @@ pub enum Extent {
     Full,
     /// Everything, in some seconds: too few values for tails.
     Quick,
-    /// Only what a simulation draws from, in a quarter of a minute: one of four or so, which have together as many values as
-    /// [`Full`](Self::Full).
+    /// Only what a simulation draws from, in a quarter of a minute: one of four or so, which have together as
+    /// many values as [`Full`](Self::Full).
     Part,
 }
 
@@ -58,7 +58,8 @@ impl Extent {
         }
     }
 
-    /// As [`seconds`](Self::seconds), of one pass of a probe that has several. In a part it has one, so that goes on for longer.
+    /// As [`seconds`](Self::seconds), of one pass of a probe that has several. In a part it has one, so that
+    /// goes on for longer.
     fn seconds_of_pass(self, full: f64) -> f64 {
         full * match self {
             Self::Full => 1.0,
@@ -67,8 +68,9 @@ impl Extent {
         }
     }
 
-    /// Of passes that are so many in a full measurement: how many count, and how many there are at most, where the host is not
-    /// quiet. A part has no second try: it would have calmer moments than the run that it is measured for.
+    /// Of passes that are so many in a full measurement: how many count, and how many there are at most,
+    /// where the host is not quiet. A part has no second try: it would have calmer moments than the run that
+    /// it is measured for.
     fn passes(self, full: usize) -> (usize, usize) {
         match self {
             Self::Full => (full, 2 * full),
@@ -152,8 +154,8 @@ pub struct Calibration {
 /// How far a measurement is: its share in thousandths, and what is measured now.
 pub type Progress<'a> = &'a (dyn Fn(u64, &str) + Sync);
 
-/// Measures this host, all at once. Takes as long as the plan's [extent](Extent) says; of minutes the second where the host is
-/// not quiet.
+/// Measures this host, all at once. Takes as long as the plan's [extent](Extent) says; of minutes the second
+/// where the host is not quiet.
 ///
 /// # Errors
 /// A host that cannot run VMs, or whose VMs fail.
@@ -161,8 +163,8 @@ pub fn calibrate(plan: &Plan, progress: Progress<'_>) -> Result<Calibration, Cal
     Calibration::of(plan, [measure(plan, 0, progress)?])
 }
 
-/// Measures this host, for a [calibration](Calibration::of) of it alone or together with others. `turn` tells its requests
-/// apart from those of others.
+/// Measures this host, for a [calibration](Calibration::of) of it alone or together with others. `turn` tells
+/// its requests apart from those of others.
 ///
 /// # Errors
 /// A host that cannot run VMs, or whose VMs fail.

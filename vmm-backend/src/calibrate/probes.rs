@@ -126,7 +126,8 @@ impl Bench {
     ) -> Result<(), CalibrateError> {
         let (boots, extent) = (plan.boots, plan.extent);
         progress(10, "the way there, once");
-        // The first VMs in a shard take memory that the host has not given to anybody yet; that comes but once.
+        // The first VMs in a shard take memory that the host has not given to anybody yet; that comes but
+        // once.
         self.run(&filling(boots), None)?;
         figures.vms_alive = SLOTS;
 
@@ -191,7 +192,8 @@ impl Bench {
         self.sleep(figures, "saved", plan.extent.seconds(2.0))
     }
 
-    /// Runs a probe in passes, some again where the host was not quiet, and gives what was seen in those that count.
+    /// Runs a probe in passes, some again where the host was not quiet, and gives what was seen in those that
+    /// count.
     fn quietest(
         &self,
         text: &str,
@@ -238,7 +240,8 @@ impl Bench {
         };
         let boots_alone = count / took.max(1e-3);
         let watch = self.run(&overload(plan.boots, boots_alone, seconds.max(0.5)), Some(LIFETIME))?;
-        // Boots without a pause, for when demand is more than the host can do. Starts are late there because everything is.
+        // Boots without a pause, for when demand is more than the host can do. Starts are late there because
+        // everything is.
         figures.add_levels(&watch, &[Operation::Boot, Operation::Stop]);
         let served = watch.ended(Outcome::Warm) + watch.ended(Outcome::Waited);
         Ok((served.saturating_sub(u64::from(READY)) as f64 / seconds.max(0.5)).max(APART))

@@ -1,5 +1,5 @@
-//! Reads from observations how long operations took, as a simulation would have to draw it: each as an interval, and for each
-//! how many others were under way when it began, and for how long none had been.
+//! Reads from observations how long operations took, as a simulation would have to draw it: each as an
+//! interval, and for each how many others were under way when it began, and for how long none had been.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -150,8 +150,8 @@ impl Busy {
         before + time.min(until).since(from)
     }
 
-    /// How much of an operation's time is due to starts: what a start waited for those before it, and what a boot lost, of
-    /// which this part is lost while the host is busy.
+    /// How much of an operation's time is due to starts: what a start waited for those before it, and what a
+    /// boot lost, of which this part is lost while the host is busy.
     pub(super) fn share(&self, interval: &Interval, lost: f64) -> Duration {
         match (interval.operation, interval.place) {
             (Operation::Start, Some(place)) => self.waits.get(place).copied().unwrap_or_default(),
@@ -215,8 +215,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stopwatch {
-    /// For a scenario whose Sprites are all used for so long, and where what is made is made the long way round; `log` tells
-    /// what its machines took.
+    /// For a scenario whose Sprites are all used for so long, and where what is made is made the long way
+    /// round; `log` tells what its machines took.
     pub(super) fn new(lifetime: Option<Duration>, creates: bool, log: Arc<Log>) -> Self {
         Self { lifetime, creates, log, ..Self::default() }
     }
@@ -275,8 +275,9 @@ impl Stopwatch {
         self.boots
     }
 
-    /// Groups of so many requests that came at one instant and were all served warm, by time. If a start takes `alone` by
-    /// itself and the k-th of them begins `k - 1` spacings after the first, their mean latency gives the spacing.
+    /// Groups of so many requests that came at one instant and were all served warm, by time. If a start
+    /// takes `alone` by itself and the k-th of them begins `k - 1` spacings after the first, their mean
+    /// latency gives the spacing.
     pub(super) fn crowds(&self, size: u32, alone: Duration) -> Vec<Crowd> {
         let mut groups: BTreeMap<Time, Mean> = BTreeMap::new();
         for start in self.intervals.iter().filter(|interval| interval.operation == Operation::Start) {
@@ -292,9 +293,10 @@ impl Stopwatch {
             .collect()
     }
 
-    /// The speed of boots while crowds were served, as a part of what it was at other times, from 0 to 1. At speed `s` a boot
-    /// that takes `t` by itself and overlaps with a crowd for `o` takes `t + (1 - s) o`; `t` is the mean of boots that begin
-    /// beside no crowd, and the sum over all that begin beside one gives `s`. `None` where either is missing.
+    /// The speed of boots while crowds were served, as a part of what it was at other times, from 0 to 1. At
+    /// speed `s` a boot that takes `t` by itself and overlaps with a crowd for `o` takes `t + (1 - s) o`; `t`
+    /// is the mean of boots that begin beside no crowd, and the sum over all that begin beside one gives `s`.
+    /// `None` where either is missing.
     pub(super) fn boot_speed(&self, crowds: &[Crowd]) -> Option<f64> {
         let boots = self.intervals.iter().filter(|interval| interval.operation == Operation::Boot);
         let (mut alone, mut beside, mut overlap) = (Mean::default(), Mean::default(), 0.0);
@@ -441,7 +443,8 @@ mod tests {
         boot(&mut watch, 90, 0, 1_000);
         let alone = Duration::from_micros(200);
         assert!(watch.crowds(5, alone).is_empty() && watch.boot_speed(&[]).is_none());
-        // Five at one instant, the starts 500 us after each other; beside them boots go on at a quarter of their speed.
+        // Five at one instant, the starts 500 us after each other; beside them boots go on at a quarter of
+        // their speed.
         for by in 0..5_u32 {
             warm(&mut watch, by, 10_000, 10_200 + 500 * u64::from(by));
         }

@@ -1,4 +1,5 @@
-//! Which guests can run here: asks KVM, times a loop in ring 0 against the same loop in ring 3, and lets the embedded guest run.
+//! Which guests can run here: asks KVM, times a loop in ring 0 against the same loop in ring 3, and lets the
+//! embedded guest run.
 
 use super::Finding;
 use microvm::bind::{Bind, Generation, Key, Request};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 /// Turns of the loop: 5 us where it runs natively, tens of milliseconds where it is emulated.
 const TURNS: u32 = 20_000;
 const LOOP_LIMIT: Duration = Duration::from_secs(2);
-/// Natively both rings take the same time; emulation was measured at thousands of times slower. Everything between is noise.
+/// Natively both rings take the same time; emulation was measured at thousands of times slower. Everything
+/// between is noise.
 const EMULATED_FACTOR: u32 = 20;
 const PROBE_BYTES: u64 = 4 << 20;
 const START_LIMIT: Duration = Duration::from_secs(2);

@@ -196,7 +196,8 @@ fn seccomp() -> Finding {
 
 fn priority() -> Finding {
     let name = "priority";
-    // A thread of its own, because a raised priority can be lowered again but the thread may have had another one.
+    // A thread of its own, because a raised priority can be lowered again but the thread may have had another
+    // one.
     let raised = std::thread::spawn(|| microvm::sys::set_thread_niceness(-15)).join();
     match raised {
         Ok(Ok(())) => Finding::ok(name, "runners may have raised priority"),

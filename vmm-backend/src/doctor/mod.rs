@@ -1,5 +1,6 @@
-//! What this host can do for warm VMs and what not, as data: one finding per question, each with what was seen and what to do about it.
-//! Probing changes nothing on the host and takes less than a second where nothing hangs.
+//! What this host can do for warm VMs and what not, as data: one finding per question, each with what was
+//! seen and what to do about it. Probing changes nothing on the host and takes less than a second where
+//! nothing hangs.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 mod guests;

@@ -24,8 +24,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Looks whether this host can be the scenario's worker: room for its slots, for as many VMs as may be under destruction
-    /// besides, and for sleepers of the first stage where Sprites sleep.
+    /// Looks whether this host can be the scenario's worker: room for its slots, for as many VMs as may be
+    /// under destruction besides, and for sleepers of the first stage where Sprites sleep.
     ///
     /// # Errors
     /// What the scenario asks that one host cannot do, with its line, its key and the remedy.

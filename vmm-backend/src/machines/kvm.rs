@@ -19,7 +19,8 @@ use microvm::training::{CaptureError, capture};
 use runtime::{Lost, Machines};
 use shards::{ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
 
-/// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a millisecond.
+/// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a
+/// millisecond.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where in a guest's memory stands when it began.
@@ -79,7 +80,8 @@ impl KvmMachines {
     /// # Errors
     /// What this host lacks, or what cannot be started.
     pub fn launch(config: MachinesConfig) -> Result<Arc<Self>, MachinesError> {
-        // Every sleeper in the second stage holds a file. Where it is not permitted, that many fewer can sleep.
+        // Every sleeper in the second stage holds a file. Where it is not permitted, that many fewer can
+        // sleep.
         let _ = sys::raise_descriptor_limit();
         let hypervisor = Arc::new(Hypervisor::open()?);
         let template = capture(&hypervisor, Arc::new(EMBEDDED), config.memory_bytes)?;
@@ -118,7 +120,8 @@ impl KvmMachines {
     /// Has a Sprite's guest do something for its user.
     ///
     /// # Errors
-    /// [`ShardsError::Unknown`] where the Sprite has no such VM; [`ShardsError::Guest`] where the guest refuses.
+    /// [`ShardsError::Unknown`] where the Sprite has no such VM; [`ShardsError::Guest`] where the guest
+    /// refuses.
     pub fn request(
         &self,
         sprite: ActorId,

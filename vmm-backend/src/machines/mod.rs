@@ -1,5 +1,6 @@
-//! The runtime's operations, done on real VMs: every boot, create, start, sleep, wake and stop that the actors ask for goes to a
-//! `shards::Shards` on KVM. This is where the two halves of this crate meet; neither knows the other.
+//! The runtime's operations, done on real VMs: every boot, create, start, sleep, wake and stop that the
+//! actors ask for goes to a `shards::Shards` on KVM. This is where the two halves of this crate meet; neither
+//! knows the other.
 //!
 //! | operation | what is done |
 //! | --- | --- |
@@ -10,8 +11,8 @@
 //! | `Wake` | from either stage, with a new generation that the guest must acknowledge. The start that follows finds it acknowledged |
 //! | `Stop`, `Detach` | end the VM and wait until its memory is back. A VM that is not there has nothing to end |
 //!
-//! It fails closed: whatever is not acknowledged in time has failed, its VM is never handed out again and is ended by the
-//! `Detach` that follows.
+//! It fails closed: whatever is not acknowledged in time has failed, its VM is never handed out again and is
+//! ended by the `Detach` that follows.
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm))))]
 mod absent;
@@ -38,7 +39,8 @@ pub struct Visit {
     pub generation: u64,
     /// Visits so far, this one among them.
     pub requests: u64,
-    /// The wall clock when it was first visited after its memory began, as its last bind told it; nanoseconds since 1970.
+    /// The wall clock when it was first visited after its memory began, as its last bind told it; nanoseconds
+    /// since 1970.
     pub began_unix_ns: u64,
     /// The hash of its tenant's key.
     pub identity: u64,
@@ -47,7 +49,8 @@ pub struct Visit {
 /// What is to be held, and where.
 #[derive(Clone, Debug)]
 pub struct MachinesConfig {
-    /// VMs that may be alive at once: those that hold slots, those that are being destroyed, and sleepers of the first stage.
+    /// VMs that may be alive at once: those that hold slots, those that are being destroyed, and sleepers of
+    /// the first stage.
     pub vms_max: usize,
     /// Sleepers in the first stage at most; beyond them a Sprite sleeps in the second.
     pub kept_max: usize,

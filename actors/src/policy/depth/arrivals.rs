@@ -1,5 +1,5 @@
-//! How many requests came in a sliding window, in constant memory: the window is cut into slices, and the oldest
-//! slice is dropped as a whole.
+//! How many requests came in a sliding window, in constant memory: the window is cut into slices, and the
+//! oldest slice is dropped as a whole.
 
 use crate::time::{Duration, Time};
 
@@ -69,8 +69,8 @@ impl Arrivals {
         self.sum as f64 / covered.as_secs_f64()
     }
 
-    /// Arrivals per second over the slices that have ended and what of the present one had passed at `now`; over a
-    /// whole slice at least, so that the first arrival of a run is not taken for a flood.
+    /// Arrivals per second over the slices that have ended and what of the present one had passed at `now`;
+    /// over a whole slice at least, so that the first arrival of a run is not taken for a flood.
     pub(super) fn rate_with_present(&self, now: Time) -> f64 {
         let passed = self.slice - self.edge.since(now);
         let covered = (self.slice.times(u64::from(self.ended)) + passed).max(self.slice);

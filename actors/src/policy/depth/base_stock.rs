@@ -1,11 +1,11 @@
 //! `base-stock`: the smallest depth that Erlang's loss formula allows at the measured rate.
 //!
-//! A pool of S Sprites whose every take is refilled at once, and whose misses go elsewhere, is Erlang's loss system:
-//! the boots under way are the busy lines. So the share of misses is B(S, a) with a = rate * boot time, for *any*
-//! distribution of boot times (A. K. Erlang, "Solution of some problems in the theory of probabilities of
-//! significance in automatic telephone exchanges", 1917; Sevastyanov 1957 for the insensitivity). It holds for Poisson
-//! arrivals and unbounded boots. Real arrivals are burstier: where they are, `window-quantile` keeps its target and
-//! this policy does not.
+//! A pool of S Sprites whose every take is refilled at once, and whose misses go elsewhere, is Erlang's loss
+//! system: the boots under way are the busy lines. So the share of misses is B(S, a) with a = rate * boot
+//! time, for *any* distribution of boot times (A. K. Erlang, "Solution of some problems in the theory of
+//! probabilities of significance in automatic telephone exchanges", 1917; Sevastyanov 1957 for the
+//! insensitivity). It holds for Poisson arrivals and unbounded boots. Real arrivals are burstier: where they
+//! are, `window-quantile` keeps its target and this policy does not.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,8 @@ use crate::time::{Duration, Time, WallClock};
 /// The largest depth that the formula is evaluated for.
 const SERVERS_MAX: u32 = 100_000;
 
-/// The smallest depth that Erlang's loss formula allows at the measured rate. The rate is measured over a sliding
-/// window and the depth follows it 64 times per window; before the first of these it is `least`.
+/// The smallest depth that Erlang's loss formula allows at the measured rate. The rate is measured over a
+/// sliding window and the depth follows it 64 times per window; before the first of these it is `least`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseStock {
@@ -46,10 +46,10 @@ impl BaseStock {
     }
 }
 
-/// Erlang's loss formula: the probability that a request finds all of `servers` busy, when requests come at random and
-/// `load` of them come during a mean service time. By the recurrence `B(0) = 1`, `B(k) = a B(k-1) / (k + a B(k-1))`,
-/// which is stable because every term is between 0 and 1 (Jagerman, "Some properties of the Erlang loss function",
-/// Bell System Technical Journal 1974).
+/// Erlang's loss formula: the probability that a request finds all of `servers` busy, when requests come at
+/// random and `load` of them come during a mean service time. By the recurrence `B(0) = 1`,
+/// `B(k) = a B(k-1) / (k + a B(k-1))`, which is stable because every term is between 0 and 1 (Jagerman, "Some
+/// properties of the Erlang loss function", Bell System Technical Journal 1974).
 pub fn erlang_b(servers: u32, load: f64) -> f64 {
     (1..=servers).fold(1.0, |blocked, k| next_erlang_b(k, load, blocked))
 }
@@ -60,8 +60,8 @@ fn next_erlang_b(k: u32, load: f64, blocked: f64) -> f64 {
     offered / (f64::from(k) + offered)
 }
 
-/// The smallest number of servers at which no more than this share of requests finds all of them busy; none for no
-/// load. At most 100,000: beyond it the formula is not evaluated.
+/// The smallest number of servers at which no more than this share of requests finds all of them busy; none
+/// for no load. At most 100,000: beyond it the formula is not evaluated.
 pub fn erlang_servers(load: f64, misses: f64) -> u32 {
     let load = load.min(f64::from(u32::MAX));
     let (mut servers, mut blocked) = (0, if load > 0.0 { 1.0 } else { 0.0 });

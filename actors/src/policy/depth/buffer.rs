@@ -1,9 +1,10 @@
 //! `buffer`: a share of what is in use, between bounds, in bounded steps.
 //!
-//! The wanted depth is `clamp(max(least, ceil(percent / 100 * in_use)), min, max)`: the larger of an absolute number
-//! and a percentage, as game-server fleets size their buffers (Agones' `FleetAutoscaler`). How far and how soon the
-//! depth follows it is bounded as in Kubernetes' `HorizontalPodAutoscaler`: at most `step_up` or `step_down` Sprites
-//! in one `every`, and downwards only when the wanted depth has stayed below for `cooldown`.
+//! The wanted depth is `clamp(max(least, ceil(percent / 100 * in_use)), min, max)`: the larger of an absolute
+//! number and a percentage, as game-server fleets size their buffers (Agones' `FleetAutoscaler`). How far and
+//! how soon the depth follows it is bounded as in Kubernetes' `HorizontalPodAutoscaler`: at most `step_up` or
+//! `step_down` Sprites in one `every`, and downwards only when the wanted depth has stayed below for
+//! `cooldown`.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,8 @@ pub struct Buffer {
     /// The time in which one step may be taken; it matters only where a step is given.
     #[serde(default = "Buffer::every")]
     pub every: Duration,
-    /// How long the wanted depth must have stayed below the present one before it falls. Zero: it falls at once.
+    /// How long the wanted depth must have stayed below the present one before it falls. Zero: it falls at
+    /// once.
     #[serde(default = "Buffer::cooldown")]
     pub cooldown: Duration,
 }
@@ -158,7 +160,8 @@ impl Controller for Buffering {
 }
 
 impl Buffering {
-    /// The depth after as much of the way to the wanted one as may be gone now; notes when the rest may be gone.
+    /// The depth after as much of the way to the wanted one as may be gone now; notes when the rest may be
+    /// gone.
     fn follow(&mut self, now: Time, depth: u32) -> u32 {
         let every = self.policy.every;
         if self.wanted > depth {

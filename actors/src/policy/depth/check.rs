@@ -1,4 +1,5 @@
-//! What the parameters of several depth policies must satisfy. Each check gives a [`Problem`] that says what to do.
+//! What the parameters of several depth policies must satisfy. Each check gives a [`Problem`] that says what
+//! to do.
 
 use crate::policy::Problem;
 use crate::time::Duration;

@@ -1,5 +1,5 @@
-//! Civil time: where the run's clock meets time zones. The time zone database is the one compiled in, never the
-//! system's, so that a run is the same on every machine.
+//! Civil time: where the run's clock meets time zones. The time zone database is the one compiled in, never
+//! the system's, so that a run is the same on every machine.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

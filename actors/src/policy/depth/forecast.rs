@@ -1,14 +1,15 @@
 //! `forecast`: what the same time of the week has asked for before.
 //!
-//! The week is cut into slots on the clock of one time zone. Each slot remembers the needs of its requests (the need of
-//! a request is the depth at which it would have found a ready Sprite, as in `window-quantile`) as one distribution
-//! per visit, a visit without requests being one of need 0. Older visits weigh less: half as much for every
-//! `half_life` (exponential smoothing: Brown, "Statistical Forecasting for Inventory Control", 1959). The depth is
-//! the quantile of the present slot and, from one boot time before its end, of the next slot too, so that the pool
-//! has risen when demand does.
+//! The week is cut into slots on the clock of one time zone. Each slot remembers the needs of its requests
+//! (the need of a request is the depth at which it would have found a ready Sprite, as in `window-quantile`)
+//! as one distribution per visit, a visit without requests being one of need 0. Older visits weigh less: half
+//! as much for every `half_life` (exponential smoothing: Brown, "Statistical Forecasting for Inventory
+//! Control", 1959). The depth is the quantile of the present slot and, from one boot time before its end, of
+//! the next slot too, so that the pool has risen when demand does.
 //!
-//! A slot that was never seen takes the same time on the last day that was, else the slot before it. In the first
-//! hours of a first run nothing is known, so let `largest-of` join this policy with one that follows demand.
+//! A slot that was never seen takes the same time on the last day that was, else the slot before it. In the
+//! first hours of a first run nothing is known, so let `largest-of` join this policy with one that follows
+//! demand.
 
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +115,8 @@ struct Remembering {
     depth: u32,
     /// What the next slot asks for.
     next_depth: u32,
-    /// Whether the next slot is less than a boot time away; once true it stays so, however the boot time changes.
+    /// Whether the next slot is less than a boot time away; once true it stays so, however the boot time
+    /// changes.
     looks_ahead: bool,
 }
 
@@ -156,8 +158,8 @@ impl Remembering {
         }
     }
 
-    /// What a slot asks for: by its own memory, else by that of the same time on the last day that has one, else by
-    /// that of the slot before.
+    /// What a slot asks for: by its own memory, else by that of the same time on the last day that has one,
+    /// else by that of the slot before.
     fn depth_of(&self, slot: usize) -> u32 {
         let (count, per_day) = (self.slots.len(), self.calendar.per_day);
         let earlier_days = (0..7).map(|days| (slot + count - days * per_day) % count);

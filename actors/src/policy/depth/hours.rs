@@ -1,5 +1,5 @@
-//! When the window of a schedule holds: from each time that a cron expression names, for a while; or between two
-//! times of day, on some days.
+//! When the window of a schedule holds: from each time that a cron expression names, for a while; or between
+//! two times of day, on some days.
 
 use croner::Cron;
 use jiff::civil::DateTime;
@@ -21,7 +21,8 @@ pub(super) struct Hours {
 pub(super) enum HoursRule {
     /// For `lasts` from each time that `cron` names.
     Cron { cron: Box<Cron>, lasts: SignedDuration },
-    /// From `from` until `to`, in minutes of the day as the clock on the wall shows them, beginning on some days.
+    /// From `from` until `to`, in minutes of the day as the clock on the wall shows them, beginning on some
+    /// days.
     Daily { from: i64, to: i64, days: [bool; 7] },
 }
 
@@ -33,7 +34,8 @@ pub(super) struct Held {
 }
 
 impl Hours {
-    /// Whether both are stretches of the day on some days of the week, in one zone: such are the same every week.
+    /// Whether both are stretches of the day on some days of the week, in one zone: such are the same every
+    /// week.
     pub(super) fn is_weekly_with(&self, other: &Self) -> bool {
         let is_daily = |hours: &Self| matches!(hours.controller, HoursRule::Daily { .. });
         is_daily(self) && is_daily(other) && self.zone == other.zone
@@ -67,8 +69,8 @@ impl Hours {
         }
     }
 
-    /// Everything is read off the clock on the wall: where it is put forward, what it skips does not happen; where it
-    /// is put back, what it shows twice happens twice.
+    /// Everything is read off the clock on the wall: where it is put forward, what it skips does not happen;
+    /// where it is put back, what it shows twice happens twice.
     fn at_daily(&self, at: Timestamp, from: i64, to: i64, days: [bool; 7]) -> Held {
         let local = self.zone.local(at);
         let minute = minute_of_day(local);

@@ -1,5 +1,5 @@
-//! `largest-of`: the largest of several policies. A pool is short when any of them finds it short, and is then filled
-//! to the largest depth that one of them asks for.
+//! `largest-of`: the largest of several policies. A pool is short when any of them finds it short, and is
+//! then filled to the largest depth that one of them asks for.
 
 use serde::{Deserialize, Serialize};
 

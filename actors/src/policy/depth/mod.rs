@@ -85,8 +85,8 @@ pub struct View {
     pub levels: Levels,
     /// Boots ordered that have not ended.
     pub on_order: u32,
-    /// From the order of a boot until its Sprite is ready: a moving average over recent boots. `None` before the
-    /// first boot has ended.
+    /// From the order of a boot until its Sprite is ready: a moving average over recent boots. `None` before
+    /// the first boot has ended.
     pub lead_time: Option<Duration>,
 }
 
@@ -95,11 +95,12 @@ pub trait Controller: fmt::Debug + Send {
     /// A request came for this pool. Called before [`Controller::target`].
     fn demand(&mut self, _now: Time, _missed: bool) {}
 
-    /// What to aim for at this moment. Called after every change of the pool and whenever `changes_at` has come; it must be
-    /// cheap, and asking twice at the same time must give the same answer.
+    /// What to aim for at this moment. Called after every change of the pool and whenever `changes_at` has
+    /// come; it must be cheap, and asking twice at the same time must give the same answer.
     fn target(&mut self, view: &View) -> Target;
 
-    /// The next time at which the target may be another though nothing happens; `None` for never. Asked after `target`.
+    /// The next time at which the target may be another though nothing happens; `None` for never. Asked after
+    /// `target`.
     fn changes_at(&self) -> Option<Time> {
         None
     }
@@ -184,7 +185,8 @@ impl Depth {
         self.config().constant_depth()
     }
 
-    /// How many Sprites it is sure to aim for at some time: a worker without room for them can never hold its pool.
+    /// How many Sprites it is sure to aim for at some time: a worker without room for them can never hold its
+    /// pool.
     pub fn guaranteed_depth(&self) -> GuaranteedDepth {
         self.config().guaranteed_depth()
     }

@@ -1,5 +1,6 @@
-//! Needs: the need of a request is the depth at which it would have found a ready Sprite, which is one more than the
-//! arrivals in the boot time before it. Each of those had taken a Sprite whose replacement was not there yet.
+//! Needs: the need of a request is the depth at which it would have found a ready Sprite, which is one more
+//! than the arrivals in the boot time before it. Each of those had taken a Sprite whose replacement was not
+//! there yet.
 
 use std::collections::VecDeque;
 

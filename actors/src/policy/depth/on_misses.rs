@@ -1,12 +1,12 @@
 //! `on-misses`: more Sprites after misses, fewer after idleness.
 //!
-//! Every `period` the depth rises by `floor(misses / threshold) * increment`, up to `max`; the rest of the division is
-//! forgotten, so that rare misses do not add up.
+//! Every `period` the depth rises by `floor(misses / threshold) * increment`, up to `max`; the rest of the
+//! division is forgotten, so that rare misses do not add up.
 //!
-//! Sprites that were idle for longer than `ttl` leave, down to `min`. Which ones are idle must not depend on the order
-//! in which ready Sprites are taken (the oldest first keeps all of them busy, the newest first only a few), so
-//! idleness is counted instead: if during the last `ttl` never fewer than m Sprites were ready, m of them were not
-//! needed, and the depth falls by m.
+//! Sprites that were idle for longer than `ttl` leave, down to `min`. Which ones are idle must not depend on
+//! the order in which ready Sprites are taken (the oldest first keeps all of them busy, the newest first only
+//! a few), so idleness is counted instead: if during the last `ttl` never fewer than m Sprites were ready, m
+//! of them were not needed, and the depth falls by m.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Whether windows of a schedule ever hold at the same time: found by going through a whole cycle of the calendar.
+//! Whether windows of a schedule ever hold at the same time: found by going through a whole cycle of the
+//! calendar.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -6,8 +7,9 @@ use super::hours::Hours;
 
 /// Where the search begins: 2024-01-01T00:00:00Z, a Monday.
 const BEGIN: Timestamp = Timestamp::constant(1_704_067_200, 0);
-/// After 28 years every date has met every weekday and leap years begin again (until 2100). What follows the clock on
-/// the wall of one time zone is the same after a week; the eighth day is for nights that pass its end.
+/// After 28 years every date has met every weekday and leap years begin again (until 2100). What follows the
+/// clock on the wall of one time zone is the same after a week; the eighth day is for nights that pass its
+/// end.
 const CYCLE_DAYS: i64 = 28 * 365 + 7;
 const WEEK_DAYS: i64 = 8;
 /// How often windows may begin or end in one cycle.

@@ -1,14 +1,15 @@
 //! `panic`: follow a sudden rise at once, and a fall slowly, with two windows as in Knative's autoscaler
 //! (`pkg/autoscaler/scaling/autoscaler.go`, where they are 60 s and 6 s and the threshold is 200 %).
 //!
-//! The demand of a window in Sprites is what a boot time must be covered with: `ceil(a + margin * sqrt(a))`, where `a`
-//! is the arrivals per second over the window times the boot time. The second term is the square-root rule (Halfin and
-//! Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers", Operations Research 1981): the count of
-//! random arrivals in a boot time has the mean `a` and the standard deviation `sqrt(a)`.
+//! The demand of a window in Sprites is what a boot time must be covered with: `ceil(a + margin * sqrt(a))`,
+//! where `a` is the arrivals per second over the window times the boot time. The second term is the
+//! square-root rule (Halfin and Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers",
+//! Operations Research 1981): the count of random arrivals in a boot time has the mean `a` and the standard
+//! deviation `sqrt(a)`.
 //!
-//! When the demand of the short window is at least `threshold` times the Sprites that are ready, it is a panic: the
-//! depth is the largest demand of either window since the panic began, and it does not fall until `stable` has passed
-//! without another. Otherwise the depth is the demand of the long window.
+//! When the demand of the short window is at least `threshold` times the Sprites that are ready, it is a
+//! panic: the depth is the largest demand of either window since the panic began, and it does not fall until
+//! `stable` has passed without another. Otherwise the depth is the demand of the long window.
 
 use serde::{Deserialize, Serialize};
 

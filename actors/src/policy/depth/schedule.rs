@@ -1,5 +1,6 @@
-//! `schedule`: by the hour and the day. The first window that holds decides, and outside all of them `otherwise` does.
-//! Every policy of a schedule sees all demand all the time, so that it knows what it must when its window opens.
+//! `schedule`: by the hour and the day. The first window that holds decides, and outside all of them
+//! `otherwise` does. Every policy of a schedule sees all demand all the time, so that it knows what it must
+//! when its window opens.
 
 use serde::{Deserialize, Serialize};
 
@@ -196,7 +197,8 @@ mod tests {
         depth = { kind = 'fixed', ready = 50 }
     ";
 
-    /// The target at so many hours into a run that begins on Friday, 2024-07-05T12:00:00Z, and when it may change.
+    /// The target at so many hours into a run that begins on Friday, 2024-07-05T12:00:00Z, and when it may
+    /// change.
     fn targets(schedule: &Schedule, hours: &[f64]) -> Vec<(u32, f64)> {
         let mut controller = schedule.controller(WallClock::from_unix_nanos(1_720_180_800_000_000_000));
         let mut target = |&hours: &f64| {

@@ -1,6 +1,6 @@
-//! `watermark`: when no more than `low` Sprites are ready or on their way, order up to `high`. This is the (s, S)
-//! policy of inventory theory (Arrow, Harris and Marschak, "Optimal Inventory Policy", Econometrica 1951), which pays
-//! where an order costs something in itself.
+//! `watermark`: when no more than `low` Sprites are ready or on their way, order up to `high`. This is the
+//! (s, S) policy of inventory theory (Arrow, Harris and Marschak, "Optimal Inventory Policy", Econometrica
+//! 1951), which pays where an order costs something in itself.
 
 use serde::{Deserialize, Serialize};
 

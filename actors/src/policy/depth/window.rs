@@ -23,8 +23,9 @@ pub struct Window {
     /// Where its hours are read: a name of the IANA time zone database.
     #[serde(default = "super::utc")]
     pub timezone: String,
-    /// When it begins: minute, hour, day of the month, month, day of the week. Where a daily time is skipped because
-    /// clocks are put forward it begins right after the gap; where it comes twice, it begins the first time.
+    /// When it begins: minute, hour, day of the month, month, day of the week. Where a daily time is skipped
+    /// because clocks are put forward it begins right after the gap; where it comes twice, it begins the
+    /// first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
     /// How long it lasts from each time that `cron` names; at most 366 days.

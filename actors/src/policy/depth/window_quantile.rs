@@ -1,9 +1,11 @@
-//! `window-quantile`: the smallest depth that would have been enough for all but the allowed share of recent arrivals.
+//! `window-quantile`: the smallest depth that would have been enough for all but the allowed share of recent
+//! arrivals.
 //!
-//! The depth is 1 + the (1 - misses) quantile, over the arrivals of a sliding window, of how many arrivals fell in
-//! the boot time before each. It counts what happened and needs no model of arrivals: for a pool whose takes are
-//! refilled at once and whose boots are never held up, the window that it looked at would have met the target.
-//! Memory depends on the depth, not on the number of requests; a depth above 256 is rounded up by at most 0.8 %.
+//! The depth is 1 + the (1 - misses) quantile, over the arrivals of a sliding window, of how many arrivals
+//! fell in the boot time before each. It counts what happened and needs no model of arrivals: for a pool
+//! whose takes are refilled at once and whose boots are never held up, the window that it looked at would
+//! have met the target. Memory depends on the depth, not on the number of requests; a depth above 256 is
+//! rounded up by at most 0.8 %.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +18,8 @@ use crate::time::{Duration, Time, WallClock};
 /// Into how many slices the window is cut; the oldest is dropped as a whole.
 const SLICES: usize = 16;
 
-/// The smallest depth that would have been enough for recent arrivals. When the boot time changes, the arrivals
-/// already in the window still count with the boot time of their day.
+/// The smallest depth that would have been enough for recent arrivals. When the boot time changes, the
+/// arrivals already in the window still count with the boot time of their day.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowQuantile {
@@ -71,7 +73,8 @@ impl PolicyConfig for WindowQuantile {
     }
 }
 
-/// The policy at work. The quantile is a bucket that moves with each arrival, so that no arrival costs a walk.
+/// The policy at work. The quantile is a bucket that moves with each arrival, so that no arrival costs a
+/// walk.
 #[derive(Debug)]
 struct Looking {
     policy: WindowQuantile,

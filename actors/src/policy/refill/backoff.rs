@@ -1,5 +1,5 @@
-//! Back-off: failed boots are ordered again later and later, with a bound and jitter, so that a pool whose boots keep
-//! failing neither spins nor falls in step with its neighbours.
+//! Back-off: failed boots are ordered again later and later, with a bound and jitter, so that a pool whose
+//! boots keep failing neither spins nor falls in step with its neighbours.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! `batch`: order only when the deficit reaches a size, then all of it. One order then spreads what an order costs in
-//! itself (reading the template, mapping its memory) over several boots.
+//! `batch`: order only when the deficit reaches a size, then all of it. One order then spreads what an order
+//! costs in itself (reading the template, mapping its memory) over several boots.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use super::{Controller, PolicyConfig};
 use crate::policy::Problem;
 use crate::time::Time;
 
-/// Order only when so many are missing. A size above the depth is never reached: such a pool is never refilled.
+/// Order only when so many are missing. A size above the depth is never reached: such a pool is never
+/// refilled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {

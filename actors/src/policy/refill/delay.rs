@@ -1,6 +1,6 @@
-//! `delay`: hold after a take, so that boots do not compete with starts. Every take holds again; that alone would let
-//! a steady stream of takes hold orders back for ever, so `longest` bounds the whole and `low` ends it when the pool
-//! runs dry.
+//! `delay`: hold after a take, so that boots do not compete with starts. Every take holds again; that alone
+//! would let a steady stream of takes hold orders back for ever, so `longest` bounds the whole and `low` ends
+//! it when the pool runs dry.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ use crate::time::{Duration, Time};
 pub struct Delay {
     /// How long after the last take nothing is ordered.
     pub hold: Duration,
-    /// How long at most after the first take; without it, a steady stream of takes holds orders back for ever.
+    /// How long at most after the first take; without it, a steady stream of takes holds orders back for
+    /// ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<Duration>,
     /// When no more Sprites than this are ready, nothing is held back.

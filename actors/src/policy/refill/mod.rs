@@ -48,12 +48,13 @@ pub trait Controller: fmt::Debug + Send {
     /// A ready Sprite of this pool was taken.
     fn taken(&mut self, _now: Time) {}
 
-    /// How many of `deficit` (more than zero) may be ordered right now, while `ready` Sprites are ready. What is
-    /// allowed counts as ordered. Orders for requests that wait do not pass here: they are never held back.
+    /// How many of `deficit` (more than zero) may be ordered right now, while `ready` Sprites are ready. What
+    /// is allowed counts as ordered. Orders for requests that wait do not pass here: they are never held
+    /// back.
     fn allow(&mut self, now: Time, deficit: u32, ready: u32) -> u32;
 
-    /// When to ask again though nothing happens, after `allow` gave less than the deficit; `None` for not before the
-    /// pool changes.
+    /// When to ask again though nothing happens, after `allow` gave less than the deficit; `None` for not
+    /// before the pool changes.
     fn again_at(&self) -> Option<Time> {
         None
     }

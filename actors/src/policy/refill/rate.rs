@@ -1,6 +1,6 @@
-//! `rate`: at most so many boots per second, with bursts: a token bucket (Turner, "New Directions in Communications",
-//! IEEE Communications Magazine 1986) in exact integer arithmetic, so that it never drifts, however long it runs and
-//! however often it is asked.
+//! `rate`: at most so many boots per second, with bursts: a token bucket (Turner, "New Directions in
+//! Communications", IEEE Communications Magazine 1986) in exact integer arithmetic, so that it never drifts,
+//! however long it runs and however often it is asked.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,8 +7,8 @@ use jiff::{Timestamp, Zoned};
 /// Attoseconds in a nanosecond.
 const ATTOS_PER_NANO: i128 = 1_000_000_000;
 
-/// A date and time, in attoseconds since 1970; without an offset it is UTC. There may be a space before the offset, and
-/// `UTC` or `GMT` in its place. `None` for what is none.
+/// A date and time, in attoseconds since 1970; without an offset it is UTC. There may be a space before the
+/// offset, and `UTC` or `GMT` in its place. `None` for what is none.
 pub(super) fn date_time(text: &str) -> Option<i128> {
     let text = text.trim();
     let nanos = |timestamp: Timestamp| timestamp.as_nanosecond() * ATTOS_PER_NANO;

@@ -1,4 +1,5 @@
-//! The fields of a line that one character separates. A field may stand in quotes, but not go on in the next line.
+//! The fields of a line that one character separates. A field may stand in quotes, but not go on in the next
+//! line.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Counts of requests per interval: the arrivals of an interval are spread over it as the scenario says, and no count is
-//! lost. Rows of the same time are one interval, which is held in memory.
+//! Counts of requests per interval: the arrivals of an interval are spread over it as the scenario says, and
+//! no count is lost. Rows of the same time are one interval, which is held in memory.
 
 use actors::Rng;
 use actors::random::Purpose;
@@ -111,8 +111,8 @@ impl Intervals {
         Ok(())
     }
 
-    /// Bursts of so many with one key at instants drawn evenly from the interval, as those of a Poisson process are when
-    /// their number is given.
+    /// Bursts of so many with one key at instants drawn evenly from the interval, as those of a Poisson
+    /// process are when their number is given.
     fn bursts(&mut self, counts: &[Count], size: u64, length: u64) -> Vec<(i64, Option<u32>)> {
         let mut arrivals = Vec::new();
         for Count { key, count } in counts {
@@ -132,7 +132,8 @@ fn signed(nanos: u64) -> i64 {
     i64::try_from(nanos).unwrap_or(i64::MAX)
 }
 
-/// All arrivals as far from each other as the interval allows, and those with one key spread among the others.
+/// All arrivals as far from each other as the interval allows, and those with one key spread among the
+/// others.
 fn even(counts: &[Count], total: u64, length: u64) -> Vec<(i64, Option<u32>)> {
     let part = |part: u64, of: u64| (u128::from(length) * u128::from(part) / u128::from(of.max(1))) as u64;
     let mut order: Vec<(u64, Option<u32>)> = Vec::new();

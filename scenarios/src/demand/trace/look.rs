@@ -1,5 +1,6 @@
-//! What a scenario must know of its trace before the run: when it begins in civil time, and what in it may have been meant in
-//! another sense than it is read. Only the beginning is read, but where the trace has to be sorted.
+//! What a scenario must know of its trace before the run: when it begins in civil time, and what in it may
+//! have been meant in another sense than it is read. Only the beginning is read, but where the trace has to
+//! be sorted.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Replays the rows of a trace: from t = 0, in the order of time, faster or more often if the scenario says so.
+//! Replays the rows of a trace: from t = 0, in the order of time, faster or more often if the scenario says
+//! so.
 
 use std::cmp::Reverse;
 
@@ -107,7 +108,8 @@ impl Replay {
         let Some(first) = this.pull()? else {
             return Err(DemandError::Empty { path: this.rows.lines.path });
         };
-        // Minutes count from midnight, long before the first request; other intervals begin where the trace does.
+        // Minutes count from midnight, long before the first request; other intervals begin where the trace
+        // does.
         this.first = begin.filter(|_| !is_2019).unwrap_or(first.at);
         this.ahead = Some(this.row(first)?);
         Ok(this)
@@ -242,7 +244,8 @@ fn sorted(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Source,
     sorter.finish().map(|sorted| Source::Sorted(sorted, line))
 }
 
-/// Counts per minute, whose rows are functions and whose columns are minutes. The minutes stand in the heading.
+/// Counts per minute, whose rows are functions and whose columns are minutes. The minutes stand in the
+/// heading.
 fn sorted_minutes(rows: &mut Rows, progress: &mut dyn FnMut(Progress)) -> Result<Source, DemandError> {
     let mut sorter = Sorter::new();
     let mut push = |minute: u32, key: u32, count: u32| {

@@ -1,4 +1,5 @@
-//! One request a line: reads the rows of every format but the counts per minute, whose lines it reads for `minutes`.
+//! One request a line: reads the rows of every format but the counts per minute, whose lines it reads for
+//! `minutes`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Sorts any number of records in bounded memory: sorted runs go to one temporary file and are merged from there. A
-//! trace that fits into one run never touches the disk. Records of the same time keep their order.
+//! Sorts any number of records in bounded memory: sorted runs go to one temporary file and are merged from
+//! there. A trace that fits into one run never touches the disk. Records of the same time keep their order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,5 +1,5 @@
-//! The embedded guest as the host sees it, and every other image that speaks its protocol: a flat piece of ring-3 code that
-//! serves the mailbox. What its bytes do is `guest/image.rs`.
+//! The embedded guest as the host sees it, and every other image that speaks its protocol: a flat piece of
+//! ring-3 code that serves the mailbox. What its bytes do is `guest/image.rs`.
 
 use std::mem::offset_of;
 
@@ -16,7 +16,8 @@ const REPLY: u64 = layout::MAILBOX + offset_of!(Mailbox, reply) as u64;
 
 /// A guest that serves the mailbox, loaded and entered at [`layout::IMAGE`].
 ///
-/// It must ring the doorbell with [`layout::RING_CHECKPOINT`] when it has booted, and from then on serve the mailbox.
+/// It must ring the doorbell with [`layout::RING_CHECKPOINT`] when it has booted, and from then on serve the
+/// mailbox.
 #[derive(Clone, Copy, Debug)]
 pub struct Image {
     /// A name for manifests and messages.

@@ -1,5 +1,6 @@
-//! The guest's random generator: the ChaCha20 key stream (RFC 8439 block function) under a key that came as fresh entropy. The
-//! host uses the same code to check an acknowledgement. Shared by host and guest image, so it may use `core` only.
+//! The guest's random generator: the ChaCha20 key stream (RFC 8439 block function) under a key that came as
+//! fresh entropy. The host uses the same code to check an acknowledgement. Shared by host and guest image, so
+//! it may use `core` only.
 
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 /// Separates the acknowledgement from the stream, so that the one tells nothing about the other.
@@ -69,7 +70,8 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator that nobody has seeded yet. Its stream is known to everybody; [`Generator::reseed`] comes first.
+    /// A generator that nobody has seeded yet. Its stream is known to everybody; [`Generator::reseed`] comes
+    /// first.
     pub const fn unseeded() -> Self {
         Self { key: [0; 8], counter: 0 }
     }

@@ -1,5 +1,5 @@
-//! Where things lie in a guest's memory. Shared by the host side, which builds the memory, and by the guest image, which lives
-//! in it; so it may use `core` only.
+//! Where things lie in a guest's memory. Shared by the host side, which builds the memory, and by the guest
+//! image, which lives in it; so it may use `core` only.
 
 /// Bytes in a page.
 pub const PAGE_BYTES: u64 = 4096;

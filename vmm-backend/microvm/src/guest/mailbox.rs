@@ -1,5 +1,6 @@
-//! The mailbox: one page through which host and guest talk. The host writes an [`Order`] while the guest stands at the doorbell,
-//! the guest answers with a [`Reply`] and rings. Shared by host and guest image, so it may use `core` only.
+//! The mailbox: one page through which host and guest talk. The host writes an [`Order`] while the guest
+//! stands at the doorbell, the guest answers with a [`Reply`] and rings. Shared by host and guest image, so
+//! it may use `core` only.
 
 /// Longest object-store URL in bytes.
 pub const URL_BYTES_MAX: usize = 512;

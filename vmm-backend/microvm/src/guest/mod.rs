@@ -1,4 +1,5 @@
-//! What differs between guests, as one trait. Template, fork, start, sleep and wake know a guest through it only.
+//! What differs between guests, as one trait. Template, fork, start, sleep and wake know a guest through it
+//! only.
 
 mod embedded;
 pub mod generator;
@@ -40,11 +41,12 @@ pub struct Binding<'a> {
     pub user: Option<&'a Bind>,
 }
 
-/// A kind of guest: its shape, how it is loaded, when it has reached its checkpoint, how a user is bound to it, and how it
-/// acknowledges that.
+/// A kind of guest: its shape, how it is loaded, when it has reached its checkpoint, how a user is bound to
+/// it, and how it acknowledges that.
 ///
-/// A guest leaves by writing four bytes to its doorbell, an address without memory, and stands there until it is run again.
-/// Between two runs the host reads and writes its memory. So every method here is about memory and values; none runs anything.
+/// A guest leaves by writing four bytes to its doorbell, an address without memory, and stands there until it
+/// is run again. Between two runs the host reads and writes its memory. So every method here is about memory
+/// and values; none runs anything.
 pub trait Guest: std::fmt::Debug + Send + Sync {
     /// A name for manifests and messages.
     fn name(&self) -> &'static str;
@@ -76,7 +78,8 @@ pub trait Guest: std::fmt::Debug + Send + Sync {
     /// Ask it to go once around without a user, touching what a start touches. It replies.
     fn warm(&self, memory: &Mapping);
 
-    /// Ask it to take a new generation, fresh entropy, the wall clock and, the first time, its user. It replies.
+    /// Ask it to take a new generation, fresh entropy, the wall clock and, the first time, its user. It
+    /// replies.
     fn bind(&self, memory: &Mapping, binding: &Binding<'_>);
 
     /// Check its reply to this binding, and remove what of it must not stay in memory.

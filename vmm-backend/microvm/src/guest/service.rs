@@ -1,5 +1,5 @@
-//! What the guest does with an order: rules only, no machine. It runs inside the guest image, and on the host in its unit tests,
-//! so it may use `core` only and may not panic.
+//! What the guest does with an order: rules only, no machine. It runs inside the guest image, and on the host
+//! in its unit tests, so it may use `core` only and may not panic.
 
 use super::generator::{Generator, proof};
 use super::mailbox::{KEY_BYTES_MAX, Order, Reply, URL_BYTES_MAX, hash, kind, status};
@@ -68,7 +68,8 @@ impl Service {
         Reply { status, reserved: 0, generation: self.generation, values }
     }
 
-    /// A first bind takes the user; a later one (after sleep) keeps the user and the memory, and mixes the new entropy in.
+    /// A first bind takes the user; a later one (after sleep) keeps the user and the memory, and mixes the
+    /// new entropy in.
     fn bind(&mut self, order: &mut Order) -> Result<[u64; 4], u32> {
         if order.generation <= self.generation {
             return Err(status::STALE);

@@ -1,5 +1,6 @@
-//! A bounded way out of `KVM_RUN`: a timer of the calling thread that interrupts it again and again until told to stop. The signal
-//! does nothing by itself; a run that misses one (because it came just before the run) is caught by the next.
+//! A bounded way out of `KVM_RUN`: a timer of the calling thread that interrupts it again and again until
+//! told to stop. The signal does nothing by itself; a run that misses one (because it came just before the
+//! run) is caught by the next.
 
 use super::check;
 use std::io;

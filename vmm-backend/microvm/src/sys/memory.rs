@@ -1,5 +1,5 @@
-//! Memory files and mappings, over `vm-memory`. Every mapping that the crate makes is one of these, so that it ends exactly when
-//! its owner does.
+//! Memory files and mappings, over `vm-memory`. Every mapping that the crate makes is one of these, so that
+//! it ends exactly when its owner does.
 
 use super::check;
 use std::ffi::CStr;
@@ -39,8 +39,8 @@ pub fn seal(fd: &impl AsFd, seals: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_ADD_SEALS, seals) }).map(drop)
 }
 
-/// As [`seal`], but where the file is busy try again for a while: a child that another thread forked just before
-/// [`Mapping::new`] kept the mapping from it may not have executed its program yet.
+/// As [`seal`], but where the file is busy try again for a while: a child that another thread forked just
+/// before [`Mapping::new`] kept the mapping from it may not have executed its program yet.
 ///
 /// # Errors
 /// The last answer.
@@ -77,8 +77,8 @@ pub enum Sharing {
     ReadOnly,
 }
 
-/// A mapped file; unmapped on drop. Access goes through volatile copies, because a guest or another process may write at any
-/// time.
+/// A mapped file; unmapped on drop. Access goes through volatile copies, because a guest or another process
+/// may write at any time.
 #[derive(Debug)]
 pub struct Mapping {
     region: MmapRegion,
@@ -106,7 +106,8 @@ impl Mapping {
             })?;
         let mapping = Self { region, writable: sharing != Sharing::ReadOnly };
         if sharing == Sharing::Shared {
-            // A child that another thread of this process forks would hold the file open for writing until it executes or ends.
+            // A child that another thread of this process forks would hold the file open for writing until it
+            // executes or ends.
             mapping.advise(libc::MADV_DONTFORK)?;
         }
         Ok(mapping)

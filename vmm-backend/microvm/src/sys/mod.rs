@@ -1,4 +1,5 @@
-//! The few system calls that this crate needs beside KVM's, each behind a safe function. Knows nothing of VMs.
+//! The few system calls that this crate needs beside KVM's, each behind a safe function. Knows nothing of
+//! VMs.
 
 pub mod futex;
 pub mod kick;
@@ -16,8 +17,8 @@ use std::io;
 /// What `getrandom` answers.
 pub fn random(bytes: &mut [u8; 32]) -> io::Result<()> {
     loop {
-        // SAFETY: the pointer and length describe `bytes`, which lives through the call. Requests of up to 256 bytes are
-        // answered whole.
+        // SAFETY: the pointer and length describe `bytes`, which lives through the call. Requests of up to
+        // 256 bytes are answered whole.
         let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         if got == bytes.len() as isize {
             return Ok(());

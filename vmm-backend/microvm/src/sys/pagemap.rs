@@ -1,5 +1,5 @@
-//! Which pages of a copy-on-write mapping were written: they are no longer the file's. Asks `PAGEMAP_SCAN`, and reads the pagemap
-//! itself where the kernel has no such call. Changes nothing.
+//! Which pages of a copy-on-write mapping were written: they are no longer the file's. Asks `PAGEMAP_SCAN`,
+//! and reads the pagemap itself where the kernel has no such call. Changes nothing.
 
 use std::fs::File;
 use std::io;
@@ -81,7 +81,8 @@ impl Pagemap {
         self
     }
 
-    /// Offsets, in ascending order, of the pages in `bytes` from `address` that do not belong to the mapped file.
+    /// Offsets, in ascending order, of the pages in `bytes` from `address` that do not belong to the mapped
+    /// file.
     ///
     /// # Errors
     /// What the kernel answers.
@@ -113,7 +114,8 @@ impl Pagemap {
                 return_mask: PAGE_IS_PRESENT,
                 ..ScanArg::default()
             };
-            // SAFETY: `arg` and the regions that it points to live through the call; the kernel writes at most `vec_len` regions.
+            // SAFETY: `arg` and the regions that it points to live through the call; the kernel writes at
+            // most `vec_len` regions.
             let found = unsafe { libc::ioctl(self.file.as_raw_fd(), PAGEMAP_SCAN as _, &mut arg) };
             let found = usize::try_from(found).map_err(|_| io::Error::last_os_error())?;
             for region in regions.iter().take(found) {

@@ -31,8 +31,8 @@ fn mount(
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, data) }).map(drop)
 }
 
-/// Make an empty, read-only file system the root and let go of the old one. `/proc` serves as the place because it exists wherever
-/// this program works.
+/// Make an empty, read-only file system the root and let go of the old one. `/proc` serves as the place
+/// because it exists wherever this program works.
 ///
 /// # Errors
 /// The first call that is not permitted.
@@ -40,7 +40,8 @@ pub fn empty_root() -> io::Result<()> {
     let hardened = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
     mount(c"tmpfs", c"/proc", Some(c"tmpfs"), hardened, Some(c"size=4k,mode=0555"))?;
-    // SAFETY: the paths are C strings; with both the same, the old root ends up on top of the new one and is detached next.
+    // SAFETY: the paths are C strings; with both the same, the old root ends up on top of the new one and is
+    // detached next.
     unsafe {
         check(libc::chdir(c"/proc".as_ptr()))?;
         check(libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) as libc::c_int)?;
@@ -74,15 +75,16 @@ pub fn drop_capabilities() -> io::Result<()> {
         pid: i32,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    // The bounding set can be emptied only by who still has CAP_SETPCAP; an unprivileged process cannot gain from it anyway once
-    // it has no new privileges.
+    // The bounding set can be emptied only by who still has CAP_SETPCAP; an unprivileged process cannot gain
+    // from it anyway once it has no new privileges.
     for capability in 0..64 {
         let _ = prctl(libc::PR_CAPBSET_DROP, capability);
     }
     let _ = prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64);
     let header = Header { version: VERSION_3, pid: 0 };
     let empty = [0_u32; 6];
-    // SAFETY: version 3 reads two entries of three words, and `empty` holds six words; both live through the call.
+    // SAFETY: version 3 reads two entries of three words, and `empty` holds six words; both live through the
+    // call.
     check(unsafe { libc::syscall(libc::SYS_capset, &header, &empty) as libc::c_int }).map(drop)
 }
 

@@ -1,5 +1,6 @@
-//! Starting a process that is given nothing of the parent's but the descriptors that it needs, in a PID namespace of its own where
-//! that is permitted; seeing it end; and trying something in a child. Knows nothing of VMs.
+//! Starting a process that is given nothing of the parent's but the descriptors that it needs, in a PID
+//! namespace of its own where that is permitted; seeing it end; and trying something in a child. Knows
+//! nothing of VMs.
 
 use super::check;
 use std::ffi::{CStr, CString};
@@ -57,7 +58,8 @@ impl Child {
     /// End it at once. By its handle, so that a process id used anew is never hit.
     pub fn kill(&self) {
         let handle = self.handle.as_raw_fd();
-        // SAFETY: numbers and a null pointer only. A process that has ended already answers ESRCH, which is as well.
+        // SAFETY: numbers and a null pointer only. A process that has ended already answers ESRCH, which is
+        // as well.
         unsafe {
             libc::syscall(libc::SYS_pidfd_send_signal, handle, libc::SIGKILL, std::ptr::null::<u8>(), 0)
         };
@@ -103,13 +105,15 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// Everything that the new process touches between its birth and `execve`, prepared before, because no allocation is safe there.
+/// Everything that the new process touches between its birth and `execve`, prepared before, because no
+/// allocation is safe there.
 struct Prepared {
     program: OwnedFd,
     name: CString,
     null: File,
     sources: Vec<OwnedFd>,
-    /// Make the parent's user the root of a new user namespace: only then its rights survive the exec. Groups must be given up first.
+    /// Make the parent's user the root of a new user namespace: only then its rights survive the exec. Groups
+    /// must be given up first.
     maps: [(&'static CStr, CString); 3],
 }
 
@@ -128,7 +132,8 @@ pub struct Start<'a> {
     pub own_pid_namespace: bool,
 }
 
-/// Start a process. The parent-death signal is bound to the calling *thread*: it must live as long as the process shall. With a PID namespace of its own the process cannot see any other.
+/// Start a process. The parent-death signal is bound to the calling *thread*: it must live as long as the
+/// process shall. With a PID namespace of its own the process cannot see any other.
 ///
 /// # Errors
 /// The system call that failed.
@@ -186,8 +191,8 @@ fn start(wanted: &Start<'_>, prepared: &Prepared, namespaces: u64) -> io::Result
     let second = if maps { wanted.argument_if_mapped.as_ptr() } else { std::ptr::null() };
     let argv = [prepared.name.as_ptr(), wanted.argument.as_ptr(), second, std::ptr::null()];
     let envp = [std::ptr::null::<libc::c_char>()];
-    // SAFETY: without CLONE_VM the child has a copy of all memory, as after `fork`, and goes on here alone; it makes system calls
-    // only, on what was prepared, until it is another program or gone.
+    // SAFETY: without CLONE_VM the child has a copy of all memory, as after `fork`, and goes on here alone;
+    // it makes system calls only, on what was prepared, until it is another program or gone.
     let pid = unsafe {
         let pid = libc::syscall(libc::SYS_clone3, &arguments, size_of::<CloneArgs>());
         if pid == 0 {
@@ -212,7 +217,8 @@ unsafe fn become_program(
     argv: &[*const libc::c_char; 4],
     envp: &[*const libc::c_char; 1],
 ) -> ! {
-    // SAFETY: every call here is safe between clone and exec; pointers are to what was prepared and to this stack.
+    // SAFETY: every call here is safe between clone and exec; pointers are to what was prepared and to this
+    // stack.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -236,7 +242,8 @@ unsafe fn become_program(
         if fine {
             let flags = libc::AT_EMPTY_PATH;
             let program = prepared.program.as_raw_fd();
-            // Mark the rest to be closed by the exec rather than closing it: the program's descriptor is among them.
+            // Mark the rest to be closed by the exec rather than closing it: the program's descriptor is
+            // among them.
             libc::syscall(libc::SYS_close_range, target, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
             libc::syscall(libc::SYS_execveat, program, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), flags);
         }
@@ -250,14 +257,15 @@ pub fn inherited<const N: usize>() -> Option<[OwnedFd; N]> {
     if TAKEN.swap(true, Ordering::AcqRel) {
         return None;
     }
-    // SAFETY: a process that was started by `spawn` has these descriptors open, and nothing owns them yet; they are taken once. Whoever
-    // starts the program by hand gets errors from their first use.
+    // SAFETY: a process that was started by `spawn` has these descriptors open, and nothing owns them yet;
+    // they are taken once. Whoever starts the program by hand gets errors from their first use.
     let taken = std::array::from_fn(|i| unsafe { OwnedFd::from_raw_fd(FIRST_DESCRIPTOR + i as RawFd) });
     Some(taken)
 }
 
-/// Do something in a child that is a copy of this process with one thread, made with these flags of `clone`, and see how it ends: with
-/// what `act` returns, or earlier. `act` must not wait for a lock that another thread may hold.
+/// Do something in a child that is a copy of this process with one thread, made with these flags of `clone`,
+/// and see how it ends: with what `act` returns, or earlier. `act` must not wait for a lock that another
+/// thread may hold.
 ///
 /// # Errors
 /// What `clone` or `waitpid` answers.

@@ -1,4 +1,5 @@
-//! A socket between two processes that carries one byte and at most one file in each message. Knows nothing of what they mean.
+//! A socket between two processes that carries one byte and at most one file in each message. Knows nothing
+//! of what they mean.
 
 use super::check;
 use std::io;
@@ -47,7 +48,8 @@ pub fn send(socket: &OwnedFd, byte: u8, file: Option<BorrowedFd<'_>>) -> io::Res
         }
     }
     loop {
-        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
+        // SAFETY: every pointer in the message is to a local that lives through the call, with its true
+        // length.
         let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
         if sent >= 0 {
             return Ok(());
@@ -74,7 +76,8 @@ pub fn receive(socket: &OwnedFd) -> io::Result<Option<(u8, Option<OwnedFd>)>> {
     message.msg_control = ancillary.0.as_mut_ptr().cast();
     message.msg_controllen = ancillary.0.len();
     let got = loop {
-        // SAFETY: every pointer in the message is to a local that lives through the call, with its true length.
+        // SAFETY: every pointer in the message is to a local that lives through the call, with its true
+        // length.
         let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_CMSG_CLOEXEC) };
         if got >= 0 {
             break got;
@@ -90,8 +93,9 @@ pub fn receive(socket: &OwnedFd) -> io::Result<Option<(u8, Option<OwnedFd>)>> {
         return Ok(None);
     }
     let mut file = None;
-    // SAFETY: the kernel filled the buffer with as many control messages as `msg_controllen` now says; CMSG_FIRSTHDR checks the
-    // length, and an SCM_RIGHTS message of [`send`]'s holds one descriptor, which is ours from now on.
+    // SAFETY: the kernel filled the buffer with as many control messages as `msg_controllen` now says;
+    // CMSG_FIRSTHDR checks the length, and an SCM_RIGHTS message of [`send`]'s holds one descriptor, which is
+    // ours from now on.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(&message);
         if !header.is_null()

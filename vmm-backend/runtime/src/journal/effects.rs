@@ -1,13 +1,13 @@
-//! What a handler did, folded into a few numbers: enough to tell whether another one did the same. The runtime folds what its
-//! actors do, a replay folds what the actors do there, and the two are compared.
+//! What a handler did, folded into a few numbers: enough to tell whether another one did the same. The
+//! runtime folds what its actors do, a replay folds what the actors do there, and the two are compared.
 
 use actors::protocol::{Operation, Timer};
 use actors::{ActorId, Duration, Message, Observation};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// How much of each kind, and a hash over all of it in its order. Two handlers that did different things have the same hash
-/// with a chance of 2^-64.
+/// How much of each kind, and a hash over all of it in its order. Two handlers that did different things have
+/// the same hash with a chance of 2^-64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Messages sent.

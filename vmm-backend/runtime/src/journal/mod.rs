@@ -1,8 +1,9 @@
-//! Writes down what happened: every delivered message with what its handler did, so that a [replay](crate::replay) finds the
-//! same; and every arrival in the form that a scenario replays.
+//! Writes down what happened: every delivered message with what its handler did, so that a
+//! [replay](crate::replay) finds the same; and every arrival in the form that a scenario replays.
 //!
-//! Whoever drives only adds to a list in memory; a thread formats and writes it, some hundred times a second. The list is
-//! bounded: what does not fit is counted, the count stands in the file where it is missing, and in [`super::Stats`].
+//! Whoever drives only adds to a list in memory; a thread formats and writes it, some hundred times a second.
+//! The list is bounded: what does not fit is counted, the count stands in the file where it is missing, and
+//! in [`super::Stats`].
 //!
 //! | file | holds |
 //! | --- | --- |

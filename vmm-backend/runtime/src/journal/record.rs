@@ -1,13 +1,13 @@
-//! The journal of deliveries as a file: a line that says what it is, then records, each with its length and a checksum.
-//! Knows nothing of threads or actors at work.
+//! The journal of deliveries as a file: a line that says what it is, then records, each with its length and a
+//! checksum. Knows nothing of threads or actors at work.
 //!
 //! ```text
 //!   warmpool journal 1\n
 //!   ┌─ length: u32 ─┬─ checksum: u32 ─┬─ a record in postcard ─┐ ...      (both little-endian)
 //! ```
 //!
-//! The first record is the [`Header`]. A file may end within a record, as when its writer was killed: what is whole before is
-//! read, and the reader says so.
+//! The first record is the [`Header`]. A file may end within a record, as when its writer was killed: what is
+//! whole before is read, and the reader says so.
 
 use std::io::{self, BufRead, Write};
 
@@ -28,7 +28,8 @@ const RECORD_BYTES_MAX: u32 = 1 << 24;
 pub struct Header {
     /// What the actors' random numbers came from.
     pub seed: u64,
-    /// What configured the Workers, as the program that wrote the journal can read it again; for a scenario every value in force.
+    /// What configured the Workers, as the program that wrote the journal can read it again; for a scenario
+    /// every value in force.
     pub scenario: String,
 }
 

@@ -1,4 +1,5 @@
-//! A program that can only be a shard, for the tests of this crate, whose own program cannot be started again.
+//! A program that can only be a shard, for the tests of this crate, whose own program cannot be started
+//! again.
 
 fn main() {
     #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
