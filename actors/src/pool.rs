@@ -3,6 +3,7 @@
 //! once.
 
 mod dormant;
+mod own;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
 use crate::policy::depth::boot_prior;
-use crate::policy::{PoolKey, PoolPolicy, Replace, Step, Take};
+use crate::policy::{PoolKey, PoolPolicy, Prefers, Replace, SpritePolicy, Step, Take};
 use crate::protocol::{
     ActorId, Cause, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill,
     StepIndex, TRIES_MAX, Timer, ToPool, ToRefiller, ToSprite, ToWorker, WorkerId,
@@ -18,6 +19,7 @@ use crate::protocol::{
 use crate::time::{Duration, Time};
 
 use dormant::Dormant;
+use own::Owed;
 use waiting::Waiting;
 
 /// A pool replaces its aged Sprites in so many rounds: in each one in eight leaves, and one at the least, and
@@ -55,6 +57,9 @@ pub(crate) struct Pool {
     waiting: Waiting,
     place: Place,
     dormant: Dormant,
+    prefers: Prefers,
+    /// Requests whose own Sprite falls asleep.
+    owed: Owed,
     booting: u32,
     creating: u32,
     /// Aged Sprites that left and whose replacements are not ready yet.
@@ -70,8 +75,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An empty pool that keeps at most so many Sprites idle or asleep.
-    pub(crate) fn new(place: Place, refiller: ActorId, policy: Arc<PoolPolicy>, asleep_max: u32) -> Self {
+    /// An empty pool of Sprites that live so once they are assigned.
+    pub(crate) fn new(
+        place: Place,
+        refiller: ActorId,
+        policy: Arc<PoolPolicy>,
+        sprite: &SpritePolicy,
+    ) -> Self {
         Self {
             ready: VecDeque::new(),
             refiller,
@@ -79,7 +89,9 @@ impl Pool {
             waiting: Waiting::new(policy.exhausted.len()),
             policy,
             place,
-            dormant: Dormant::new(asleep_max),
+            dormant: Dormant::new(sprite.asleep),
+            prefers: sprite.prefers,
+            owed: Owed::default(),
             booting: 0,
             creating: 0,
             replacing: 0,
@@ -175,12 +187,14 @@ impl Pool {
     }
 
     fn take(&mut self, cx: &mut Context<impl Backend>, request: Request) {
-        let found = match self.pop_ready(cx) {
-            Some(sprite) => {
+        let has_own = self.prefers == Prefers::Own && self.wake(cx, request, StepIndex::FIRST);
+        let found = match (has_own, if has_own { None } else { self.pop_ready(cx) }) {
+            (true, _) => Found::Own,
+            (false, Some(sprite)) => {
                 self.give(cx, sprite, request, Outcome::Warm);
                 Found::Ready
             }
-            None => {
+            (false, None) => {
                 let cause = self.cause(cx.now());
                 let request = Request { missed: Some(cause), ..request };
                 self.exhausted(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Rejected, cause })
@@ -312,6 +326,7 @@ impl Pool {
             self.tell_spare(cx);
             self.changed(cx);
         }
+        self.cannot_pay(cx);
     }
 
     // The exhausted policy.
@@ -403,11 +418,14 @@ impl Pool {
         cause: Cause,
         sprite: Option<ActorId>,
     ) {
-        self.undo_make(cx, step);
         if let Some(sprite) = sprite {
             self.in_use = self.in_use.saturating_sub(1);
             self.dormant.insert(request.key, sprite, true);
+            if self.prefers == Prefers::Own {
+                return self.end(cx, request, Ending { outcome: Outcome::Rejected, cause });
+            }
         }
+        self.undo_make(cx, step);
         self.go_on(cx, request, step.next(), Ending { outcome: Outcome::Rejected, cause });
     }
 
@@ -521,6 +539,7 @@ impl Pool {
             self.in_use = self.in_use.saturating_sub(1);
             self.in_use_changed(cx);
         }
+        self.pay(cx);
         if let Some(sprite) = self.dormant.pop_excess() {
             cx.send(sprite, ToSprite::Stop);
         }
@@ -570,6 +589,8 @@ impl Pool {
             ToPool::Yield => self.make_room(cx),
             ToPool::WorkerDown => self.worker_down(cx),
             ToPool::WorkerUp => self.worker_up(cx),
+            ToPool::FallsAsleep(request) => self.owe(cx, request),
+            ToPool::Forget { key } => self.forget_key(cx, key),
         }
         self.observe_emptiness(cx);
     }

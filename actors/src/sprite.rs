@@ -2,9 +2,9 @@
 //! another, with the next generation, so that a worker has a bounded number of actors.
 
 use crate::backend::{Backend, Context};
-use crate::policy::{AfterUse, SpritePolicy};
+use crate::policy::{AfterUse, Prefers, SpritePolicy};
 use crate::protocol::{
-    ActorId, For, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter, Released, Request,
+    ActorId, For, Key, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter, Released, Request,
     State, StepIndex, Timer, ToPool, ToSprite, ToWorker, WorkerId,
 };
 use crate::time::Time;
@@ -25,6 +25,8 @@ pub(crate) struct Sprite {
     step: StepIndex,
     /// The `Sleep` operation is under way: it is too late to resume.
     falling_asleep: bool,
+    /// Nobody will ask for it again: it ends as soon as it is asleep.
+    leaving: bool,
     /// When the boot of its present VM began.
     boot_began: Time,
     /// Its Pool counts those that are in use.
@@ -45,6 +47,7 @@ impl Sprite {
             outcome: None,
             step: StepIndex::FIRST,
             falling_asleep: false,
+            leaving: false,
             boot_began: Time::ZERO,
             tells_end,
             policy,
@@ -87,6 +90,7 @@ impl Sprite {
         self.pool = pool;
         self.boot_began = cx.now();
         self.falling_asleep = false;
+        self.leaving = false;
         self.outcome = None;
         if let For::Request(request, step) = purpose {
             self.step = step;
@@ -182,6 +186,10 @@ impl Sprite {
     fn slept(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, _)) = self.serving() else { return };
         self.falling_asleep = false;
+        if self.leaving {
+            self.ended(cx);
+            return self.stop(cx);
+        }
         self.enter(cx, State::Asleep);
         cx.send(self.pool, ToPool::Slept { key: request.key });
         cx.send(self.worker, ToWorker::Released(Released::Slot));
@@ -206,7 +214,8 @@ impl Sprite {
                 self.enter(cx, State::Stopped);
                 cx.send(self.worker, ToWorker::Released(Released::Actor));
             }
-            // It is being lost or falls asleep; the Pool hears of it and may ask again.
+            State::Idle => self.leaving = true,
+            // It is being lost; the Pool hears of it.
             _ => {}
         }
     }
@@ -246,11 +255,26 @@ impl Sprite {
         match self.state {
             State::Ready => {}
             State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
+            State::Idle if self.policy.prefers == Prefers::Own => {
+                return cx.send(self.pool, ToPool::FallsAsleep(request));
+            }
             // It was lost, or falls asleep, while the message was on its way. That is not the request's
             // fault.
             _ => return cx.send(cx.sender(), ToPool::StartFailed(request)),
         }
         self.start(cx, request, outcome);
+    }
+
+    /// It is asleep, without ever having had a VM here.
+    fn adopt(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, key: Key) {
+        debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
+        self.generation = self.generation.wrapping_add(1);
+        self.pool = pool;
+        self.falling_asleep = false;
+        self.leaving = false;
+        self.serve(Request { key, ..Request::default() }, Outcome::Woken);
+        self.enter(cx, State::Asleep);
+        cx.send(self.pool, ToPool::Slept { key });
     }
 
     fn wake(&mut self, cx: &mut Context<impl Backend>, request: Request) {
@@ -274,6 +298,7 @@ impl Sprite {
             ToSprite::Wake { request } => self.wake(cx, request),
             ToSprite::Stop => self.asked_to_stop(cx),
             ToSprite::Lost => self.lose(cx),
+            ToSprite::Adopt { pool, key } => self.adopt(cx, pool, key),
         }
     }
 

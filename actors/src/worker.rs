@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
-use crate::policy::{Begin, PoolKey, PoolPolicy, SpritePolicy};
+use crate::policy::{Begin, PoolKey, PoolPolicy, Prefers, SpritePolicy};
 use crate::pool::{Place, Pool};
 use crate::protocol::{
     ActorId, Cause, For, Key, Making, Observation, Outcome, Released, Request, Spill, StepIndex, ToPool,
@@ -42,6 +42,15 @@ pub struct WorkerConfig {
     pub epoch: WallClock,
 }
 
+/// Who gets the slot of a ready Sprite that makes room.
+#[derive(Clone, Copy, Debug)]
+enum Heir {
+    /// The request of another tenant.
+    Make(Make),
+    /// A sleeper that wakes for a request of its own key.
+    Wake { pool: ActorId, sprite: ActorId, request: Request, step: StepIndex },
+}
+
 /// One physical host: its slots and boots, its pools, its neighbours.
 #[derive(Debug)]
 pub struct Worker {
@@ -53,8 +62,8 @@ pub struct Worker {
     pool: Option<ActorId>,
     tenants: Tenants,
     orders: Orders,
-    /// Requests whose slot another tenant's Sprite is about to leave.
-    displacing: VecDeque<Make>,
+    /// Who gets the slot that a Sprite is about to leave.
+    displacing: VecDeque<Heir>,
     /// Every Sprite there is.
     sprites: Vec<ActorId>,
     /// Those without a VM.
@@ -101,8 +110,8 @@ impl Worker {
         let refiller = Refiller::new(id, worker, &self.config.pool, &self.config.sprite, self.config.epoch);
         let refiller = cx.spawn(refiller);
         let place = Place { id, worker, key, counts_in_use: self.counts_in_use };
-        let (policy, asleep_max) = (Arc::clone(&self.config.pool), self.config.sprite.asleep);
-        let pool = cx.spawn(Pool::new(place, refiller, policy, asleep_max));
+        let policy = Arc::clone(&self.config.pool);
+        let pool = cx.spawn(Pool::new(place, refiller, policy, &self.config.sprite));
         if self.is_down {
             cx.send(pool, ToPool::WorkerDown);
         }
@@ -214,7 +223,7 @@ impl Worker {
     fn displace(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         match self.tenants.pop_displaceable(make.request.key) {
             Some(victim) => {
-                self.displacing.push_back(make);
+                self.displacing.push_back(Heir::Make(make));
                 cx.send(victim, ToPool::Yield);
             }
             None => self.refuse(cx, make.pool, make.request, make.step, Cause::SlotsFull),
@@ -256,11 +265,24 @@ impl Worker {
     }
 
     fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {
-        let sprite = match self.retired.pop() {
+        let sprite = self.sprite_without_vm(cx);
+        cx.send(sprite, ToSprite::Boot { pool, purpose, making });
+    }
+
+    fn adopt(&mut self, cx: &mut Context<impl Backend>, key: Key) {
+        let pool = match self.pool {
+            Some(pool) => pool,
+            None => self.tenant_pool(cx, key),
+        };
+        let sprite = self.sprite_without_vm(cx);
+        cx.send(sprite, ToSprite::Adopt { pool, key });
+    }
+
+    fn sprite_without_vm(&mut self, cx: &mut Context<impl Backend>) -> ActorId {
+        match self.retired.pop() {
             Some(sprite) => sprite,
             None => self.another_sprite(cx),
-        };
-        cx.send(sprite, ToSprite::Boot { pool, purpose, making });
+        }
     }
 
     fn another_sprite(&mut self, cx: &mut Context<impl Backend>) -> ActorId {
@@ -282,12 +304,30 @@ impl Worker {
     /// A slot is free: whoever waits for another tenant's Sprite to leave gets it.
     fn slot_is_free(&mut self, cx: &mut Context<impl Backend>) {
         match self.displacing.pop_front() {
-            Some(make) if self.is_down => {
+            Some(heir) if self.is_down => {
                 self.slots_free += 1;
-                self.refuse(cx, make.pool, make.request, make.step, Cause::WorkerDown);
+                self.refuse_heir(cx, heir, Cause::WorkerDown);
             }
-            Some(make) => self.with_slot(cx, make),
+            Some(Heir::Make(make)) => self.with_slot(cx, make),
+            Some(Heir::Wake { sprite, request, .. }) => cx.send(sprite, ToSprite::Wake { request }),
             None => self.slots_free += 1,
+        }
+    }
+
+    fn refuse_heir(&self, cx: &mut Context<impl Backend>, heir: Heir, cause: Cause) {
+        let (pool, request, step, sprite) = match heir {
+            Heir::Make(Make { pool, request, step, .. }) => (pool, request, step, None),
+            Heir::Wake { pool, sprite, request, step } => (pool, request, step, Some(sprite)),
+        };
+        cx.send(pool, ToPool::Refused { request, step, cause, sprite });
+    }
+
+    /// There is nothing left that could make room.
+    fn nothing_to_yield(&mut self, cx: &mut Context<impl Backend>) {
+        match self.displacing.pop_back() {
+            Some(Heir::Make(make)) => self.make(cx, make),
+            Some(heir) => self.refuse_heir(cx, heir, Cause::SlotsFull),
+            None => {}
         }
     }
 
@@ -295,6 +335,10 @@ impl Worker {
         if self.slots_free > 0 && !self.is_down {
             self.slots_free -= 1;
             cx.send(sprite, ToSprite::Wake { request });
+        } else if self.config.sprite.prefers == Prefers::Own && !self.is_down {
+            let pool = cx.sender();
+            self.displacing.push_back(Heir::Wake { pool, sprite, request, step });
+            cx.send(pool, ToPool::Yield);
         } else {
             let cause = if self.is_down { Cause::WorkerDown } else { Cause::SlotsFull };
             cx.send(cx.sender(), ToPool::Refused { request, step, cause, sprite: Some(sprite) });
@@ -315,9 +359,9 @@ impl Worker {
         // Orders for pools are forgotten; their Refillers know.
         let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
-        for make in makes.into_iter().chain(self.displacing.drain(..)) {
-            let Make { pool, request, step, .. } = make;
-            cx.send(pool, ToPool::Refused { request, step, cause: Cause::WorkerDown, sprite: None });
+        let makes = makes.into_iter().map(Heir::Make);
+        for heir in makes.chain(std::mem::take(&mut self.displacing)) {
+            self.refuse_heir(cx, heir, Cause::WorkerDown);
         }
         for &sprite in &self.sprites {
             cx.send(sprite, ToSprite::Lost);
@@ -362,16 +406,18 @@ impl Worker {
             ToWorker::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
             ToWorker::SpillOut(spill) => self.spill_out(cx, spill),
             ToWorker::Spare { key, ready } => self.tenants.set_spare(key, ready),
-            ToWorker::NothingToYield => {
-                if let Some(make) = self.displacing.pop_back() {
-                    self.make(cx, make);
-                }
-            }
+            ToWorker::NothingToYield => self.nothing_to_yield(cx),
             ToWorker::BootEnded(Making::Boot) => self.boots_free += 1,
             ToWorker::BootEnded(Making::Create) => {}
             ToWorker::Released(released) => self.released(cx, released),
             ToWorker::Crash => self.crash(cx),
             ToWorker::Recover => self.recover(cx),
+            ToWorker::Adopt { key } => self.adopt(cx, key),
+            ToWorker::Forget { key } => {
+                if let Some(pool) = self.pool_of(key) {
+                    cx.send(pool, ToPool::Forget { key });
+                }
+            }
         }
         self.dispatch(cx);
         self.tell_what_orders_wait_for(cx);

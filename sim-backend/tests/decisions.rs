@@ -207,6 +207,38 @@ fn an_idle_sprite_of_the_same_key_serves_at_once_and_one_asleep_is_woken() {
 }
 
 #[test]
+fn a_tenant_that_prefers_its_own_sprite_gets_no_other() {
+    // The Sprite is idle from 1 s, falls asleep from 3 s and is asleep at 4 s. The third request takes all
+    // slots: the ready Sprite makes room.
+    for (second, slots, outcome, latency_ms) in [
+        (2.0, 2, Outcome::Warm, 0),
+        (3.5, 2, Outcome::Woken, 1_000),
+        (6.0, 2, Outcome::Woken, 500),
+        (6.0, 1, Outcome::Woken, 500),
+    ] {
+        let history = history(
+            &[0.0, second],
+            &format!(
+                r#"
+                [fleet]
+                slots = {slots}
+                [pool]
+                depth = {{ kind = "fixed", ready = 1 }}
+                {LATENCIES}boot = "10ms"
+                wake = "500ms"
+                sleep = "1s"
+                [sprite]
+                lifetime = "1s"
+                idle_after = "2s"
+                prefers = "own"
+                "#
+            ),
+        );
+        assert_eq!(history.ended[&1], (outcome, latency_ms), "at {second} s, {slots} slots");
+    }
+}
+
+#[test]
 fn the_least_loaded_worker_is_not_the_one_that_boots_for_requests() {
     // Both workers are empty. The first request boots at one of them, so the second goes to the other, and so
     // on.

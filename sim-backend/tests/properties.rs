@@ -273,6 +273,9 @@ impl Generator {
             text.push_str("after_use = \"return\"\n");
         } else if self.one_in(2) {
             let _ = writeln!(text, "idle_after = {}\nasleep = {}", self.duration(), self.below(20));
+            if self.one_in(2) {
+                text.push_str("prefers = \"own\"\n");
+            }
         }
     }
 }

@@ -174,6 +174,18 @@ pub enum AfterUse {
     Return,
 }
 
+/// What a request gets whose key has an idle or sleeping Sprite of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prefers {
+    /// A ready Sprite; its own only where the step `wake` of an empty pool finds it.
+    #[default]
+    Ready,
+    /// Its own, and never another while it has one: a ready Sprite makes room for it where the slots are
+    /// full, and without room the request is rejected.
+    Own,
+}
+
 /// How Sprites live once they are assigned: the `[sprite]` table of a scenario, without what only a
 /// simulation knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +196,8 @@ pub struct SpritePolicy {
     pub idle_after: Option<Duration>,
     /// How many Sprites a pool keeps asleep; beyond it the one that slept longest is dropped.
     pub asleep: u32,
+    /// What a request gets whose key has a Sprite.
+    pub prefers: Prefers,
 }
 
 #[cfg(test)]

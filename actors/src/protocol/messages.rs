@@ -89,6 +89,17 @@ pub enum ToWorker {
     Crash,
     /// Backend: the host is back, empty.
     Recover,
+    /// Backend: a Sprite of this key sleeps on this host since before it began; the host wakes it like any
+    /// other.
+    Adopt {
+        /// Whose data it holds.
+        key: Key,
+    },
+    /// Backend: nobody will ask for this key again. Its idle or sleeping Sprite ends.
+    Forget {
+        /// Whose.
+        key: Key,
+    },
 }
 
 /// What a Sprite gives back to its Worker.
@@ -159,6 +170,13 @@ pub enum ToPool {
     WorkerDown,
     /// Worker: the host is up again.
     WorkerUp,
+    /// Sprite: I was idle and am falling asleep: this request of my own key has to wait until I am.
+    FallsAsleep(Request),
+    /// Worker: nobody will ask for this key again.
+    Forget {
+        /// Whose.
+        key: Key,
+    },
 }
 
 /// What a Sprite comes from when it becomes ready.
@@ -246,6 +264,13 @@ pub enum ToSprite {
     Stop,
     /// Backend or Worker: your VM is gone.
     Lost,
+    /// Worker: you are asleep, with data of this key that was saved before this host began.
+    Adopt {
+        /// The pool it belongs to.
+        pool: ActorId,
+        /// Whose data it holds.
+        key: Key,
+    },
 }
 
 /// To any actor.

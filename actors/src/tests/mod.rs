@@ -1,6 +1,7 @@
 //! What each actor does with each message, one sentence of the protocol at a time: a message goes in, effects
 //! come out.
 
+mod own;
 mod pool;
 mod refiller;
 mod sprite;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use crate::backend::{AnyActor, Backend, Context};
 use crate::policy::depth::Fixed;
-use crate::policy::{AfterUse, Depth, PoolPolicy, SpritePolicy};
+use crate::policy::{AfterUse, Depth, PoolPolicy, Prefers, SpritePolicy};
 use crate::protocol::{ActorId, Message, Observation, Operation, OperationKind, Request, Timer, ToAny};
 use crate::random::{Purpose, Rng};
 use crate::time::{Duration, Time};
@@ -129,7 +130,8 @@ fn shared(policy: PoolPolicy) -> Arc<PoolPolicy> {
     Arc::new(policy)
 }
 
-const STOPS: SpritePolicy = SpritePolicy { after_use: AfterUse::Stop, idle_after: None, asleep: 0 };
+const STOPS: SpritePolicy =
+    SpritePolicy { after_use: AfterUse::Stop, idle_after: None, asleep: 0, prefers: Prefers::Ready };
 
 /// The messages alone.
 fn sent(messages: impl IntoIterator<Item = (ActorId, Message)>) -> Vec<(ActorId, Message)> {

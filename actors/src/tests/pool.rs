@@ -13,7 +13,7 @@ const PLACE: Place = Place { id: WorkerId(0), worker: WORKER, key: Key(0), count
 const BOOTED: ToPool = ToPool::Ready(ReadyAfter::Boot { took: Duration::from_millis(40) });
 
 fn pool(exhausted: Vec<Step>) -> Stage {
-    Stage::new(Pool::new(PLACE, REFILLER, shared(PoolPolicy { exhausted, ..policy(2) }), 0))
+    Stage::new(Pool::new(PLACE, REFILLER, shared(PoolPolicy { exhausted, ..policy(2) }), &STOPS))
 }
 
 fn wait(deadline_ms: u64, queue: u32) -> Step {
@@ -170,7 +170,7 @@ fn a_neighbours_request_is_served_at_once_or_declined() {
 #[test]
 fn a_tenants_pool_yields_its_oldest_or_says_that_it_has_none() {
     let policy = PoolPolicy { key: PoolKey::Tenant, ..policy(2) };
-    let mut pool = Stage::new(Pool::new(PLACE, REFILLER, shared(policy), 0));
+    let mut pool = Stage::new(Pool::new(PLACE, REFILLER, shared(policy), &STOPS));
     let nothing = pool.tell(WORKER, ToPool::Yield);
     assert_eq!(nothing.sent, sent([(WORKER, ToWorker::NothingToYield.into())]));
     pool.tell(SPRITE, BOOTED);

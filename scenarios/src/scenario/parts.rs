@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use actors::policy::AfterUse;
+use actors::policy::{AfterUse, Prefers};
 use actors::{Duration, WallClock, invalid};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -84,11 +84,19 @@ pub struct SpriteLife {
     pub after_use: AfterUse,
     /// How many Sprites a pool keeps asleep.
     pub asleep: u32,
+    /// What a request gets whose tenant has an idle or sleeping Sprite.
+    pub prefers: Prefers,
 }
 
 impl Default for SpriteLife {
     fn default() -> Self {
-        Self { lifetime: None, idle_after: None, after_use: AfterUse::default(), asleep: 1_000 }
+        Self {
+            lifetime: None,
+            idle_after: None,
+            after_use: AfterUse::default(),
+            asleep: 1_000,
+            prefers: Prefers::default(),
+        }
     }
 }
 

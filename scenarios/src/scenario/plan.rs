@@ -116,6 +116,7 @@ impl Scenario {
             after_use: self.sprite.after_use,
             idle_after: self.sprite.idle_after,
             asleep: self.sprite.asleep,
+            prefers: self.sprite.prefers,
         }
     }
 }

@@ -6,7 +6,7 @@ mod pools;
 use std::collections::BTreeSet;
 
 use actors::Duration;
-use actors::policy::{AfterUse, Problem};
+use actors::policy::{AfterUse, Prefers, Problem};
 
 use super::fault::{FaultEntry, FaultKind};
 use super::fleet::Boots;
@@ -207,6 +207,13 @@ impl Scenario {
     fn check_sprite(&self) -> Checked {
         if let Some(lifetime) = &self.sprite.lifetime {
             self.check_distribution(&["sprite", "lifetime"], lifetime)?;
+        }
+        if self.sprite.prefers == Prefers::Own
+            && (self.sprite.idle_after.is_none() || self.sprite.after_use == AfterUse::Return)
+        {
+            let wrong = "is \"own\", but no tenant keeps a Sprite after use";
+            let remedy = "give `idle_after` in [sprite] and leave `after_use` at \"stop\", or leave it out";
+            return self.fail(&["sprite", "prefers"], wrong, remedy);
         }
         if self.has_lifetimes() {
             return Ok(());
