@@ -486,9 +486,10 @@ pub fn reference() -> String {
         text += &format!("| `{name}` | {units} | {known_of} | {} |\n", line.meaning);
     }
     let statistics = Statistic::ALL.map(|(_, name, what)| format!("`{name}` ({what})"));
-    text + &format!("\nSTATISTIC is one of\n{}.\n\nOUTCOME is one of ", statistics.join(",\n"))
-        + &Outcome::ALL.map(|outcome| format!("`{}`", outcome.name())).join(", ")
-        + ". The order of the words does not matter.\n"
+    let outcomes = Outcome::ALL.map(|outcome| format!("`{}`", outcome.name()));
+    text + &format!("\nSTATISTIC is one of\n{}.\n\n", statistics.join(",\n"))
+        + &format!("OUTCOME is one of\n{}.\n\n", outcomes.join(",\n"))
+        + "The order of the words does not matter.\n"
 }
 
 #[cfg(test)]

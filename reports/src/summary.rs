@@ -320,10 +320,18 @@ impl Summary {
     /// The JSON schema of `summary.json`, as the file `summary.schema.json` holds it.
     pub fn schema() -> String {
         let schema = schemars::generate::SchemaSettings::draft2020_12()
+            .with_transform(schemars::transform::RecursiveTransform(join_lines))
             .into_generator()
             .into_root_schema_for::<Self>();
         let mut text = serde_json::to_string_pretty(&schema).expect("a schema has only names for keys");
         text.push('\n');
         text
+    }
+}
+
+/// How the source breaks a description into lines is no part of the schema.
+fn join_lines(schema: &mut schemars::Schema) {
+    if let Some(serde_json::Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
     }
 }

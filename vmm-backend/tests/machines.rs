@@ -247,7 +247,7 @@ fn sleepers_of_both_stages_keep_what_their_user_wrote_and_serve_nobody_else() {
 }
 
 #[test]
-fn a_create_goes_the_long_way_round_and_can_be_started() {
+fn a_cold_create_can_be_started() {
     let Some(machines) = machines(MachinesConfig { memory_bytes: 16 << 20, ..MachinesConfig::new(2) }) else {
         return;
     };

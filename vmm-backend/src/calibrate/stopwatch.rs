@@ -17,7 +17,7 @@ pub enum Operation {
     Start,
     /// From its order to the ready Sprite.
     Boot,
-    /// As a boot, the long way round.
+    /// The same for a cold create.
     Create,
     /// Put to sleep.
     Sleep,
@@ -215,8 +215,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stopwatch {
-    /// For a scenario whose Sprites are all used for so long, and where what is made is made the long way
-    /// round; `log` tells what its machines took.
+    /// For a scenario whose Sprites are all used for so long, and where what is made is a boot or a cold
+    /// create; `log` tells what its machines took.
     pub(super) fn new(lifetime: Option<Duration>, creates: bool, log: Arc<Log>) -> Self {
         Self { lifetime, creates, log, ..Self::default() }
     }

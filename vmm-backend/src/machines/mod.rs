@@ -5,7 +5,7 @@
 //! | operation | what is done |
 //! | --- | --- |
 //! | `Boot` | fork the template in a shard, with all state restored and the write set copied ahead |
-//! | `Create` | the long way round, as far as one host has it: the image is loaded into fresh memory, booted from its first instruction, captured, sealed and trained; then a VM is forked as by a boot. There is one image and it is part of this program, so nothing is pulled and no filesystem is built |
+//! | `Create` | a cold create, as far as one host has it: the image is loaded into fresh memory, booted from its first instruction, captured, sealed and trained; then a VM is forked as by a boot. There is one image and it is part of this program, so nothing is pulled and no filesystem is built |
 //! | `Start` | bind the tenant's key and the URL of its objects with a new generation, fresh entropy and the wall clock; over when the guest has acknowledged. A VM that has this tenant already keeps its memory and is given all but the key anew |
 //! | `Sleep` | the first stage while fewer than [`MachinesConfig::kept_max`] sleep in it, else the second: what it wrote goes to a nameless file and the VM's place is free |
 //! | `Wake` | from either stage, with a new generation that the guest must acknowledge. The start that follows finds it acknowledged |
