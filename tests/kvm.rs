@@ -157,6 +157,87 @@ fn what_a_host_cannot_do_is_said_with_key_and_remedy() {
     }
 }
 
+/// Sprites of many users fall asleep and are woken again.
+const SLEEPY: &str = r#"
+name = "sleepy"
+[fleet]
+slots = 24
+boots = 2
+[tenants]
+count = 160
+[pool]
+depth = { kind = "fixed", ready = 0 }
+exhausted = [{ kind = "wake" }, { kind = "boot" }, { kind = "reject" }]
+[sprite]
+lifetime = "1ms"
+idle_after = "20ms"
+asleep = 300
+[[demand]]
+to = 60
+for = "4s"
+"#;
+
+/// Runs `SLEEPY` by this shell command, in which `$0` is the program, and gives what it said and its summary.
+fn run_short_of(shell: &[&str]) -> (String, serde_json::Value) {
+    let folder = folder(SLEEPY);
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).arg(env!("CARGO_BIN_EXE_warmpool")).current_dir(folder.path());
+    let output = command.output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("it is there");
+    (said(&output), serde_json::from_str(&text).expect("it is JSON"))
+}
+
+#[test]
+fn a_folder_for_sleepers_that_is_full_loses_nobody() {
+    if !has_kvm() {
+        return;
+    }
+    // A file system of 256 KiB needs a mount namespace; who is not root has one in a user namespace, where
+    // that is permitted.
+    let remedy = "run as root, or permit unprivileged user namespaces (sysctl user.max_user_namespaces)";
+    let script = "mkdir full && mount -t tmpfs -o size=256k none full && \
+                  TMPDIR=full exec \"$0\" run scenario.toml --backend kvm --out out";
+    let need = support::Need::Command {
+        command: vec![
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "mount",
+            "-t",
+            "tmpfs",
+            "none",
+            "/mnt",
+        ],
+        name: "namespaces",
+        remedy,
+    };
+    if !support::has(&need) {
+        return;
+    }
+    let (said, summary) =
+        run_short_of(&["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    let boots = &summary["boots"];
+    assert!(boots["sleeps_refused"].as_u64() > Some(10), "{said}");
+    assert_eq!((&boots["lost"], &summary["outcomes"]["failed"]), (&0.into(), &0.into()), "{said}");
+    assert!(said.contains("were refused") && said.contains("No space left on device"), "{said}");
+}
+
+#[test]
+fn a_host_with_two_hundred_descriptors_loses_nobody() {
+    if !has_kvm() {
+        return;
+    }
+    let script = "ulimit -n 200; exec \"$0\" run scenario.toml --backend kvm --out out \
+                  --set sprite.asleep=2000 --set demand.0.to=150 --set tenants.count=1000";
+    let (said, summary) = run_short_of(&["sh", "-c", script]);
+    let boots = &summary["boots"];
+    assert_eq!((&boots["lost"], &summary["outcomes"]["failed"]), (&0.into(), &0.into()), "{said}");
+    assert!(boots["sleeps_refused"].as_u64() > Some(10), "{said}");
+    assert!(said.contains("were refused") && said.contains("Too many open files"), "{said}");
+}
+
 #[test]
 fn what_only_a_real_run_has_is_refused_by_a_simulation() {
     let folder = folder(SHORT);

@@ -165,6 +165,35 @@ fn sprites_that_live_sleep_and_wake() {
 }
 
 #[test]
+fn sleeps_and_wakes_that_the_host_refuses() {
+    same_decisions(
+        &format!(
+            r#"
+            [fleet]
+            slots = 400
+            boots = 8
+            [tenants]
+            count = 40
+            [pool]
+            depth = {{ kind = "fixed", ready = 8 }}
+            exhausted = [{{ kind = "wake" }}, {{ kind = "boot" }}]
+            [latency]
+            boot = {{ p50 = "30ms", p99 = "90ms" }}
+            sleep = "2ms"
+            stop = "3ms"
+            sleep_refusals = 0.4
+            wake_refusals = 0.4
+            [sprite]
+            lifetime = {{ p50 = "400ms", p99 = "3s" }}
+            idle_after = "500ms"
+            asleep = 30
+            {SPIKE}"#
+        ),
+        1_000,
+    );
+}
+
+#[test]
 fn pools_per_tenant_whose_sprites_return() {
     same_decisions(
         r#"

@@ -38,8 +38,8 @@ impl AnyActor {
             (Hosted::Refiller(refiller), Message::Any(ToAny::Fired(timer))) => refiller.fired(cx, timer),
             (Hosted::Sprite(sprite), Message::Sprite(message)) => sprite.handle(cx, message),
             (Hosted::Sprite(sprite), Message::Any(ToAny::Fired(timer))) => sprite.fired(cx, timer),
-            (Hosted::Sprite(sprite), Message::Any(ToAny::Done { generation, kind, ok })) => {
-                sprite.done(cx, generation, kind, ok);
+            (Hosted::Sprite(sprite), Message::Any(ToAny::Done { generation, kind, end })) => {
+                sprite.done(cx, generation, kind, end);
             }
             (Hosted::Other(actor), _) => {
                 let Context { ref mut backend, me, sender } = *cx;

@@ -224,6 +224,7 @@ impl Pool {
                 }
             }
             ReadyAfter::Use => self.in_use = self.in_use.saturating_sub(1),
+            ReadyAfter::RefusedStart => {}
         }
         match self.waiting.pop_oldest() {
             Some(request) => {
@@ -238,7 +239,7 @@ impl Pool {
         }
         match after {
             ReadyAfter::Boot { .. } => self.tell_refiller(cx, ToRefiller::Booted { levels: self.levels() }),
-            ReadyAfter::Use => self.changed(cx),
+            ReadyAfter::Use | ReadyAfter::RefusedStart => self.changed(cx),
         }
     }
 
@@ -492,7 +493,16 @@ impl Pool {
     /// The Sprite that was given is lost: the request tries again from the beginning, but not for ever.
     fn start_failed(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         self.in_use = self.in_use.saturating_sub(1);
-        let cause = if self.is_down { Cause::WorkerDown } else { Cause::BootsFail };
+        let cause = match request.missed {
+            _ if self.is_down => Cause::WorkerDown,
+            Some(Cause::HostRefuses) => Cause::HostRefuses,
+            _ => Cause::BootsFail,
+        };
+        self.start_again(cx, request, cause);
+        self.in_use_changed(cx);
+    }
+
+    fn start_again(&mut self, cx: &mut Context<impl Backend>, request: Request, cause: Cause) {
         let request = Request { missed: request.missed.or(Some(cause)), ..request };
         let ending = Ending { outcome: Outcome::Failed, cause };
         if request.tries >= TRIES_MAX {
@@ -500,6 +510,22 @@ impl Pool {
         } else {
             self.go_on(cx, request, StepIndex::FIRST, ending);
         }
+    }
+
+    /// The Sprite is dormant as before. A key that prefers its own gets no other.
+    fn start_refused(&mut self, cx: &mut Context<impl Backend>, request: Request) {
+        let cause = Cause::HostRefuses;
+        if self.prefers == Prefers::Own {
+            return self.end(cx, request, Ending { outcome: Outcome::Rejected, cause });
+        }
+        self.start_again(cx, request, cause);
+    }
+
+    fn wake_refused(&mut self, cx: &mut Context<impl Backend>, request: Request) {
+        let wakes = |step: &Step| matches!(step, Step::Wake(_));
+        let step = self.policy.exhausted.iter().position(wakes).unwrap_or(0);
+        let request = Request { missed: request.missed.or(Some(Cause::HostRefuses)), ..request };
+        self.refused(cx, request, StepIndex(step as u8), Cause::HostRefuses, Some(cx.sender()));
         self.in_use_changed(cx);
     }
 
@@ -591,6 +617,8 @@ impl Pool {
             ToPool::WorkerUp => self.worker_up(cx),
             ToPool::FallsAsleep(request) => self.owe(cx, request),
             ToPool::Forget { key } => self.forget_key(cx, key),
+            ToPool::WakeRefused(request) => self.wake_refused(cx, request),
+            ToPool::StartRefused(request) => self.start_refused(cx, request),
         }
         self.observe_emptiness(cx);
     }

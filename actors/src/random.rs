@@ -47,6 +47,10 @@ pub enum Purpose {
     Actor = 15,
     /// Which boots an injected fault makes fail.
     Faults = 16,
+    /// Which sleeps the host refuses.
+    SleepRefusals = 17,
+    /// Which wakes the host refuses.
+    WakeRefusals = 18,
 }
 
 /// One stream of random numbers (xoshiro256++).

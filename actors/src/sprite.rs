@@ -4,8 +4,8 @@
 use crate::backend::{Backend, Context};
 use crate::policy::{AfterUse, Prefers, SpritePolicy};
 use crate::protocol::{
-    ActorId, For, Key, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter, Released, Request,
-    State, StepIndex, Timer, ToPool, ToSprite, ToWorker, WorkerId,
+    ActorId, Cause, End, For, Key, Making, Observation, Operation, OperationKind, Outcome, ReadyAfter,
+    Released, Request, State, StepIndex, Timer, ToPool, ToSprite, ToWorker, WorkerId,
 };
 use crate::time::Time;
 
@@ -29,6 +29,8 @@ pub(crate) struct Sprite {
     leaving: bool,
     /// When the boot of its present VM began.
     boot_began: Time,
+    /// Its VM has started for somebody.
+    has_user: bool,
     /// Its Pool counts those that are in use.
     tells_end: bool,
     policy: SpritePolicy,
@@ -49,6 +51,7 @@ impl Sprite {
             falling_asleep: false,
             leaving: false,
             boot_began: Time::ZERO,
+            has_user: false,
             tells_end,
             policy,
         }
@@ -91,6 +94,7 @@ impl Sprite {
         self.boot_began = cx.now();
         self.falling_asleep = false;
         self.leaving = false;
+        self.has_user = false;
         self.outcome = None;
         if let For::Request(request, step) = purpose {
             self.step = step;
@@ -139,6 +143,7 @@ impl Sprite {
     /// The guest has acknowledged: the request has its Sprite.
     fn started(&mut self, cx: &mut Context<impl Backend>) {
         let Some((request, outcome)) = self.serving() else { return };
+        self.has_user = true;
         let cause = request.missed.filter(|_| !matches!(outcome, Outcome::Warm | Outcome::Woken));
         cx.observe(Observation::Ended { worker: self.worker_id, request, outcome, cause });
         if request.lifetime.is_zero() {
@@ -251,6 +256,65 @@ impl Sprite {
         cx.send(self.worker, ToWorker::Released(released));
     }
 
+    /// The host could not do it now, and nothing has changed: the VM is what it was before.
+    fn refused(&mut self, cx: &mut Context<impl Backend>, kind: OperationKind) {
+        cx.observe(Observation::Refused { worker: self.worker_id, kind });
+        match kind {
+            OperationKind::Sleep => self.stay_awake(cx),
+            OperationKind::Wake => self.sleep_on(cx),
+            OperationKind::Start => self.start_refused(cx),
+            // There was no VM before it, or nothing is wanted any more but its end.
+            OperationKind::Boot
+            | OperationKind::Create
+            | OperationKind::Run
+            | OperationKind::Stop
+            | OperationKind::Detach => self.lose(cx),
+        }
+    }
+
+    /// Sleep is tried again after another while, unless a request comes before.
+    fn stay_awake(&mut self, cx: &mut Context<impl Backend>) {
+        self.falling_asleep = false;
+        let Some((request, _)) = self.serving() else { return };
+        if self.leaving {
+            self.ended(cx);
+            return self.stop(cx);
+        }
+        if let Some(idle_after) = self.policy.idle_after {
+            cx.arm(Timer::Idle, idle_after);
+        }
+        // It may have looked for this Sprite meanwhile, and have forgotten it.
+        cx.send(self.pool, ToPool::Idle { key: request.key });
+    }
+
+    fn sleep_on(&mut self, cx: &mut Context<impl Backend>) {
+        let Some((request, _)) = self.serving() else { return };
+        self.enter(cx, State::Asleep);
+        cx.send(self.worker, ToWorker::Released(Released::Slot));
+        cx.send(self.pool, ToPool::WakeRefused(request));
+    }
+
+    /// The request is tried elsewhere. A VM that has no user yet can be taken by anybody, any other by its
+    /// own user.
+    fn start_refused(&mut self, cx: &mut Context<impl Backend>) {
+        let Some((mut request, _)) = self.serving() else { return };
+        request.tries += 1;
+        request.missed = request.missed.or(Some(Cause::HostRefuses));
+        if self.has_user && self.policy.after_use == AfterUse::Stop {
+            self.enter(cx, State::Idle);
+            if let Some(idle_after) = self.policy.idle_after {
+                cx.arm(Timer::Idle, idle_after);
+            }
+            cx.send(self.pool, ToPool::Idle { key: request.key });
+            cx.send(self.pool, ToPool::StartRefused(request));
+        } else {
+            self.outcome = None;
+            self.enter(cx, State::Ready);
+            cx.send(self.pool, ToPool::StartFailed(request));
+            cx.send(self.pool, ToPool::Ready(ReadyAfter::RefusedStart));
+        }
+    }
+
     fn begin_start(&mut self, cx: &mut Context<impl Backend>, request: Request, outcome: Outcome) {
         match self.state {
             State::Ready => {}
@@ -272,6 +336,7 @@ impl Sprite {
         self.pool = pool;
         self.falling_asleep = false;
         self.leaving = false;
+        self.has_user = true;
         self.serve(Request { key, ..Request::default() }, Outcome::Woken);
         self.enter(cx, State::Asleep);
         cx.send(self.pool, ToPool::Slept { key });
@@ -308,14 +373,16 @@ impl Sprite {
         cx: &mut Context<impl Backend>,
         generation: u32,
         kind: OperationKind,
-        ok: bool,
+        end: End,
     ) {
         if generation != self.generation {
             // It was on a VM that is gone.
             return;
         }
-        if !ok {
-            return self.lose(cx);
+        match end {
+            End::Done => {}
+            End::Refused => return self.refused(cx, kind),
+            End::Lost => return self.lose(cx),
         }
         match kind {
             OperationKind::Boot | OperationKind::Create => self.made(cx),

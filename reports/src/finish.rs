@@ -95,6 +95,9 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         creates: outcomes.created,
         wakes: books.counts.wakes,
         lost: books.counts.lost,
+        starts_refused: books.counts.starts_refused,
+        sleeps_refused: books.counts.sleeps_refused,
+        wakes_refused: books.counts.wakes_refused,
         longest_failing_streak: books.counts.streak,
         hosts_down: books.counts.hosts_down,
     };
@@ -299,6 +302,18 @@ fn notes(summary: &Summary, end: u64) -> Vec<String> {
     );
     note(summary.boots.hosts_down, "outage of a host", "outages of hosts");
     note(summary.boots.lost, "Sprite lost its VM", "Sprites lost their VM");
+    let Boots { starts_refused, sleeps_refused, wakes_refused, .. } = summary.boots;
+    note(
+        starts_refused,
+        "start was refused, and tried elsewhere",
+        "starts were refused, and tried elsewhere",
+    );
+    note(
+        sleeps_refused,
+        "sleep was refused: the Sprite stayed awake",
+        "sleeps were refused: the Sprites stayed awake",
+    );
+    note(wakes_refused, "wake was refused: the Sprite slept on", "wakes were refused: the Sprites slept on");
     match summary.boots.longest_failing_streak {
         0 | 1 => {}
         streak => notes.push(format!("boots of one pool failed {streak} times in a row")),

@@ -7,7 +7,7 @@
 //! comparison per observation.
 
 use actors::protocol::Target;
-use actors::{Observation, Observer, Outcome, Request, State, Time};
+use actors::{Observation, Observer, OperationKind, Outcome, Request, State, Time};
 
 use crate::empty_periods::EmptyPeriods;
 use crate::integral::Integral;
@@ -69,6 +69,9 @@ pub(crate) struct Counts {
     pub(crate) boots_failed: u64,
     pub(crate) wakes: u64,
     pub(crate) lost: u64,
+    pub(crate) starts_refused: u64,
+    pub(crate) sleeps_refused: u64,
+    pub(crate) wakes_refused: u64,
     pub(crate) streak: u32,
     pub(crate) hosts_down: u64,
     pub(crate) ready_least: u64,
@@ -431,6 +434,21 @@ impl Recorder {
         }
     }
 
+    fn refused(&mut self, t: u64, kind: OperationKind) {
+        let count = match kind {
+            OperationKind::Start => &mut self.counts.starts_refused,
+            OperationKind::Sleep => &mut self.counts.sleeps_refused,
+            OperationKind::Wake => &mut self.counts.wakes_refused,
+            // A refused boot has failed, and of a refused end nothing is left to count.
+            OperationKind::Boot
+            | OperationKind::Create
+            | OperationKind::Run
+            | OperationKind::Stop
+            | OperationKind::Detach => return,
+        };
+        *count += u64::from(t >= self.counted_from);
+    }
+
     fn waiting(&mut self, t: u64, was: u32, is: u32) {
         self.fleet.waiting.change(t, i64::from(is) - i64::from(was));
         let waiting = self.fleet.waiting.count();
@@ -497,6 +515,7 @@ impl Observer for Recorder {
                     self.counts.streak = self.counts.streak.max(streak);
                 }
             }
+            Observation::Refused { kind, .. } => self.refused(t, kind),
             Observation::Host { worker, up } => self.host(t, worker.0, up),
             Observation::Position { .. } | Observation::Making { .. } | Observation::Empty { .. } => {}
         }

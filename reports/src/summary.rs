@@ -228,6 +228,12 @@ pub struct Boots {
     pub wakes: u64,
     /// Sprites that lost their VM after it was up.
     pub lost: u64,
+    /// Starts that the host refused: the request was tried elsewhere.
+    pub starts_refused: u64,
+    /// Sleeps that the host refused: the Sprite stayed awake.
+    pub sleeps_refused: u64,
+    /// Wakes that the host refused: the Sprite slept on.
+    pub wakes_refused: u64,
     /// The longest streak of failed boots at one pool.
     pub longest_failing_streak: u32,
     /// How often a host went down.

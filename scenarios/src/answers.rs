@@ -1,9 +1,10 @@
-//! How a simulated host answers: how long an operation takes, and whether it succeeds. Every worker has its
-//! own stream for every kind of operation, so its n-th boot takes as long under one policy as under another,
-//! and on one backend as on the other. Where `[latency]` has lists, what is under way on the worker decides
-//! which distribution is drawn from: boots and creates, and for sleeps and stops other sleeps and stops. A
-//! start also depends on how long nothing was, where `start_after_idle` says so.
+//! How a simulated host answers: how long an operation takes, and how it ends. Every worker has its own
+//! stream for every kind of operation, so its n-th boot takes as long under one policy as under another, and
+//! on one backend as on the other. Where `[latency]` has lists, what is under way on the worker decides which
+//! distribution is drawn from: boots and creates, and for sleeps and stops other sleeps and stops. A start
+//! also depends on how long nothing was, where `start_after_idle` says so.
 
+use actors::protocol::End;
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time};
 
@@ -27,6 +28,8 @@ pub struct Answers {
     constant_start: Option<Duration>,
     boot_failures: f64,
     start_failures: f64,
+    sleep_refusals: f64,
+    wake_refusals: f64,
 }
 
 /// The streams of one worker, and what is under way there. That of boots, which every request needs, comes
@@ -37,6 +40,8 @@ pub struct AnswerStreams {
     latencies: [Rng; KINDS],
     boot_failures: Rng,
     start_failures: Rng,
+    sleep_refusals: Rng,
+    wake_refusals: Rng,
     /// When the boots and creates that are under way end, and when the sleeps and stops do.
     ends: [Vec<Time>; 2],
     /// When the last of all operations ends.
@@ -67,7 +72,17 @@ impl Answers {
         let by_load = latencies.iter().any(|levels| levels.len() > 1) || !after_idle.is_empty();
         let is_constant = !by_load && start_failures == 0.0;
         let constant_start = latencies[2][0].as_constant().filter(|_| is_constant);
-        Ok(Self { latencies, after_idle, by_load, constant_start, boot_failures, start_failures })
+        let (sleep_refusals, wake_refusals) = (latency.sleep_refusals, latency.wake_refusals);
+        Ok(Self {
+            latencies,
+            after_idle,
+            by_load,
+            constant_start,
+            boot_failures,
+            start_failures,
+            sleep_refusals,
+            wake_refusals,
+        })
     }
 
     /// How long a start takes, where every start takes the same and none fails.
@@ -76,10 +91,10 @@ impl Answers {
         self.constant_start
     }
 
-    /// How long the next operation of this kind takes that begins at this time, and whether it succeeds. What
-    /// is no work of the host (`Run`, `Detach`) takes no time here. Times never go back.
+    /// How long the next operation of this kind takes that begins at this time, and how it ends. What is no
+    /// work of the host (`Run`, `Detach`) takes no time here. Times never go back.
     #[inline]
-    pub fn answer(&self, streams: &mut AnswerStreams, now: Time, kind: OperationKind) -> (Duration, bool) {
+    pub fn answer(&self, streams: &mut AnswerStreams, now: Time, kind: OperationKind) -> (Duration, End) {
         let index = match kind {
             OperationKind::Boot => 0,
             OperationKind::Create => 1,
@@ -87,7 +102,7 @@ impl Answers {
             OperationKind::Sleep => 3,
             OperationKind::Wake => 4,
             OperationKind::Stop => 5,
-            OperationKind::Run | OperationKind::Detach => return (Duration::ZERO, true),
+            OperationKind::Run | OperationKind::Detach => return (Duration::ZERO, End::Done),
         };
         let levels = &self.latencies[index];
         let sampler = if self.by_load { self.by_load(levels, streams, now, kind) } else { &levels[0] };
@@ -95,14 +110,16 @@ impl Answers {
         if self.by_load {
             streams.begins(now + took, kind);
         }
-        let ok = match kind {
+        let (share, rng, otherwise) = match kind {
             OperationKind::Boot | OperationKind::Create => {
-                !fails(self.boot_failures, &mut streams.boot_failures)
+                (self.boot_failures, &mut streams.boot_failures, End::Lost)
             }
-            OperationKind::Start => !fails(self.start_failures, &mut streams.start_failures),
-            _ => true,
+            OperationKind::Start => (self.start_failures, &mut streams.start_failures, End::Lost),
+            OperationKind::Sleep => (self.sleep_refusals, &mut streams.sleep_refusals, End::Refused),
+            OperationKind::Wake => (self.wake_refusals, &mut streams.wake_refusals, End::Refused),
+            OperationKind::Stop | OperationKind::Run | OperationKind::Detach => return (took, End::Done),
         };
-        (took, ok)
+        (took, if fails(share, rng) { otherwise } else { End::Done })
     }
 
     /// What an operation is drawn from that begins beside others, or after nothing was under way for a while.
@@ -139,6 +156,8 @@ impl AnswerStreams {
             .map(stream),
             boot_failures: stream(Purpose::BootFailures),
             start_failures: stream(Purpose::StartFailures),
+            sleep_refusals: stream(Purpose::SleepRefusals),
+            wake_refusals: stream(Purpose::WakeRefusals),
             ends: Default::default(),
             busy_until: Time::ZERO,
         }

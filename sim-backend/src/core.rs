@@ -1,7 +1,7 @@
 //! The simulated backend as the actors see it: what they send, arm, perform and observe comes here.
 
 use actors::policy::Begin;
-use actors::protocol::{Operation, Timer, ToAny};
+use actors::protocol::{End, Operation, Timer, ToAny};
 use actors::random::Purpose;
 use actors::{
     ActorId, AnyActor, Backend, Duration, Key, Message, Observation, Observer, OperationKind, Rng, Time,
@@ -155,19 +155,19 @@ impl<O: Observer> Backend for Core<O> {
         if kind == OperationKind::Detach {
             return;
         }
-        let (after, ok) = match kind {
-            _ if self.filling => (Duration::ZERO, true),
-            OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), true),
+        let (after, end) = match kind {
+            _ if self.filling => (Duration::ZERO, End::Done),
+            OperationKind::Run => (request.map_or(Duration::ZERO, |request| request.lifetime), End::Done),
             _ => {
-                let (takes, ok) = self.hosts.perform(self.now, worker, kind);
-                (self.contention.begins(self.now, me, worker, kind, takes), ok)
+                let (takes, end) = self.hosts.perform(self.now, worker, kind);
+                (self.contention.begins(self.now, me, worker, kind, takes), end)
             }
         };
         if after.is_zero() {
-            let message = ToAny::Done { generation, kind, ok }.into();
+            let message = ToAny::Done { generation, kind, end }.into();
             self.deliver(Envelope { to: me, from: me, message });
         } else {
-            self.queue.push_at(self.now + after, Event::Done { to: me, generation, kind, ok });
+            self.queue.push_at(self.now + after, Event::Done { to: me, generation, kind, end });
         }
     }
 

@@ -1,6 +1,7 @@
 //! The simulated hosts: what a scenario says of their latencies and failures, and what faults do to it
 //! meanwhile.
 
+use actors::protocol::End;
 use actors::random::Purpose;
 use actors::{Duration, OperationKind, Rng, Time, WorkerId};
 use scenarios::answers::fails;
@@ -35,23 +36,23 @@ impl Hosts {
         Ok(Self { answers: Answers::new(scenario)?, hosts })
     }
 
-    /// How long this worker takes for an operation of this kind that begins now, and whether it succeeds.
-    pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
+    /// How long this worker takes for an operation of this kind that begins now, and how it ends.
+    pub(crate) fn perform(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, End) {
         match self.answers.constant_start() {
-            Some(takes) if kind == OperationKind::Start => (takes, true),
+            Some(takes) if kind == OperationKind::Start => (takes, End::Done),
             _ => self.draw(now, worker, kind),
         }
     }
 
-    fn draw(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, bool) {
+    fn draw(&mut self, now: Time, worker: WorkerId, kind: OperationKind) -> (Duration, End) {
         let host = &mut self.hosts[worker.index()];
-        let (took, ok) = self.answers.answer(&mut host.streams, now, kind);
+        let (took, end) = self.answers.answer(&mut host.streams, now, kind);
         if !matches!(kind, OperationKind::Boot | OperationKind::Create) {
-            return (took, ok);
+            return (took, end);
         }
         let took = if host.slow == 1.0 { took } else { took.scaled(host.slow) };
         let by_fault = fails(host.failing, &mut host.faults);
-        (took, ok && !by_fault)
+        (took, if by_fault { End::Lost } else { end })
     }
 
     /// From now on boots of this worker take so many times as long.

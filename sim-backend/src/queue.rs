@@ -3,6 +3,7 @@
 //! 1. Timed events happen in the order of (time, sequence number); numbers count up as events are put in.
 //! 2. Messages without delay are delivered first come, first served, all of them before the next timed event.
 
+use actors::protocol::End;
 use actors::protocol::Timer;
 use actors::{ActorId, Message, OperationKind, Time};
 use scenarios::faults::Moment;
@@ -21,7 +22,7 @@ pub(crate) struct Envelope {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     /// An operation ends.
-    Done { to: ActorId, generation: u32, kind: OperationKind, ok: bool },
+    Done { to: ActorId, generation: u32, kind: OperationKind, end: End },
     /// A timer may fire.
     Timer { to: ActorId, timer: Timer },
     /// A message arrives after a delay; it is kept in the slab.

@@ -230,7 +230,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
             return;
         }
         match event {
-            Event::Done { to, generation, kind, ok } => {
+            Event::Done { to, generation, kind, end } => {
                 if matches!(kind, OperationKind::Boot | OperationKind::Create)
                     && self.core.contention.is_modelled()
                     && let Some(longer) =
@@ -239,7 +239,7 @@ impl<'a, O: Observer> Simulation<'a, O> {
                     self.core.queue.push_at(at + longer, event);
                     return;
                 }
-                let message = ToAny::Done { generation, kind, ok }.into();
+                let message = ToAny::Done { generation, kind, end }.into();
                 self.core.deliver(Envelope { to, from: to, message });
             }
             Event::Timer { to, timer } => {

@@ -173,3 +173,70 @@ fn who_is_never_served_fails_ten_minutes_after_the_demand_and_the_run_ends_there
         assert_eq!((seen.outages, seen.lost > 0), (crashes, crashes > 0), "nothing is invented: {text}");
     }
 }
+
+#[test]
+fn what_a_host_refuses_costs_time_and_nobody_its_vm() {
+    let refusing = |refusals: &str| {
+        let text = format!(
+            r#"
+            [fleet]
+            slots = 60
+            boots = 4
+            [tenants]
+            count = 20
+            [pool]
+            depth = {{ kind = "fixed", ready = 0 }}
+            exhausted = [{{ kind = "wake" }}, {{ kind = "boot" }}]
+            [latency]
+            {refusals}
+            [sprite]
+            lifetime = "100ms"
+            idle_after = "1s"
+            asleep = 60
+            [[demand]]
+            to = 10
+            for = "60s"
+            "#
+        );
+        let mut seen = Refusals::default();
+        run(&scenario(&text), &mut seen);
+        assert_eq!((seen.lost, seen.failed), (0, 0), "{refusals}");
+        seen
+    };
+    let none = refusing("");
+    assert_eq!(none.refused, 0);
+    assert!(none.slept > 20 && none.woken > 20, "{} slept, {} were woken", none.slept, none.woken);
+    let never_asleep = refusing("sleep_refusals = 1.0");
+    assert!(never_asleep.refused > 100, "it is tried again and again: {}", never_asleep.refused);
+    assert_eq!((never_asleep.slept, never_asleep.woken), (0, 0));
+    let never_woken = refusing("wake_refusals = 1.0");
+    assert!(never_woken.refused > 20 && never_woken.slept > 20, "{}", never_woken.refused);
+    assert_eq!(never_woken.woken, 0, "who asks for a sleeper is served by a boot");
+}
+
+/// What was refused, who slept and was woken all the same, and what was lost.
+#[derive(Default)]
+struct Refusals {
+    refused: u32,
+    slept: u32,
+    woken: u32,
+    lost: u32,
+    failed: u32,
+}
+
+impl Observer for Refusals {
+    fn observe(&mut self, _at: Time, observation: Observation) {
+        match observation {
+            Observation::Refused { .. } => self.refused += 1,
+            Observation::Sprite { was: State::Idle, is: State::Asleep, .. } => self.slept += 1,
+            Observation::Sprite { is: State::Failed, .. } => self.lost += 1,
+            Observation::Ended { outcome: Outcome::Woken, .. } => self.woken += 1,
+            Observation::Ended { outcome: Outcome::Failed, .. } => self.failed += 1,
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
+}

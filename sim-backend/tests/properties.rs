@@ -255,6 +255,8 @@ impl Generator {
         let _ = writeln!(text, "boots_beside_starts = {}", self.pick(&["1.0", "0.5", "0.0"]));
         let _ = writeln!(text, "boot_failures = {}", self.pick(&["0.0", "0.0", "0.05", "0.5", "1.0"]));
         let _ = writeln!(text, "start_failures = {}", self.pick(&["0.0", "0.0", "0.0", "0.1", "1.0"]));
+        let _ = writeln!(text, "sleep_refusals = {}", self.pick(&["0.0", "0.0", "0.3", "1.0"]));
+        let _ = writeln!(text, "wake_refusals = {}", self.pick(&["0.0", "0.0", "0.3", "1.0"]));
         self.sprites(&mut text, tenant);
         let (grid, lag) = (self.pick(&["0s", "1ms", "7us"]), self.distribution());
         let _ = write!(text, "[timer]\ngrid = \"{grid}\"\nlag = {lag}\n");

@@ -14,7 +14,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::{ActorId, Duration, Key, Observation, OperationKind, Outcome, Request, State, Time, WorkerId};
 use fixtures::*;
 use microvm::bind;
@@ -38,9 +38,9 @@ struct Witness {
 }
 
 impl Machines for Witness {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
         let done = self.machines.perform(sprite, operation);
-        if let (true, OperationKind::Start, Some(request)) = (done, operation.kind, operation.request) {
+        if let (End::Done, OperationKind::Start, Some(request)) = (done, operation.kind, operation.request) {
             let asked = self.machines.request(sprite, operation.generation, bind::Request::Identity);
             // Its shard may have died since.
             let Ok(identity) = asked else { return done };
@@ -202,8 +202,8 @@ impl Hand<'_> {
     fn does(&self, kind: OperationKind, key: u32) -> bool {
         let (id, lifetime) = (u64::from(self.1.0), Duration::ZERO);
         let request = Request { id, arrived: Time::ZERO, lifetime, key: Key(key), tries: 0, missed: None };
-        self.0
-            .perform(self.1, &Operation { kind, generation: 1, worker: WorkerId(0), request: Some(request) })
+        let operation = Operation { kind, generation: 1, worker: WorkerId(0), request: Some(request) };
+        self.0.perform(self.1, &operation) == End::Done
     }
 
     fn asks(&self, request: bind::Request) -> u64 {

@@ -12,16 +12,17 @@
 //! | [`NothingToSpillTo`](Cause::NothingToSpillTo) | Worker: no neighbour has a ready Sprite | as above, at the neighbours |
 //! | [`QueueFull`](Cause::QueueFull) | Pool: no more requests may wait | as for the cause of the miss, or a longer queue |
 //! | [`Deadline`](Cause::Deadline) | Pool: the request has waited as long as it may | as for the cause of the miss, or a later deadline |
+//! | [`HostRefuses`](Cause::HostRefuses) | Sprite: the host could not start or wake it now | room, space or descriptors, which the host names |
 //!
 //! What holds boots up is the cause only after it has lasted as long as a boot takes: until then the pool
 //! would be empty without it too. Full slots and failing boots are the cause at once, because a deeper pool
 //! would not help there.
 //!
 //! A request has up to two causes. [`Request::missed`](super::Request::missed) says why its pool was empty;
-//! it is one of the first six. The `cause` of [`Observation::Ended`](super::Observation::Ended) says why it
-//! ended as it did: for one that was served that is the same; for one that was rejected it is what ended its
-//! search, and the same again where the policy itself turned it away; for one that failed it is what it was
-//! lost to.
+//! it is one of the first six, or that the host refused. The `cause` of
+//! [`Observation::Ended`](super::Observation::Ended) says why it ended as it did: for one that was served
+//! that is the same; for one that was rejected it is what ended its search, and the same again where the
+//! policy itself turned it away; for one that failed it is what it was lost to.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +48,13 @@ pub enum Cause {
     QueueFull,
     /// It has waited as long as it may.
     Deadline,
+    /// The host could not do it now: no room, no space, no descriptor, busy.
+    HostRefuses,
 }
 
 impl Cause {
     /// All causes, in the order in which they are reported.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Depth,
         Self::RefillHolds,
         Self::BootSlots,
@@ -61,6 +64,7 @@ impl Cause {
         Self::NothingToSpillTo,
         Self::QueueFull,
         Self::Deadline,
+        Self::HostRefuses,
     ];
 
     /// The name in files and reports.
@@ -72,6 +76,7 @@ impl Cause {
             Self::SlotsFull => "slots-full",
             Self::BootsFail => "boots-fail",
             Self::WorkerDown => "worker-down",
+            Self::HostRefuses => "host-refuses",
             Self::NothingToSpillTo => "nothing-to-spill-to",
             Self::QueueFull => "queue-full",
             Self::Deadline => "deadline",

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActorId, Begin, Cause, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill,
+    ActorId, Begin, Cause, End, For, Found, Key, Levels, Making, OperationKind, Outcome, Request, Spill,
     StepIndex, Timer,
 };
 use crate::time::Duration;
@@ -177,6 +177,10 @@ pub enum ToPool {
         /// Whose.
         key: Key,
     },
+    /// Sprite: the host could not wake me for this request now; I sleep on. Go on with the next step.
+    WakeRefused(Request),
+    /// Sprite: the host could not start me for this request now. I am idle, and in use as before.
+    StartRefused(Request),
 }
 
 /// What a Sprite comes from when it becomes ready.
@@ -189,6 +193,8 @@ pub enum ReadyAfter {
     },
     /// A user, who has gone.
     Use,
+    /// A start that the host refused: the request has gone elsewhere.
+    RefusedStart,
 }
 
 /// To a Refiller.
@@ -282,8 +288,8 @@ pub enum ToAny {
         generation: u32,
         /// Which operation.
         kind: OperationKind,
-        /// Whether it succeeded.
-        ok: bool,
+        /// How.
+        end: End,
     },
     /// Backend: a timer that this actor armed has fired.
     Fired(Timer),

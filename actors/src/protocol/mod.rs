@@ -35,7 +35,7 @@ use crate::time::{Duration, Time};
 pub use cause::Cause;
 pub use messages::{Message, ReadyAfter, Released, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
 pub use observations::{Observation, Outcome, State};
-pub use operations::{Operation, OperationKind, Timer};
+pub use operations::{End, Operation, OperationKind, Timer};
 
 /// The address of an actor. Dense: a backend counts them up from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActorId, Cause, Request, Target, WorkerId};
+use super::{ActorId, Cause, OperationKind, Request, Target, WorkerId};
 
 /// How a request ended. Every request ends in exactly one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +66,7 @@ impl Outcome {
 ///                 │          ▲         ▲           │        └─▶ Starting (resumed)
 ///                 │          └─────────┼───────────┘ (returns to its pool)
 ///                 └────────────────────┘ (made for a request)
+///   Waking ─▶ Asleep, Starting ─▶ Ready or Idle (the host refused it)
 ///   any ─▶ Stopped (gave up its VM)      any ─▶ Failed (lost its VM)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -206,6 +207,13 @@ pub enum Observation {
         worker: WorkerId,
         /// Failures in a row.
         streak: u32,
+    },
+    /// Sprite: the host could not do this now, and nothing has changed.
+    Refused {
+        /// Where.
+        worker: WorkerId,
+        /// What it was asked.
+        kind: OperationKind,
     },
     /// Worker: the host crashed or came back.
     Host {

@@ -1,5 +1,7 @@
 //! What only a backend can do: operations on VMs, and the actors' named timers.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Request, StepIndex, WorkerId};
@@ -37,6 +39,28 @@ pub enum OperationKind {
     Stop,
     /// The VM leaves the model: destroy it in the background and report nothing.
     Detach,
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// It was done.
+    Done,
+    /// Nothing has changed, and it may be asked again: no room, no descriptor, no space, busy.
+    Refused,
+    /// The VM is gone, or nobody may use it any more. A boot that fails ends so too.
+    Lost,
+}
+
+// Digests are older than the three ways: a success is 1 in them, and a failure 0.
+impl Hash for End {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(match self {
+            Self::Done => 1,
+            Self::Lost => 0,
+            Self::Refused => 2,
+        });
+    }
 }
 
 /// The named timers of the actors. Arming one again replaces it.

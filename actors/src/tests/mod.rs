@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::backend::{AnyActor, Backend, Context};
 use crate::policy::depth::Fixed;
 use crate::policy::{AfterUse, Depth, PoolPolicy, Prefers, SpritePolicy};
-use crate::protocol::{ActorId, Message, Observation, Operation, OperationKind, Request, Timer, ToAny};
+use crate::protocol::{ActorId, End, Message, Observation, Operation, OperationKind, Request, Timer, ToAny};
 use crate::random::{Purpose, Rng};
 use crate::time::{Duration, Time};
 
@@ -108,8 +108,8 @@ impl Stage {
     }
 
     /// The operation on the actor's first VM ends.
-    fn done(&mut self, kind: OperationKind, ok: bool) -> Effects {
-        self.tell(ME, ToAny::Done { generation: 1, kind, ok })
+    fn done(&mut self, kind: OperationKind, end: End) -> Effects {
+        self.tell(ME, ToAny::Done { generation: 1, kind, end })
     }
 
     fn at(&mut self, millis: u64) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::policy::Begin;
 use crate::pool::{Place, Pool};
 use crate::protocol::{
-    Cause, Found, Key, Outcome, ReadyAfter, Released, State, StepIndex, ToPool, ToRefiller, ToSprite,
+    Cause, End, Found, Key, Outcome, ReadyAfter, Released, State, StepIndex, ToPool, ToRefiller, ToSprite,
     ToWorker, WorkerId,
 };
 use crate::sprite::Sprite;
@@ -93,16 +93,16 @@ fn a_key_that_is_forgotten_ends_its_sprite_also_while_that_falls_asleep() {
     let mut sprite = Stage::new(Sprite::new(WorkerId(0), WORKER, OWN, false));
     let purpose = crate::protocol::For::Pool;
     sprite.tell(WORKER, ToSprite::Boot { pool: POOL, purpose, making: crate::protocol::Making::Boot });
-    sprite.done(OperationKind::Boot, true);
+    sprite.done(OperationKind::Boot, End::Done);
     sprite.tell(POOL, ToSprite::Start { request: own(7), outcome: Outcome::Warm });
-    sprite.done(OperationKind::Start, true);
-    sprite.done(OperationKind::Run, true);
+    sprite.done(OperationKind::Start, End::Done);
+    sprite.done(OperationKind::Run, End::Done);
     assert_eq!(sprite.fire(Timer::Idle).performed, [OperationKind::Sleep]);
     let start = sprite.tell(POOL, ToSprite::Start { request: own(8), outcome: Outcome::Warm });
     assert_eq!(start.sent, sent([(POOL, ToPool::FallsAsleep(own(8)).into())]));
     assert!(sprite.tell(POOL, ToSprite::Stop).performed.is_empty());
-    assert_eq!(sprite.done(OperationKind::Sleep, true).performed, [OperationKind::Stop]);
-    let over = sprite.done(OperationKind::Stop, true);
+    assert_eq!(sprite.done(OperationKind::Sleep, End::Done).performed, [OperationKind::Stop]);
+    let over = sprite.done(OperationKind::Stop, End::Done);
     assert_eq!(over.sent, sent([(WORKER, ToWorker::Released(Released::SlotAndActor).into())]));
 }
 
@@ -154,4 +154,40 @@ fn a_sleeper_from_before_the_host_began_wakes_like_any_other() {
     assert!(matches!(adopted.observed[..], [Observation::Sprite { is: State::Asleep, generation: 1, .. }]));
     let woken = sprite.tell(WORKER, ToSprite::Wake { request: own(7) });
     assert_eq!(woken.performed, [OperationKind::Wake], "actor {actor:?}");
+}
+
+#[test]
+fn what_the_host_refuses_is_no_reason_to_take_another() {
+    // Its own fell asleep, and stays awake because the host refused: the request that waited gets it.
+    let mut pool = pool();
+    pool.tell(WORKER, ToPool::Take(own(7)));
+    pool.tell(SPRITE, ToPool::FallsAsleep(own(7)));
+    let awake = pool.tell(SPRITE, ToPool::Idle { key: KEY }).sent;
+    assert!(
+        matches!(awake[0], (SPRITE, Message::Sprite(ToSprite::Start { outcome: Outcome::Warm, .. }))),
+        "{awake:?}"
+    );
+
+    for refused in [ToPool::WakeRefused(own(8)), ToPool::StartRefused(own(8))] {
+        let mut pool = self::pool();
+        pool.tell(WORKER, ToPool::Take(own(8)));
+        pool.tell(SPRITE, ToPool::Idle { key: KEY });
+        let effects = pool.tell(SPRITE, refused);
+        assert_eq!(rejected(&effects), Some(Cause::HostRefuses), "{effects:?}");
+        assert!(effects.sent.is_empty(), "the ready one is not for this key: {effects:?}");
+    }
+}
+
+#[test]
+fn a_forgotten_sprite_whose_sleep_is_refused_ends() {
+    let mut sprite = Stage::new(Sprite::new(WorkerId(0), WORKER, OWN, false));
+    let purpose = crate::protocol::For::Pool;
+    sprite.tell(WORKER, ToSprite::Boot { pool: POOL, purpose, making: crate::protocol::Making::Boot });
+    sprite.done(OperationKind::Boot, End::Done);
+    sprite.tell(POOL, ToSprite::Start { request: own(7), outcome: Outcome::Warm });
+    sprite.done(OperationKind::Start, End::Done);
+    sprite.done(OperationKind::Run, End::Done);
+    sprite.fire(Timer::Idle);
+    sprite.tell(POOL, ToSprite::Stop);
+    assert_eq!(sprite.done(OperationKind::Sleep, End::Refused).performed, [OperationKind::Stop]);
 }

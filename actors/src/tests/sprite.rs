@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::{
-    For, Making, Outcome, ReadyAfter, Released, State, StepIndex, ToPool, ToSprite, ToWorker, WorkerId,
+    End, For, Making, Outcome, ReadyAfter, Released, State, StepIndex, ToPool, ToSprite, ToWorker, WorkerId,
 };
 use crate::sprite::Sprite;
 
@@ -18,7 +18,7 @@ fn boot(purpose: For, making: Making) -> ToSprite {
 fn ready(policy: SpritePolicy) -> Stage {
     let mut sprite = sprite(policy);
     sprite.tell(WORKER, boot(For::Pool, Making::Boot));
-    sprite.done(OperationKind::Boot, true);
+    sprite.done(OperationKind::Boot, End::Done);
     sprite
 }
 
@@ -29,7 +29,7 @@ fn a_boot_for_the_pool_ends_ready_and_says_how_long_it_took() {
     sprite.at(40);
     let took = Duration::from_millis(40);
     assert_eq!(
-        sprite.done(OperationKind::Boot, true).sent,
+        sprite.done(OperationKind::Boot, End::Done).sent,
         sent([
             (WORKER, ToWorker::BootEnded(Making::Boot).into()),
             (POOL, ToPool::Ready(ReadyAfter::Boot { took }).into()),
@@ -42,7 +42,7 @@ fn a_vm_made_for_a_request_starts_it_at_once() {
     let mut sprite = sprite(STOPS);
     let purpose = For::Request(request(7), StepIndex(1));
     assert_eq!(sprite.tell(WORKER, boot(purpose, Making::Create)).performed, [OperationKind::Create]);
-    let effects = sprite.done(OperationKind::Create, true);
+    let effects = sprite.done(OperationKind::Create, End::Done);
     assert_eq!(
         effects.sent,
         sent([
@@ -59,7 +59,7 @@ fn a_boot_that_fails_frees_its_slots_and_says_for_whom_it_was() {
         let mut sprite = sprite(STOPS);
         sprite.tell(WORKER, boot(purpose, Making::Boot));
         assert_eq!(
-            sprite.done(OperationKind::Boot, false).sent,
+            sprite.done(OperationKind::Boot, End::Lost).sent,
             sent([
                 (WORKER, ToWorker::BootEnded(Making::Boot).into()),
                 (POOL, ToPool::MakeFailed(purpose).into()),
@@ -97,7 +97,7 @@ fn the_end_of_an_operation_on_a_vm_that_is_gone_is_ignored() {
     let mut sprite = ready(STOPS);
     sprite.tell(POOL, ToSprite::Start { request: request(7), outcome: Outcome::Warm });
     sprite.tell(WORKER, ToSprite::Lost);
-    let effects = sprite.done(OperationKind::Start, true);
+    let effects = sprite.done(OperationKind::Start, End::Done);
     assert!(effects.sent.is_empty() && effects.observed.is_empty(), "{effects:?}");
 }
 
@@ -106,15 +106,77 @@ fn a_sleeper_gives_its_slot_back_and_keeps_its_actor() {
     let idle_after = Some(Duration::from_secs(30));
     let mut sprite = ready(SpritePolicy { idle_after, asleep: 1, ..STOPS });
     sprite.tell(POOL, ToSprite::Start { request: request(7), outcome: Outcome::Warm });
-    sprite.done(OperationKind::Start, true);
-    let idle = sprite.done(OperationKind::Run, true);
+    sprite.done(OperationKind::Start, End::Done);
+    let idle = sprite.done(OperationKind::Run, End::Done);
     assert_eq!(idle.armed, [(Timer::Idle, Duration::from_secs(30))]);
     assert_eq!(sprite.fire(Timer::Idle).performed, [OperationKind::Sleep]);
-    let asleep = sprite.done(OperationKind::Sleep, true);
+    let asleep = sprite.done(OperationKind::Sleep, End::Done);
     assert!(asleep.sent.contains(&(WORKER, ToWorker::Released(Released::Slot).into())), "{asleep:?}");
     let woken = sprite.tell(WORKER, ToSprite::Wake { request: request(8) });
     assert_eq!(woken.performed, [OperationKind::Wake]);
     assert!(matches!(woken.observed[..], [Observation::Sprite { is: State::Waking, .. }]));
+}
+
+/// A Sprite whose user has gone, and which is about to sleep.
+fn falling_asleep() -> Stage {
+    let idle_after = Some(Duration::from_secs(30));
+    let mut sprite = ready(SpritePolicy { idle_after, asleep: 1, ..STOPS });
+    sprite.tell(POOL, ToSprite::Start { request: request(7), outcome: Outcome::Warm });
+    sprite.done(OperationKind::Start, End::Done);
+    sprite.done(OperationKind::Run, End::Done);
+    sprite.fire(Timer::Idle);
+    sprite
+}
+
+#[test]
+fn a_refused_sleep_leaves_it_awake_and_is_tried_again() {
+    let mut sprite = falling_asleep();
+    let refused = sprite.done(OperationKind::Sleep, End::Refused);
+    assert_eq!(refused.armed, [(Timer::Idle, Duration::from_secs(30))]);
+    assert_eq!(refused.sent, sent([(POOL, ToPool::Idle { key: request(7).key }.into())]));
+    let seen = Observation::Refused { worker: WorkerId(0), kind: OperationKind::Sleep };
+    assert_eq!(refused.observed, [seen]);
+    assert_eq!(sprite.fire(Timer::Idle).performed, [OperationKind::Sleep]);
+    sprite.done(OperationKind::Sleep, End::Refused);
+    let start = sprite.tell(POOL, ToSprite::Start { request: request(8), outcome: Outcome::Warm });
+    assert_eq!(start.performed, [OperationKind::Start]);
+}
+
+#[test]
+fn a_refused_wake_leaves_it_asleep_and_gives_the_slot_and_the_request_back() {
+    let mut sprite = falling_asleep();
+    sprite.done(OperationKind::Sleep, End::Done);
+    sprite.tell(WORKER, ToSprite::Wake { request: request(8) });
+    let refused = sprite.done(OperationKind::Wake, End::Refused);
+    let expected = sent([
+        (WORKER, ToWorker::Released(Released::Slot).into()),
+        (POOL, ToPool::WakeRefused(request(8)).into()),
+    ]);
+    assert_eq!(refused.sent, expected);
+    let again = sprite.tell(WORKER, ToSprite::Wake { request: request(9) });
+    assert_eq!(again.performed, [OperationKind::Wake]);
+}
+
+#[test]
+fn a_refused_start_leaves_a_fresh_sprite_to_anybody_and_a_used_one_to_its_user() {
+    let missed = Some(crate::protocol::Cause::HostRefuses);
+    let tried = |id| Request { tries: 1, missed, ..request(id) };
+    let mut fresh = ready(STOPS);
+    fresh.tell(POOL, ToSprite::Start { request: request(7), outcome: Outcome::Warm });
+    let expected = sent([
+        (POOL, ToPool::StartFailed(tried(7)).into()),
+        (POOL, ToPool::Ready(ReadyAfter::RefusedStart).into()),
+    ]);
+    assert_eq!(fresh.done(OperationKind::Start, End::Refused).sent, expected);
+    let mut used = falling_asleep();
+    used.done(OperationKind::Sleep, End::Done);
+    used.tell(WORKER, ToSprite::Wake { request: request(8) });
+    used.done(OperationKind::Wake, End::Done);
+    let expected = sent([
+        (POOL, ToPool::Idle { key: request(8).key }.into()),
+        (POOL, ToPool::StartRefused(tried(8)).into()),
+    ]);
+    assert_eq!(used.done(OperationKind::Start, End::Refused).sent, expected);
 }
 
 #[test]
@@ -124,7 +186,7 @@ fn a_request_ends_when_its_start_is_acknowledged_and_a_miss_says_why() {
         let mut sprite = ready(STOPS);
         let request = Request { missed, ..request(7) };
         sprite.tell(POOL, ToSprite::Start { request, outcome });
-        let ended = sprite.done(OperationKind::Start, true).observed;
+        let ended = sprite.done(OperationKind::Start, End::Done).observed;
         let expected = Observation::Ended { worker: WorkerId(0), request, outcome, cause: missed };
         assert_eq!(ended[0], expected);
     }

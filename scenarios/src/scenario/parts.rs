@@ -38,6 +38,10 @@ pub struct Latency {
     pub boot_failures: f64,
     /// The share of starts that fail, from 0 to 1.
     pub start_failures: f64,
+    /// The share of sleeps that the host refuses, from 0 to 1: the Sprite stays awake and tries again later.
+    pub sleep_refusals: f64,
+    /// The share of wakes that the host refuses, from 0 to 1: the Sprite sleeps on, and its request goes on.
+    pub wake_refusals: f64,
 }
 
 /// An entry of `start_after_idle`.
@@ -65,6 +69,8 @@ impl Default for Latency {
             stop: Distribution::ZERO.into(),
             boot_failures: 0.0,
             start_failures: 0.0,
+            sleep_refusals: 0.0,
+            wake_refusals: 0.0,
         }
     }
 }

@@ -189,6 +189,8 @@ impl Scenario {
             ("boots_beside_starts", latency.boots_beside_starts),
             ("boot_failures", latency.boot_failures),
             ("start_failures", latency.start_failures),
+            ("sleep_refusals", latency.sleep_refusals),
+            ("wake_refusals", latency.wake_refusals),
         ] {
             if !(0.0..=1.0).contains(&share) {
                 return self.fail(&["latency", name], &format!("is {share}"), "give a share from 0 to 1");

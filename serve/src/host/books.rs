@@ -121,6 +121,7 @@ impl Observer for Books {
             | Observation::Position { .. }
             | Observation::Making { .. }
             | Observation::Empty { .. }
+            | Observation::Refused { .. }
             | Observation::Host { .. } => {}
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use actors::ActorId;
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use runtime::{Lost, Machines};
 use vmm_backend::machines::{Fit, KvmMachines};
 
@@ -16,7 +16,7 @@ use crate::config::{Backend, Loaded};
 struct Kvm(Arc<KvmMachines>);
 
 impl Machines for Kvm {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
         self.0.perform(sprite, operation)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::{ActorId, Duration, OperationKind, Time};
 use runtime::{Machines, Script, Scripted};
 use scenarios::{DistributionError, Scenario};
@@ -60,7 +60,7 @@ fn unix_ns() -> u64 {
 }
 
 impl Script for Simulated {
-    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, bool) {
+    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, End) {
         let lease = Lease { sprite, generation: operation.generation };
         match (operation.kind, operation.request) {
             (OperationKind::Start, Some(request)) => self.begin(lease, request.key.0),
@@ -74,7 +74,7 @@ impl Script for Simulated {
 }
 
 impl Machines for Simulated {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
         self.scripted.perform(sprite, operation)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::{ActorId, Duration, OperationKind, Time};
 use runtime::{Lost, Machines, Script};
 
@@ -25,7 +25,7 @@ impl<M> Watched<M> {
 }
 
 impl<M: Machines> Machines for Watched<M> {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
         self.note(sprite, operation);
         self.machines.perform(sprite, operation)
     }
@@ -40,7 +40,7 @@ impl<M: Machines> Machines for Watched<M> {
 }
 
 impl<M: Machines> Script for Watched<M> {
-    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, bool) {
+    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, End) {
         self.note(sprite, operation);
         match self.machines.script() {
             Some(script) => script.answer(now, sprite, operation),

@@ -185,11 +185,11 @@ fn legal(was: State, is: State) -> bool {
         (Stopped | Failed, other) => other == Booting,
         (Booting, other) => matches!(other, Ready | Starting | Failed),
         (Ready, other) => matches!(other, Starting | Stopping | Failed),
-        (Starting, other) => matches!(other, Running | Stopped | Failed),
+        (Starting, other) => matches!(other, Running | Stopped | Failed | Ready | Idle),
         (Running, other) => matches!(other, Ready | Idle | Stopping | Failed),
         (Idle, other) => matches!(other, Starting | Asleep | Stopping | Failed),
         (Asleep, other) => matches!(other, Waking | Stopped | Failed),
-        (Waking, other) => matches!(other, Starting | Failed),
+        (Waking, other) => matches!(other, Starting | Asleep | Failed),
         (Stopping, other) => matches!(other, Stopped | Failed),
     }
 }
@@ -242,7 +242,7 @@ impl Observer for Rules {
                 *waiting = *waiting + is - was;
             }
             Observation::BootsFailing { worker, .. } => self.has_failed[worker.index()] = true,
-            Observation::Host { .. } | Observation::Making { .. } => {}
+            Observation::Host { .. } | Observation::Making { .. } | Observation::Refused { .. } => {}
             Observation::Empty { pool, was, is, .. } => {
                 assert_ne!(was, is, "{pool:?} at {at} tells a cause when it changes");
                 assert_eq!(self.empty.insert(pool, is).flatten(), was, "{pool:?} at {at}");

@@ -33,6 +33,15 @@ pub enum Need {
     Kvm,
     /// This file of recorded demand, which lies beside the project and is not part of it.
     Trace(PathBuf),
+    /// This command succeeds.
+    Command {
+        /// Program and arguments. It must leave nothing behind.
+        command: Vec<&'static str>,
+        /// What it is needed as, for the variable that requires it.
+        name: &'static str,
+        /// What makes it succeed.
+        remedy: &'static str,
+    },
     /// This program can be run.
     Program {
         /// What it is called.
@@ -50,7 +59,7 @@ impl Need {
         match self {
             Self::Kvm => "kvm",
             Self::Trace(_) => "traces",
-            Self::Program { name, .. } => name,
+            Self::Command { name, .. } | Self::Program { name, .. } => name,
         }
     }
 }
@@ -78,6 +87,7 @@ pub fn look(need: &Need) -> Result<(), Missing> {
     match need {
         Need::Kvm => kvm::look(),
         Need::Trace(path) => trace(path),
+        Need::Command { command, remedy, .. } => succeed(command, remedy),
         Need::Program { program, remedy, .. } => run(program, remedy),
     }
 }
@@ -103,6 +113,19 @@ fn trace(path: &Path) -> Result<(), Missing> {
     }
     let reason = format!("there is no {}", path.display());
     Err(Missing { reason, remedy: "name the folder of the recorded traces in WARMPOOL_TRACES" })
+}
+
+fn succeed(command: &[&str], remedy: &'static str) -> Result<(), Missing> {
+    let text = command.join(" ");
+    let (program, arguments) = command.split_first().expect("a command has a program");
+    match Command::new(program).args(arguments).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let says = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(Missing { reason: format!("`{text}` fails ({}): {says}", output.status), remedy })
+        }
+        Err(error) => Err(Missing { reason: format!("`{text}` cannot be run: {error}"), remedy }),
+    }
 }
 
 fn run(program: &str, remedy: &'static str) -> Result<(), Missing> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration as Wait, Instant};
 
 use actors::policy::Begin;
-use actors::protocol::{Operation, ToWorker};
+use actors::protocol::{End, Operation, ToWorker};
 use actors::{
     Actor, ActorId, Backend, Context, Duration, Key, Message, Observation, Observer, OperationKind, Time,
     Worker, WorkerConfig, WorkerId,
@@ -41,12 +41,12 @@ impl Instantly {
 }
 
 impl Machines for Instantly {
-    fn perform(&self, _sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, _sprite: ActorId, operation: &Operation) -> End {
         if operation.kind == OperationKind::Start {
             self.began.store(self.now(), Ordering::Release);
             self.ended.store(self.now(), Ordering::Release);
         }
-        true
+        End::Done
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actors::protocol::{Operation, Timer, ToAny, ToPool, ToWorker};
+use actors::protocol::{End, Operation, Timer, ToAny, ToPool, ToWorker};
 use actors::random::Purpose;
 use actors::{
     ActorId, AnyActor, Backend, Duration, Message, Observation, Observer, OperationKind, Rng, State, Time,
@@ -116,14 +116,14 @@ impl Core {
 
     fn perform(&mut self, shared: &Shared, sprite: ActorId, operation: Operation) {
         let Operation { kind, generation, request, .. } = operation;
-        let (after, ok) = match (kind, shared.operations.machines.script()) {
+        let (after, end) = match (kind, shared.operations.machines.script()) {
             (OperationKind::Run, _) => match request.map_or(Duration::ZERO, |request| request.lifetime) {
                 UNTIL_TOLD => return,
-                lifetime => (lifetime, true),
+                lifetime => (lifetime, End::Done),
             },
             (OperationKind::Detach, Some(_)) => return,
             // As in a simulation, pools are filled at no cost of time.
-            (_, Some(_)) if !shared.clock.is_open() => (Duration::ZERO, true),
+            (_, Some(_)) if !shared.clock.is_open() => (Duration::ZERO, End::Done),
             (_, Some(script)) => script.answer(self.now, sprite, &operation),
             (_, None) => {
                 shared.operations.begun(kind);
@@ -131,7 +131,7 @@ impl Core {
                 return;
             }
         };
-        let message = Message::Any(ToAny::Done { generation, kind, ok });
+        let message = Message::Any(ToAny::Done { generation, kind, end });
         let done = Envelope { to: sprite, from: sprite, message, guard: Guard::None };
         if after.is_zero() {
             shared.executor.post(done)

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actors::policy::Begin;
-use actors::protocol::{Cause, ToAny, ToPool, ToSprite, ToWorker};
+use actors::protocol::{Cause, End, ToAny, ToPool, ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Context, Message, Observation, Outcome, Request};
 
 use super::core::{Core, Effects, Hosting};
@@ -87,9 +87,9 @@ fn come_to_life(boxed: &mut Boxed, core: &mut Core, shared: &Arc<Shared>) {
     core.effects = Effects::default();
 }
 
-/// An operation has succeeded on a VM that its Sprite has lost meanwhile: nobody else would destroy it.
+/// An operation has ended on a VM that its Sprite has lost meanwhile: nobody else would destroy it.
 fn destroy_if_unknown(core: &mut Core, shared: &Shared, sprite: ActorId, message: &Message) {
-    if let Message::Any(ToAny::Done { generation, ok: true, .. }) = *message
+    if let Message::Any(ToAny::Done { generation, end: End::Done | End::Refused, .. }) = *message
         && (core.ledger.is_given_up(sprite) || core.ledger.vm(sprite) != Some(generation))
     {
         core.detach(shared, sprite, generation);

@@ -155,7 +155,7 @@ impl Ledger {
                     None => root.empty.remove(&pool),
                 };
             }),
-            Observation::Position { .. } => {}
+            Observation::Position { .. } | Observation::Refused { .. } => {}
         }
         true
     }

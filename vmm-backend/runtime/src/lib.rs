@@ -337,7 +337,11 @@ impl Runtime {
     /// The user of a Sprite has gone, whose request has the lifetime [`UNTIL_TOLD`]: its `Run` operation
     /// ends. Without effect where that VM does not run, or no longer.
     pub fn end_run(&self, sprite: ActorId, generation: u32) {
-        let message = Message::Any(ToAny::Done { generation, kind: OperationKind::Run, ok: true });
+        let message = Message::Any(ToAny::Done {
+            generation,
+            kind: OperationKind::Run,
+            end: actors::protocol::End::Done,
+        });
         self.shared.executor.post(Envelope {
             to: sprite,
             from: sprite,

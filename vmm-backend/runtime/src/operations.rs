@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::random::Purpose;
 use actors::{ActorId, Duration, OperationKind, Rng, Time};
 
@@ -19,15 +19,15 @@ pub(crate) const FILL_TRIES: u32 = 3;
 /// A host's VMs, as the runtime sees them. Every Sprite has at most one VM at a time, named by the Sprite and
 /// its generation.
 pub trait Machines: Send + Sync {
-    /// Does what the operation says and comes back when it is over, on a thread that may block. Whether it
-    /// succeeded: when it did not, the VM counts as lost, and nothing more is asked of it but `Detach`. A
-    /// panic counts as a failure.
+    /// Does what the operation says and comes back when it is over, on a thread that may block. How it ended:
+    /// a refusal leaves the VM as it was; when it is lost, nothing more is asked of it but `Detach`. A panic
+    /// loses the VM.
     ///
     /// For one Sprite operations come one at a time, with one exception: `Detach` may come at any time, for a
     /// VM that is booting, gone, or was never there, and is then without effect or takes it when the boot has
     /// ended and `Detach` comes again. `Run` never comes here: the user works, and the runtime watches the
     /// clock.
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool;
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End;
 
     /// VMs that have ended by themselves are told here; asked for once, before the first operation. `None`
     /// where VMs never end by themselves.
@@ -43,8 +43,8 @@ pub trait Machines: Send + Sync {
 
 /// Answers operations without a host.
 pub trait Script: Send + Sync {
-    /// How long an operation takes that begins now, and whether it succeeds.
-    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, bool);
+    /// How long an operation takes that begins now, and how it ends.
+    fn answer(&self, now: Time, sprite: ActorId, operation: &Operation) -> (Duration, End);
 }
 
 /// A VM has ended by itself, as when its shard died.
@@ -207,45 +207,45 @@ impl Operations {
     pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job, mut lent: bool) {
         let mut next = Some(job);
         while let Some(job) = next.take() {
-            let ok = self.perform(shared, &job);
+            let end = self.perform(shared, &job);
             if lent && job.class() == Class::Boot {
                 self.lent.store(false, Ordering::Release);
             }
             lent = true;
-            shared.done(&job, ok);
+            shared.done(&job, end);
             next = shared.drive_for(matches!(job.class(), Class::Start | Class::Boot));
             self.kick(shared);
         }
     }
 
-    fn perform(&self, shared: &Shared, job: &Job) -> bool {
+    fn perform(&self, shared: &Shared, job: &Job) -> End {
         if !matches!(job.operation.kind, OperationKind::Boot | OperationKind::Create) {
             return self.attempt(job);
         }
         self.wait_for_room();
         if !shared.clock.is_open() {
             // Time stands still while pools are filled, so there is no later for the actors to try again at.
-            let filled = (0..FILL_TRIES).any(|_| self.attempt(job));
+            let filled = (0..FILL_TRIES).any(|_| self.attempt(job) == End::Done);
             self.fill_failures.fetch_add(u64::from(!filled), Ordering::Relaxed);
-            return filled;
+            return if filled { End::Done } else { End::Lost };
         }
         if self.faults.fails() {
-            return false;
+            return End::Lost;
         }
         let begun = std::time::Instant::now();
-        let ok = self.attempt(job);
+        let end = self.attempt(job);
         let factor = f64::from_bits(self.faults.slow.load(Ordering::Relaxed));
         if factor > 1.0 {
             std::thread::sleep(begun.elapsed().mul_f64(factor - 1.0));
         }
-        ok
+        end
     }
 
-    fn attempt(&self, job: &Job) -> bool {
+    fn attempt(&self, job: &Job) -> End {
         let machines = AssertUnwindSafe(&self.machines);
         let ended = catch_unwind(|| machines.perform(job.sprite, &job.operation));
         self.panics.fetch_add(u64::from(ended.is_err()), Ordering::Relaxed);
-        ended.unwrap_or(false)
+        ended.unwrap_or(End::Lost)
     }
 
     /// Boots that failed while pools were filled, each [`FILL_TRIES`] times.

@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::{Duration as Wait, Instant};
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::{ActorId, Duration, Time};
 use scenarios::{AnswerStreams, Answers, DistributionError, Scenario};
 
@@ -40,19 +40,19 @@ impl Scripted {
 }
 
 impl Script for Scripted {
-    fn answer(&self, now: Time, _sprite: ActorId, operation: &Operation) -> (Duration, bool) {
+    fn answer(&self, now: Time, _sprite: ActorId, operation: &Operation) -> (Duration, End) {
         self.answers.answer(&mut lock(&self.streams), now, operation.kind)
     }
 }
 
 impl Machines for Scripted {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
         let now = Time::from_nanos(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        let (took, ok) = self.answer(now, sprite, operation);
+        let (took, end) = self.answer(now, sprite, operation);
         if !took.is_zero() {
             std::thread::sleep(Wait::from_nanos(took.as_nanos()));
         }
-        ok
+        end
     }
 
     fn script(&self) -> Option<&dyn Script> {

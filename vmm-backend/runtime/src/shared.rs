@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actors::protocol::ToAny;
+use actors::protocol::{End, ToAny};
 use actors::{ActorId, Message, OperationKind, Time};
 use ractor::ActorCell;
 
@@ -102,11 +102,11 @@ impl Shared {
     }
 
     /// An operation has ended.
-    pub(crate) fn done(self: &Arc<Self>, job: &Job, ok: bool) {
+    pub(crate) fn done(self: &Arc<Self>, job: &Job, end: End) {
         let Job { sprite, operation } = *job;
         if operation.kind != OperationKind::Detach {
             let (generation, kind) = (operation.generation, operation.kind);
-            let message = Message::Any(ToAny::Done { generation, kind, ok });
+            let message = Message::Any(ToAny::Done { generation, kind, end });
             self.executor.post(Envelope { to: sprite, from: sprite, message, guard: Guard::None });
         }
         self.operations.ended(operation.kind);

@@ -8,6 +8,7 @@ mod fixtures;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use actors::protocol::End;
 use actors::{Duration, Key, Observation, Outcome, Request, State, Time};
 use fixtures::*;
 use reports::{Recorder, RunMetadata};
@@ -248,8 +249,8 @@ fn what_one_host_cannot_do_is_an_error_about_the_scenario() {
 struct Broken;
 
 impl Machines for Broken {
-    fn perform(&self, _sprite: actors::ActorId, _operation: &actors::Operation) -> bool {
-        false
+    fn perform(&self, _sprite: actors::ActorId, _operation: &actors::Operation) -> End {
+        End::Lost
     }
 }
 

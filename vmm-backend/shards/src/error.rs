@@ -84,6 +84,24 @@ pub enum ShardsError {
         /// Which shard.
         shard: usize,
     },
+    /// The command, or the file that belongs to it, could not be handed over; the VM is as it was.
+    #[error("{vm}: a command cannot be sent to shard {shard}: {source}; nothing was done")]
+    NotSent {
+        /// Which VM.
+        vm: VmId,
+        /// Which shard.
+        shard: usize,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A saved sleeper could not be woken. Its file is kept, and it can be woken later.
+    #[error("{vm} sleeps on: {source}")]
+    SleepsOn {
+        /// Which VM.
+        vm: VmId,
+        /// What went wrong with the copy that was to be woken.
+        source: Box<ShardsError>,
+    },
     /// The shard ended meanwhile, and its VMs with it.
     #[error("{vm}: shard {shard} ended, and its VMs with it")]
     ShardLost {

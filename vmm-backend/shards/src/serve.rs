@@ -202,11 +202,10 @@ impl Shard {
             // Lowering one's own priority is always permitted.
             let _ = microvm::sys::set_thread_niceness(REAPER_NICENESS);
             set.wait();
-            for (slot, vm) in reaping {
+            for (slot, vm, answer) in reaping {
+                // The cell is free with the answer, and by then its VM is gone, and so is its memory.
                 drop(vm);
-                if let Some(slot) = slot {
-                    shard.board.answer(slot, &Answer::ok([0; 4]));
-                }
+                shard.board.answer(slot, &answer);
             }
         })?;
         all_set.wait();
@@ -239,12 +238,14 @@ impl Shard {
                 if answer.code != code::TIMED_OUT && poisoned(held.as_ref()) {
                     answer.code = code::FAILED;
                 }
-                // A VM that failed is never handed out again; its end is slow, so the reaper sees to it.
+                // A VM that failed is never handed out again; its end is slow, so the reaper sees to it, and
+                // answers then.
                 if matches!(answer.code, code::TIMED_OUT | code::FAILED) && held.is_some() {
-                    let _ = to_reaper.send((None, held.take()));
+                    let _ = to_reaper.send((slot, held.take(), answer));
+                } else {
+                    drop(held);
+                    self.board.answer(slot, &answer);
                 }
-                drop(held);
-                self.board.answer(slot, &answer);
             }
         }
     }
@@ -262,7 +263,7 @@ impl Shard {
             let Some(command) = self.board.command(slot) else { continue };
             let mut held = self.slot(slot);
             if command.op == op::STOP {
-                let _ = reaper.send((Some(slot), held.take()));
+                let _ = reaper.send((slot, held.take(), Answer::ok([0; 4])));
                 continue;
             }
             let mut answer = self.control(&mut runner, &mut held, &command, file);
@@ -274,10 +275,11 @@ impl Shard {
                 _ => answer.code == code::FAILED,
             };
             if dropped && held.is_some() {
-                let _ = reaper.send((None, held.take()));
+                let _ = reaper.send((slot, held.take(), answer));
+            } else {
+                drop(held);
+                self.board.answer(slot, &answer);
             }
-            drop(held);
-            self.board.answer(slot, &answer);
         }
     }
 
@@ -307,13 +309,13 @@ impl Shard {
                         Answer::ok([0; 4])
                     }
                     Ok(Err(error)) => saved_error(&error),
-                    Err(text) => Answer::error(code::FAILED, text),
+                    Err(text) => Answer::error(code::REFUSED, text),
                 }
             }
             (op::SAVE, Some(vm)) => match file.map(|file| save(vm, &self.pagemap, &file)) {
                 Ok(Ok(Digest(digest))) => Answer::ok([digest as u64, (digest >> 64) as u64, 0, 0]),
                 Ok(Err(error)) => saved_error(&error),
-                Err(text) => Answer::error(code::FAILED, text),
+                Err(text) => Answer::error(code::REFUSED, text),
             },
             (op::RECYCLE, Some(vm)) => match command.read_key().map(|key| vm.recycle(&key)) {
                 Some(Ok(())) => Answer::ok([0; 4]),
@@ -339,14 +341,20 @@ struct Control {
     reaper: mpsc::Sender<Reaping>,
 }
 
-/// A cell to answer, if any, and a VM to end, if there is one.
-type Reaping = (Option<usize>, Option<Vm>);
+/// A cell, the VM in it that is to end, if there is one, and the answer when it has.
+type Reaping = (usize, Option<Vm>, Answer);
 
 fn save(vm: &mut Vm, pagemap: &Pagemap, file: &File) -> Result<Digest, SavedError> {
-    if vm.phase() == Phase::Started {
+    let was_awake = vm.phase() == Phase::Started;
+    if was_awake {
         vm.sleep()?;
     }
-    saved::save(vm, pagemap, file)
+    let saved = saved::save(vm, pagemap, file);
+    if saved.is_err() && was_awake && vm.phase() == Phase::Asleep {
+        // Nothing was written that anybody will read: it stays awake, as if it had not been asked.
+        vm.stay_awake()?;
+    }
+    saved
 }
 
 fn run_command(runner: &mut Runner, vm: Option<&mut Vm>, command: &Command) -> Answer {

@@ -8,6 +8,7 @@ use microvm::sys::futex;
 use microvm::sys::process::{Child, Ended};
 use microvm::sys::socket::send;
 use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_now};
+use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -44,10 +45,12 @@ impl Drop for Waiting {
 }
 
 /// No answer came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum NoAnswer {
     /// No runner has begun, and none will.
     NotBegun,
+    /// It could not be sent.
+    NotSent(io::Error),
     /// The process ended.
     Lost,
     /// The process hangs; it has been killed.
@@ -217,7 +220,11 @@ impl Shard {
         self.board.post(slot, command, false);
         let outcome = match send(&self.socket, slot as u8, file) {
             Ok(()) => self.wait(slot, command.limit() + GRACE),
-            Err(_) => Err(NoAnswer::Lost),
+            Err(error) if is_gone(&error) => Err(NoAnswer::Lost),
+            Err(error) => {
+                self.board.take_back(slot);
+                Err(NoAnswer::NotSent(error))
+            }
         };
         self.slow_operations.fetch_sub(1, Ordering::Relaxed);
         outcome
@@ -234,4 +241,13 @@ impl Shard {
             }
         }
     }
+}
+
+/// Whether nobody is at the other end any more. Anything else, as too many descriptors under way, leaves the
+/// process as it was.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    )
 }

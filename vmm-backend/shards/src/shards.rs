@@ -106,10 +106,13 @@ impl Shards {
         let (shard, slot) = self.inner.reserve()?;
         self.control(vm, &shard, slot, &Command::new(op::BOOT, CONTROL_LIMIT), None)
             .inspect_err(|_| shard.release(slot))?;
-        self.settle(vm, shard, slot, |place| {
-            whole(self.inner.vms.lock()).insert(vm, Arc::new(Mutex::new(place)))
-        })?;
-        Ok(vm)
+        let place = Place::Live { shard: Arc::clone(&shard), slot };
+        whole(self.inner.vms.lock()).insert(vm, Arc::new(Mutex::new(place)));
+        if shard.occupy(slot, vm) {
+            return Ok(vm);
+        }
+        self.inner.forget(&[vm]);
+        Err(lost(vm, &shard))
     }
 
     /// Start: bind the user's data with fresh entropy and a new generation, and let the VM run until it
@@ -152,20 +155,56 @@ impl Shards {
     /// Wake a VM from either stage. Its memory is as it was; generation, entropy and wall clock are new.
     ///
     /// # Errors
-    /// As [`Shards::start`]; [`ShardsError::Full`] where a saved sleeper finds no room, and it stays saved
-    /// then.
+    /// As [`Shards::start`] from the first stage. A saved sleeper stays saved until its guest has
+    /// acknowledged, so that it can be woken again, unless its file is no longer what was saved.
     pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
-            if let Place::Saved { file, digest } = place {
-                let (shard, slot) = self.inner.reserve()?;
-                let command = Command { digest: *digest, ..Command::new(op::LOAD, CONTROL_LIMIT) };
-                self.control(vm, &shard, slot, &command, Some(file))
-                    .inspect_err(|_| shard.release(slot))
-                    .inspect_err(|error| self.end_if_gone(vm, error))?;
-                self.settle(vm, shard, slot, |live| *place = live)?;
+            let Place::Saved { file, digest } = place else {
+                return self.run_for_ack(vm, place, Command::new(op::WAKE, limit));
+            };
+            let (shard, slot) = self.inner.reserve()?;
+            let load = Command { digest: *digest, ..Command::new(op::LOAD, CONTROL_LIMIT) };
+            let loaded = self.control(vm, &shard, slot, &load, Some(file));
+            if let Err(error @ ShardsError::Failed { .. }) = loaded {
+                // The file is not what was saved, and never will be.
+                shard.release(slot);
+                self.inner.forget(&[vm]);
+                return Err(error);
             }
-            self.run_for_ack(vm, place, Command::new(op::WAKE, limit))
+            match loaded.and_then(|_| self.wake_loaded(vm, &shard, slot, limit)) {
+                Ok(ack) => {
+                    *place = Place::Live { shard, slot };
+                    Ok(ack)
+                }
+                Err(error) => {
+                    shard.release(slot);
+                    Err(ShardsError::SleepsOn { vm, source: Box::new(error) })
+                }
+            }
         })
+    }
+
+    /// Wake a VM that was brought into a reserved cell. The cell is empty where that goes wrong.
+    fn wake_loaded(
+        &self,
+        vm: VmId,
+        shard: &Arc<Shard>,
+        slot: usize,
+        limit: Duration,
+    ) -> Result<Ack, ShardsError> {
+        let generation = self.inner.next_generation.fetch_add(1, Ordering::Relaxed);
+        let command = Command { generation, ..Command::new(op::WAKE, limit) };
+        match judge(vm, shard, shard.run(slot, &command)) {
+            Ok(answer) if shard.occupy(slot, vm) => {
+                Ok(Ack { generation: Generation(generation), proof: answer.values[0] })
+            }
+            Ok(_) => Err(lost(vm, shard)),
+            Err(error) if error.ends_vm() => Err(error),
+            Err(error) => {
+                self.control(vm, shard, slot, &Command::new(op::STOP, CONTROL_LIMIT), None)?;
+                Err(error)
+            }
+        }
     }
 
     /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that
@@ -284,23 +323,6 @@ impl Shards {
         judge(vm, shard, shard.control(slot, command, file.map(AsFd::as_fd)))
     }
 
-    /// Write down where a new VM lives, unless its shard ended meanwhile.
-    fn settle<T>(
-        &self,
-        vm: VmId,
-        shard: Arc<Shard>,
-        slot: usize,
-        keep: impl FnOnce(Place) -> T,
-    ) -> Result<(), ShardsError> {
-        let (lost, number) = (shard.clone(), shard.number);
-        keep(Place::Live { shard, slot });
-        if lost.occupy(slot, vm) {
-            return Ok(());
-        }
-        self.inner.forget(&[vm]);
-        Err(ShardsError::ShardLost { vm, shard: number })
-    }
-
     /// Forget a VM that did not survive what was done with it.
     fn tidy(
         &self,
@@ -321,13 +343,6 @@ impl Shards {
             self.inner.forget(&[vm]);
         }
         outcome
-    }
-
-    fn end_if_gone(&self, vm: VmId, error: &ShardsError) {
-        // A shard that ends while it loads takes nothing along: the file is still here.
-        if matches!(error, ShardsError::Failed { .. } | ShardsError::TimedOut { .. }) {
-            self.inner.forget(&[vm]);
-        }
     }
 }
 
@@ -352,6 +367,10 @@ impl Drop for Shards {
     }
 }
 
+fn lost(vm: VmId, shard: &Shard) -> ShardsError {
+    ShardsError::ShardLost { vm, shard: shard.number }
+}
+
 /// An answer, or what its absence means.
 fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<Answer, ShardsError> {
     let shard = shard.number;
@@ -359,6 +378,7 @@ fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<A
         Ok(answer) => answer,
         Err(NoAnswer::NotBegun) => return Err(ShardsError::Busy { vm, shard }),
         Err(NoAnswer::Lost) => return Err(ShardsError::ShardLost { vm, shard }),
+        Err(NoAnswer::NotSent(source)) => return Err(ShardsError::NotSent { vm, shard, source }),
         Err(NoAnswer::Stuck) => return Err(ShardsError::ShardStuck { vm, shard }),
     };
     let text = answer.read_text();

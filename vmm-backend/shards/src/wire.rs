@@ -322,6 +322,11 @@ impl Board {
         }
     }
 
+    /// Parent: take back a command that the control thread was never told of.
+    pub(crate) fn take_back(&self, slot: usize) {
+        self.state(slot).store(cell::IDLE, Ordering::Release);
+    }
+
     /// Parent: take a command back; false where a runner has begun with it.
     pub fn withdraw(&self, slot: usize) -> bool {
         let waited = self.pending().fetch_and(!(1 << slot), Ordering::AcqRel) & 1 << slot != 0;

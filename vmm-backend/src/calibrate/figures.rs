@@ -206,6 +206,8 @@ impl Figures {
             stop: self.by_load(Operation::Stop),
             boot_failures: failed as f64 / boots.max(1) as f64,
             start_failures: 0.0,
+            sleep_refusals: 0.0,
+            wake_refusals: 0.0,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actors::protocol::Operation as Asked;
+use actors::protocol::{End, Operation as Asked};
 use actors::{ActorId, Duration, OperationKind, Outcome};
 use scenarios::Scenario;
 
@@ -265,15 +265,15 @@ struct Clocked {
 }
 
 impl Machines for Clocked {
-    fn perform(&self, sprite: ActorId, asked: &Asked) -> bool {
+    fn perform(&self, sprite: ActorId, asked: &Asked) -> End {
         if !matches!(asked.kind, OperationKind::Start | OperationKind::Sleep) {
             return self.machines.perform(sprite, asked);
         }
         let begun = Instant::now();
-        let ok = self.machines.perform(sprite, asked);
+        let end = self.machines.perform(sprite, asked);
         let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.log.note(sprite, asked.kind, Duration::from_nanos(took));
-        ok
+        end
     }
 }
 

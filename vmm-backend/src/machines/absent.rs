@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use actors::ActorId;
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use runtime::{Lost, Machines};
 
 use super::{Failed, MachinesConfig, Visit};
@@ -39,7 +39,7 @@ impl KvmMachines {
 }
 
 impl Machines for KvmMachines {
-    fn perform(&self, _sprite: ActorId, _operation: &Operation) -> bool {
+    fn perform(&self, _sprite: ActorId, _operation: &Operation) -> End {
         match *self {}
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Life {
     Ready,
     /// It runs for this tenant.
     Used(Key),
+    /// It runs for this tenant, and was put to sleep only to be woken at once with another generation.
+    Renewed(Key),
     /// It sleeps.
     Asleep(Key, Stage),
     /// It was woken for a request that is to be started next, and has acknowledged.

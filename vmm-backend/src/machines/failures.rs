@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 use actors::OperationKind;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+use actors::protocol::End;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 use shards::Lost;
 
 /// One kind of failure.
@@ -18,34 +20,36 @@ pub struct Failed {
     pub what: &'static str,
     /// How often.
     pub count: u64,
+    /// In one verb: `failed`, or `were refused`, which changed nothing.
+    pub how: &'static str,
     /// Why, the last time.
     pub last: String,
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} failed; the last: {}", self.count, self.what, self.last)
+        write!(f, "{} {} {}; the last: {}", self.count, self.what, self.how, self.last)
     }
 }
 
 /// See the [module](self).
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<BTreeMap<&'static str, (u64, String)>>);
+pub(super) struct Failures(Mutex<BTreeMap<(&'static str, &'static str), (u64, String)>>);
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 impl Failures {
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<&'static str, (u64, String)>> {
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<(&'static str, &'static str), (u64, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, what: &'static str, last: String) {
+    fn add(&self, what: &'static str, how: &'static str, last: String) {
         let mut seen = self.seen();
-        let entry = seen.entry(what).or_default();
+        let entry = seen.entry((what, how)).or_default();
         *entry = (entry.0 + 1, last);
     }
 
-    pub(super) fn note(&self, kind: OperationKind, why: &dyn fmt::Display) {
+    pub(super) fn note(&self, kind: OperationKind, end: End, why: &dyn fmt::Display) {
         let what = match kind {
             OperationKind::Boot => "boots",
             OperationKind::Create => "creates",
@@ -55,16 +59,19 @@ impl Failures {
             OperationKind::Wake => "wakes",
             OperationKind::Stop | OperationKind::Detach => "stops",
         };
-        self.add(what, why.to_string());
+        let how = if end == End::Refused { "were refused" } else { "failed" };
+        self.add(what, how, why.to_string());
     }
 
     pub(super) fn note_shard(&self, lost: &Lost) {
         let Lost { shard, ended, vms, .. } = lost;
-        self.add("shards", format!("shard {shard} {ended}, and {} VMs with it", vms.len()));
+        self.add("shards", "failed", format!("shard {shard} {ended}, and {} VMs with it", vms.len()));
     }
 
     pub(super) fn all(&self) -> Vec<Failed> {
         let seen = self.seen();
-        seen.iter().map(|(&what, (count, last))| Failed { what, count: *count, last: last.clone() }).collect()
+        seen.iter()
+            .map(|(&(what, how), (count, last))| Failed { what, how, count: *count, last: last.clone() })
+            .collect()
     }
 }

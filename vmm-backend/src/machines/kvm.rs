@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::protocol::Operation;
+use actors::protocol::{End, Operation};
 use actors::{ActorId, Key, OperationKind};
 
 use super::directory::{Directory, Life};
@@ -60,6 +60,16 @@ enum OperationError {
     Life(VmId),
     #[error("nobody's request was to be started")]
     Nobody,
+}
+
+impl OperationError {
+    /// Whether the VM is as it was.
+    fn end(&self) -> End {
+        match self {
+            Self::Shards(error) if !error.ends_vm() => End::Refused,
+            _ => End::Lost,
+        }
+    }
 }
 
 /// Real VMs for the actors. Dropping it ends every VM and every shard.
@@ -197,13 +207,19 @@ impl KvmMachines {
             Life::Ready => {
                 self.shards.start(vm, &self.bind(key)?, ACKNOWLEDGE_LIMIT)?;
             }
-            Life::Used(tenant) | Life::Woken(tenant) | Life::Asleep(tenant, _) if tenant != key => {
+            Life::Used(tenant) | Life::Renewed(tenant) | Life::Woken(tenant) | Life::Asleep(tenant, _)
+                if tenant != key =>
+            {
                 return Err(OperationError::OtherTenant(vm));
             }
             Life::Woken(_) => {}
             Life::Used(_) => {
                 // Its memory stays, since it is this tenant's; generation, entropy and clock are new.
                 self.shards.sleep(vm, Stage::Kept)?;
+                *life = Life::Renewed(key);
+                self.shards.wake(vm, ACKNOWLEDGE_LIMIT)?;
+            }
+            Life::Renewed(_) => {
                 self.shards.wake(vm, ACKNOWLEDGE_LIMIT)?;
             }
             Life::Asleep(..) | Life::Over => return Err(OperationError::Life(vm)),
@@ -218,11 +234,12 @@ impl KvmMachines {
     }
 
     fn sleep(&self, vm: VmId, life: &mut Life) -> Result<(), OperationError> {
-        let Life::Used(key) = *life else { return Err(OperationError::Life(vm)) };
+        let (Life::Used(key) | Life::Renewed(key)) = *life else { return Err(OperationError::Life(vm)) };
         let room = |kept: usize| (kept < self.config.kept_max).then_some(kept + 1);
         let kept = self.kept.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok();
         let stage = if kept { Stage::Kept } else { Stage::Saved };
-        if let Err(error) = self.shards.sleep(vm, stage) {
+        let asleep_already = kept && *life == Life::Renewed(key);
+        if !asleep_already && let Err(error) = self.shards.sleep(vm, stage) {
             self.no_longer_kept(stage);
             return Err(error.into());
         }
@@ -260,12 +277,11 @@ impl KvmMachines {
 }
 
 impl Machines for KvmMachines {
-    fn perform(&self, sprite: ActorId, operation: &Operation) -> bool {
-        let done = self.attempt(sprite, operation);
-        if let Err(error) = &done {
-            self.failures.note(operation.kind, error);
-        }
-        done.is_ok()
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
+        let Err(error) = self.attempt(sprite, operation) else { return End::Done };
+        let end = error.end();
+        self.failures.note(operation.kind, end, &error);
+        end
     }
 
     fn losses(&self) -> Option<Receiver<Lost>> {
