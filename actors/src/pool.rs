@@ -4,13 +4,13 @@
 
 mod dormant;
 mod own;
+mod unhindered;
 mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
-use crate::policy::depth::boot_prior;
 use crate::policy::{PoolKey, PoolPolicy, Prefers, Replace, SpritePolicy, Step, Take};
 use crate::protocol::{
     ActorId, Cause, For, Found, Key, Levels, Making, Observation, Outcome, ReadyAfter, Request, Spill,
@@ -20,6 +20,7 @@ use crate::time::{Duration, Time};
 
 use dormant::Dormant;
 use own::Owed;
+use unhindered::Unhindered;
 use waiting::Waiting;
 
 /// A pool replaces its aged Sprites in so many rounds: in each one in eight leaves, and one at the least, and
@@ -37,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) key: Key,
     /// Whether the depth policy looks at how many are in use; else nobody counts them.
     pub(crate) counts_in_use: bool,
+    /// How many boots the worker runs at once.
+    pub(crate) boots: u32,
 }
 
 /// How a request ends when no further step takes it.
@@ -66,10 +69,8 @@ pub(crate) struct Pool {
     replacing: u32,
     age_armed: bool,
     is_down: bool,
-    /// What the Refiller says that holds boots up, and since when.
-    held_up: Option<(Cause, Time)>,
-    /// How long the last boot took.
-    boot_time: Duration,
+    /// What would be ready if nothing held boots up.
+    unhindered: Unhindered,
     /// Why it was last observed to be empty.
     observed_empty: Option<Cause>,
 }
@@ -97,8 +98,7 @@ impl Pool {
             replacing: 0,
             age_armed: false,
             is_down: false,
-            held_up: None,
-            boot_time: boot_prior(),
+            unhindered: Unhindered::new(place.boots),
             observed_empty: None,
         }
     }
@@ -144,26 +144,12 @@ impl Pool {
 
     // Why it is empty.
 
-    /// Why a pool without a ready Sprite has none at this time; see [`cause`](crate::protocol::cause).
-    fn cause(&self, now: Time) -> Cause {
-        match self.held_up {
-            _ if self.is_down => Cause::WorkerDown,
-            Some((cause @ (Cause::SlotsFull | Cause::BootsFail), _)) => cause,
-            Some((cause, since)) if now.since(since) >= self.boot_time => cause,
-            _ => Cause::Depth,
-        }
-    }
-
     fn observe_emptiness(&mut self, cx: &mut Context<impl Backend>) {
-        let is = if self.ready.is_empty() { Some(self.cause(cx.now())) } else { None };
+        let is = self.ready.is_empty().then(|| self.unhindered.cause(cx.now()));
         let was = std::mem::replace(&mut self.observed_empty, is);
         if was != is {
             cx.observe(Observation::Empty { worker: self.place.id, pool: cx.me(), was, is });
         }
-    }
-
-    fn set_held_up(&mut self, now: Time, cause: Option<Cause>) {
-        self.held_up = cause.map(|cause| (cause, now));
     }
 
     // A ready Sprite, and who gets it.
@@ -195,11 +181,14 @@ impl Pool {
                 Found::Ready
             }
             (false, None) => {
-                let cause = self.cause(cx.now());
+                let cause = self.unhindered.cause(cx.now());
                 let request = Request { missed: Some(cause), ..request };
                 self.exhausted(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Rejected, cause })
             }
         };
+        if found != Found::Own {
+            self.unhindered.asked(cx.now());
+        }
         cx.send(self.refiller, ToRefiller::Demand { found, levels: self.levels() });
     }
 
@@ -208,6 +197,7 @@ impl Pool {
         match sprite {
             Some(sprite) => {
                 self.give(cx, sprite, spill.request, Outcome::Spilled);
+                self.unhindered.asked(cx.now());
                 self.taken(cx);
             }
             None => cx.send(self.place.worker, ToWorker::Declined(spill)),
@@ -219,12 +209,13 @@ impl Pool {
         match after {
             ReadyAfter::Boot { took } => {
                 self.replaced();
-                if !took.is_zero() {
-                    self.boot_time = took;
-                }
+                self.unhindered.booted(took);
             }
-            ReadyAfter::Use => self.in_use = self.in_use.saturating_sub(1),
-            ReadyAfter::RefusedStart => {}
+            ReadyAfter::Use => {
+                self.in_use = self.in_use.saturating_sub(1);
+                self.unhindered.came_back();
+            }
+            ReadyAfter::RefusedStart => self.unhindered.came_back(),
         }
         match self.waiting.pop_oldest() {
             Some(request) => {
@@ -233,6 +224,7 @@ impl Pool {
             }
             None => {
                 self.ready.push_back((sprite, cx.now()));
+                self.unhindered.compare(cx.now(), self.ready.len());
                 self.watch_age(cx);
                 self.tell_spare(cx);
             }
@@ -575,6 +567,7 @@ impl Pool {
     /// other.
     fn worker_down(&mut self, cx: &mut Context<impl Backend>) {
         self.is_down = true;
+        self.unhindered.held_up(cx.now(), Some(Cause::WorkerDown));
         cx.send(self.refiller, ToRefiller::Suspended);
         while let Some(request) = self.waiting.pop_oldest() {
             self.observe_waiting(cx, self.waiting.len() + 1);
@@ -584,7 +577,7 @@ impl Pool {
 
     fn worker_up(&mut self, cx: &mut Context<impl Backend>) {
         self.is_down = false;
-        self.held_up = None;
+        self.unhindered.held_up(cx.now(), None);
         cx.send(self.refiller, ToRefiller::Resumed { levels: self.levels() });
     }
 }
@@ -610,7 +603,10 @@ impl Pool {
             ToPool::Refused { request, step, cause, sprite } => {
                 self.refused(cx, request, step, cause, sprite);
             }
-            ToPool::HeldUp(cause) => self.set_held_up(cx.now(), cause),
+            ToPool::Aims { depth } => self.unhindered.set_depth(cx.now(), depth),
+            // What holds up the boots of a host that is down no longer matters.
+            ToPool::HeldUp(_) if self.is_down => {}
+            ToPool::HeldUp(cause) => self.unhindered.held_up(cx.now(), cause),
             ToPool::Shrink { keep } => self.shrink(cx, keep),
             ToPool::Yield => self.make_room(cx),
             ToPool::WorkerDown => self.worker_down(cx),

@@ -100,7 +100,7 @@ impl Refiller {
     fn resume(&mut self, cx: &mut Context<impl Backend>, levels: Levels) {
         (self.suspended, self.cancelling) = (false, false);
         (self.on_order, self.held, self.wanted) = (0, 0, 0);
-        (self.orders_wait, self.refill_holds) = (None, false);
+        (self.orders_wait, self.refill_holds, self.told) = (None, false, None);
         self.levels = levels;
         self.lead.orders.clear();
         if std::mem::take(&mut self.backing_off) {
@@ -115,6 +115,9 @@ impl Refiller {
         let target = self.depth.target(&view);
         if target != self.target {
             cx.observe(Observation::Target { worker: self.worker_id, was: self.target, is: target });
+            if target.depth != self.target.depth {
+                cx.send(self.pool, ToPool::Aims { depth: target.depth });
+            }
             self.target = target;
         }
         rearm(cx, Timer::Depth, &mut self.depth_at, self.depth.changes_at());

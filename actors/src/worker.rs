@@ -109,7 +109,8 @@ impl Worker {
         let (id, worker) = (self.config.id, cx.me());
         let refiller = Refiller::new(id, worker, &self.config.pool, &self.config.sprite, self.config.epoch);
         let refiller = cx.spawn(refiller);
-        let place = Place { id, worker, key, counts_in_use: self.counts_in_use };
+        let (counts_in_use, boots) = (self.counts_in_use, self.config.boots);
+        let place = Place { id, worker, key, counts_in_use, boots };
         let policy = Arc::clone(&self.config.pool);
         let pool = cx.spawn(Pool::new(place, refiller, policy, &self.config.sprite));
         if self.is_down {

@@ -3,69 +3,8 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::Write as _;
-
-use actors::{Observation, Observer, Outcome, State, Time};
-use common::{Rules, run, scenario};
-
-/// What became of each request, and when VMs were made.
-#[derive(Debug, Default)]
-struct History {
-    /// Outcome and latency in milliseconds, by the request's number.
-    ended: BTreeMap<u64, (Outcome, u64)>,
-    /// When boots and creates began after the pools were filled, in milliseconds.
-    boots_ms: Vec<u64>,
-    opened: bool,
-    /// Failed boots in a row, as they were told.
-    failing_streaks: Vec<u32>,
-}
-
-fn ms(at: Time) -> u64 {
-    at.as_nanos() / 1_000_000
-}
-
-impl Observer for History {
-    fn opened(&mut self, _at: Time) {
-        self.opened = true;
-    }
-
-    fn closed(&mut self, _at: Time) {}
-
-    fn observe(&mut self, at: Time, observation: Observation) {
-        match observation {
-            Observation::Ended { request, outcome, .. } => {
-                let latency_ms = at.since(request.arrived).as_nanos() / 1_000_000;
-                self.ended.insert(request.id, (outcome, latency_ms));
-            }
-            Observation::Sprite { is: State::Booting, .. } if self.opened => self.boots_ms.push(ms(at)),
-            Observation::BootsFailing { streak, .. } => self.failing_streaks.push(streak),
-            _ => {}
-        }
-    }
-}
-
-/// Runs a scenario whose requests arrive at these times, in seconds, and checks every rule on the way.
-fn history(arrivals: &[f64], text: &str) -> History {
-    let mut trace = tempfile::Builder::new().suffix(".csv").tempfile().expect("there is room for a file");
-    let mut rows = "at\n".to_owned();
-    for at in arrivals {
-        writeln!(rows, "{at}").expect("a text takes what it is given");
-    }
-    trace.write_all(rows.as_bytes()).expect("there is room for a file");
-    let text = format!(
-        "{text}\n[demand]\ntrace = \"{}\"\nformat = \"csv\"\nunit = \"s\"\ncolumns = {{ at = \"at\" }}\n",
-        trace.path().display()
-    );
-    let scenario = scenario(&text);
-    let mut rules = Rules::new(&scenario);
-    let ended = run(&scenario, &mut rules);
-    rules.finish(&ended);
-    let mut history = History::default();
-    run(&scenario, &mut history);
-    history
-}
+use actors::Outcome;
+use common::history::history;
 
 const LATENCIES: &str = "[latency]\nstart = \"0s\"\n";
 

@@ -156,6 +156,11 @@ pub enum ToPool {
         /// The Sprite that was to be woken; it sleeps on.
         sprite: Option<ActorId>,
     },
+    /// Refiller: the depth policy aims for this depth. Told when it changes.
+    Aims {
+        /// The depth.
+        depth: u32,
+    },
     /// Refiller: this holds the next boots up; `None` where they are under way, or none is missing. Told when
     /// it changes.
     HeldUp(Option<Cause>),

@@ -22,7 +22,7 @@ fn own(id: u64) -> Request {
 
 /// A pool with one ready Sprite, and another one that is dormant for the key.
 fn pool() -> Stage {
-    let place = Place { id: WorkerId(0), worker: WORKER, key: Key(0), counts_in_use: false };
+    let place = Place { id: WorkerId(0), worker: WORKER, key: Key(0), counts_in_use: false, boots: u32::MAX };
     let mut pool = Stage::new(Pool::new(place, REFILLER, shared(policy(2)), &OWN));
     pool.tell(OTHER_SPRITE, BOOTED);
     pool.tell(SPRITE, ToPool::Idle { key: KEY });

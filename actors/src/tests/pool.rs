@@ -9,7 +9,8 @@ use crate::protocol::{
     ToWorker, WorkerId,
 };
 
-const PLACE: Place = Place { id: WorkerId(0), worker: WORKER, key: Key(0), counts_in_use: false };
+const PLACE: Place =
+    Place { id: WorkerId(0), worker: WORKER, key: Key(0), counts_in_use: false, boots: u32::MAX };
 const BOOTED: ToPool = ToPool::Ready(ReadyAfter::Boot { took: Duration::from_millis(40) });
 
 fn pool(exhausted: Vec<Step>) -> Stage {
@@ -179,7 +180,7 @@ fn a_tenants_pool_yields_its_oldest_or_says_that_it_has_none() {
 }
 
 #[test]
-fn what_holds_boots_up_is_the_cause_of_emptiness_only_after_the_time_of_a_boot() {
+fn what_holds_boots_up_is_the_cause_of_emptiness_only_where_the_pool_would_not_be_empty_without() {
     let mut pool = pool(vec![]);
     let empties = |effects: Effects| -> Vec<(Option<Cause>, Option<Cause>)> {
         let changes = effects.observed.into_iter().filter_map(|observation| match observation {
@@ -189,6 +190,7 @@ fn what_holds_boots_up_is_the_cause_of_emptiness_only_after_the_time_of_a_boot()
         changes.collect()
     };
     pool.tell(SPRITE, BOOTED);
+    pool.tell(REFILLER, ToPool::Aims { depth: 2 });
     pool.tell(REFILLER, ToPool::HeldUp(Some(Cause::BootSlots)));
     let depth = Some(Cause::Depth);
     assert_eq!(empties(pool.tell(WORKER, ToPool::Take(request(7)))), [(None, depth)]);

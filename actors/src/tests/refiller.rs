@@ -10,7 +10,12 @@ use crate::time::WallClock;
 fn refiller(policy: &PoolPolicy) -> Stage {
     let mut refiller = Stage::new(Refiller::new(WorkerId(0), WORKER, policy, &STOPS, WallClock::default()));
     let begun = refiller.tell(POOL, ToRefiller::Begin(Begin::Full));
-    assert_eq!(begun.sent, sent([(WORKER, order(0, 2))]), "all of it, whatever the policy holds back");
+    let aims = ToPool::Aims { depth: 2 };
+    assert_eq!(
+        begun.sent,
+        sent([(POOL, aims.into()), (WORKER, order(0, 2))]),
+        "all of it, whatever the policy holds back"
+    );
     refiller.tell(POOL, ToRefiller::Booted { levels: levels(1, 0) });
     refiller.tell(POOL, ToRefiller::Booted { levels: levels(2, 0) });
     refiller

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod history;
+
 use std::collections::BTreeMap;
 
 use actors::policy::PoolKey;
