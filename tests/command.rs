@@ -617,3 +617,33 @@ fn help_teaches_and_usage_is_an_error() {
     ends(&warmpool(folder.path(), &["run"]), 1);
     ends(&warmpool(folder.path(), &["completions", "bash"]), 0);
 }
+
+#[test]
+fn what_a_fleet_cannot_hold_and_what_may_be_misread_is_said_before_the_run() {
+    let folder = folder();
+    let short = "[fleet]\nslots = 500\n[pool]\ndepth = { kind = \"fixed\", ready = 20 }\n[latency]\nboot = \"2s\"\n\
+                 [[demand]]\nto = 2.2\nfor = \"10m\"\n";
+    write(folder.path(), "short.toml", short);
+    let output = warmpool(folder.path(), &["run", "short.toml"]);
+    ends(&output, 0);
+    let warned = text(&output.stderr);
+    assert!(warned.contains("4.40 boots at once needed on average (2.20 a second, 2s each)"), "{warned}");
+    assert!(warned.contains("raise `boots` to 5 or more"), "{warned}");
+    let explained = text(&warmpool(folder.path(), &["run", "short.toml", "--explain"]).stdout);
+    assert!(explained.contains("#   boots  2.20/s x 2s = 4.40 at once, of 4   TOO FEW\n"), "{explained}");
+    write(folder.path(), "explained.toml", &explained);
+    ends(&warmpool(folder.path(), &["check", "explained.toml"]), 0);
+    let enough = warmpool(folder.path(), &["run", "short.toml", "--set", "fleet.boots=5"]);
+    assert_eq!(text(&enough.stderr), "");
+    // Doubts about a trace are printed, and kept in the summary beside the civil time that it gives.
+    write(folder.path(), "counts.csv", "at,count\n2026-01-08T09:00:00Z,3\n2026-01-08T09:01:00Z,4\n");
+    write(folder.path(), "trace.toml", "[demand]\ntrace = \"counts.csv\"\nunit = \"rfc3339\"\n");
+    let output = warmpool(folder.path(), &["run", "trace.toml", "--json"]);
+    assert!(text(&output.stderr).starts_with("warning: counts.csv:1: the column `count` is not read"));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let notes = summary["notes"].to_string();
+    assert!(
+        notes.contains("t = 0 is 2026-01-08T09:00:00Z") && notes.contains("`count` is not read"),
+        "{notes}"
+    );
+}

@@ -111,10 +111,9 @@ pub(crate) fn explain(scenario: &Scenario) -> String {
         let StageLoad { rate, in_use, depth, slots, booting, .. } = *load;
         line(format_args!("{}:", place(scenario, load)));
         let steady = rate * load.held.as_secs_f64();
-        let reached =
-            if in_use < 0.99 * steady { format!(", {} reached", figure(in_use)) } else { String::new() };
+        let in_use_reached = reached(in_use, steady);
         line(format_args!(
-            "  slots  {}/s x {} held = {} in use{reached}; + {} ready = {} of {slots}{}",
+            "  slots  {}/s x {} held = {} in use{in_use_reached}; + {} ready = {} of {slots}{}",
             figure(rate),
             rounded(load.held),
             figure(steady),
@@ -124,11 +123,13 @@ pub(crate) fn explain(scenario: &Scenario) -> String {
         ));
         let boots = load.boots.map_or("any number".to_owned(), |boots| boots.to_string());
         if booting > 0.0 || rate == 0.0 {
+            let steady = rate * load.boot.as_secs_f64();
+            let boots_reached = reached(booting, steady);
             line(format_args!(
-                "  boots  {}/s x {} = {} at once of {boots}{}",
+                "  boots  {}/s x {} = {} at once{boots_reached}, of {boots}{}",
                 figure(rate),
                 rounded(load.boot),
-                figure(booting),
+                figure(steady),
                 mark(load, |shortage| matches!(shortage, Shortage::Boots { .. }))
             ));
         } else {
@@ -136,6 +137,17 @@ pub(crate) fn explain(scenario: &Scenario) -> String {
         }
     }
     out
+}
+
+/// How far the most of a stage is from its steady number: a short one does not reach it, and one may begin with more.
+fn reached(most: f64, steady: f64) -> String {
+    if most < 0.99 * steady {
+        format!(", {} reached", figure(most))
+    } else if most > 1.01 * steady {
+        format!(", {} at its beginning", figure(most))
+    } else {
+        String::new()
+    }
 }
 
 fn mark(load: &StageLoad, is_of: impl Fn(&Shortage) -> bool) -> &'static str {

@@ -49,7 +49,7 @@ pub struct StageLoad {
     pub slots: u32,
     /// How long a boot takes where as many run at once as may, on average.
     pub boot: Duration,
-    /// How many boots are under way if each request needs one, on average.
+    /// How many boots are under way at the most loaded moment if each request needs one, on average.
     pub booting: f64,
     /// How many may be; `None` for any number.
     pub boots: Option<u32>,
@@ -87,10 +87,10 @@ impl StageLoad {
     fn boots_missing(&self) -> Option<Shortage> {
         let boots = f64::from(self.boots?);
         let boot = self.boot.as_secs_f64();
-        if self.booting <= boots || boot <= 0.0 {
+        let missing_per_second = if boot > 0.0 { self.rate - boots / boot } else { 0.0 };
+        if self.booting <= boots || missing_per_second <= 0.0 {
             return None;
         }
-        let missing_per_second = self.rate - boots / boot;
         let empty_after = Duration::from_secs_f64(self.depth / missing_per_second);
         (empty_after < self.length).then_some(Shortage::Boots { empty_after })
     }
@@ -119,6 +119,7 @@ impl Scenario {
             let share = region.share / in_region;
             let boots = (plan.boots != u32::MAX).then_some(plan.boots);
             let boot = self.boot_with(plan.boots)?;
+            let booting = Held::new(&Sampler::constant(boot), Duration::ZERO).in_use(stages);
             let mut begins = Time::ZERO;
             for (stage, part) in stages.iter().enumerate() {
                 let rate = part.from_rate().max(part.to_rate()) * share;
@@ -134,7 +135,7 @@ impl Scenario {
                     depth: self.depth_of(&plan, region.workers.end - region.workers.start),
                     slots: plan.slots,
                     boot,
-                    booting: if self.boots_for_each(&plan) { rate * boot.as_secs_f64() } else { 0.0 },
+                    booting: if self.boots_for_each(&plan) { booting[stage] * share } else { 0.0 },
                     boots,
                 });
                 begins = begins + part.length;
@@ -331,6 +332,13 @@ mod tests {
         assert_eq!(short[0].shortages(), [], "it ends before the pool is empty");
         let unlimited = loads(&text.replace("slots = 500", "slots = 500\nboots = \"unlimited\""));
         assert_eq!((unlimited[0].boots, unlimited[0].shortages()), (None, vec![]));
+        // Of two hundred requests at one instant no more than two hundred boots are under way.
+        let burst = loads("[latency]\nboot = \"10s\"\n[[demand]]\nto = 200000\nfor = \"1ms\"");
+        close(burst[0].booting, 200.0);
+        let after = loads(
+            "[latency]\nboot = \"10s\"\n[[demand]]\nto = 200000\nfor = \"1ms\"\n[[demand]]\nfrom = 0\nto = 0\nfor = \"1m\"",
+        );
+        assert_eq!(after[1].shortages(), [], "nobody comes any more");
         // Beside others a boot takes longer; failed ones are made again.
         let slower = loads(&text.replace("\"2s\"", "[\"1s\", \"2s\", \"3s\"]\nboot_failures = 0.25"));
         assert_eq!(slower[0].boot, Duration::from_secs(4));
