@@ -353,6 +353,37 @@ impl Running {
 }
 
 #[test]
+fn shards_that_hang_in_the_spike_leave_no_request_without_an_answer() {
+    if !has_kvm() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warmpool"));
+    command.args(["run", "kvm-spike", "--backend", "kvm", "--out", "out"]).current_dir(folder.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let pid = child.id();
+    wait_until("its shards are there", || children(pid).len() >= 5);
+    let signal = |signal: &str, to: u32| {
+        let sent = Command::new("kill").args([signal, &to.to_string()]).status().expect("it starts");
+        assert!(sent.success());
+    };
+    // One for good before the spike, and one in it.
+    std::thread::sleep(Duration::from_secs(6));
+    signal("-STOP", children(pid)[1]);
+    std::thread::sleep(Duration::from_secs(6));
+    signal("-STOP", children(pid)[2]);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(matches!(output.status.code(), Some(0 | 99)), "{}", said(&output));
+    let text = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("it is there");
+    let summary: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let outcomes = &summary["outcomes"];
+    assert_eq!((&outcomes["rejected"], &outcomes["failed"]), (&0.into(), &0.into()), "{}", said(&output));
+    assert!(summary["latency_ns"]["max"].as_u64() < Some(2_500_000_000), "{text}");
+    assert!(said(&output).contains("2 shards failed; the last: shard"), "{}", said(&output));
+    assert!(said(&output).contains("did not run for a second"), "{}", said(&output));
+}
+
+#[test]
 fn killing_the_program_leaves_no_process_no_file_and_no_memory() {
     if !has_kvm() {
         return;

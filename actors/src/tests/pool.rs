@@ -1,7 +1,7 @@
 //! A Pool: who gets a ready Sprite, and what becomes of a request that finds none.
 
 use super::*;
-use crate::policy::exhausted::{AtOnce, Reject, SpillTo, Wait};
+use crate::policy::exhausted::{AtOnce, Reject, SpillTo, Wait, Wake};
 use crate::policy::{PoolKey, Step};
 use crate::pool::{Place, Pool};
 use crate::protocol::{
@@ -106,6 +106,25 @@ fn a_refused_step_goes_on_with_the_next_and_ends_as_rejected_for_the_workers_cau
     assert_eq!(next.sent, sent([(WORKER, make.into())]));
     let last = pool.tell(WORKER, refused(StepIndex(1)));
     assert_eq!(ends(&last), [(7, Outcome::Rejected, Some(Cause::SlotsFull))]);
+}
+
+#[test]
+fn a_wake_that_the_host_refuses_goes_on_with_the_next_step_and_can_be_asked_again() {
+    let policy = PoolPolicy { exhausted: vec![Step::Wake(Wake::default()), boot()], ..policy(2) };
+    let sleeps = SpritePolicy { asleep: 1, ..STOPS };
+    let mut pool = Stage::new(Pool::new(PLACE, REFILLER, shared(policy), &sleeps));
+    let key = request(7).key;
+    pool.tell(SPRITE, ToPool::Slept { key });
+    for id in [7, 8] {
+        let missed = Request { missed: Some(Cause::Depth), ..request(id) };
+        let woken = pool.tell(WORKER, ToPool::Take(request(id)));
+        let wake = ToWorker::WakeFor { sprite: SPRITE, request: missed, step: StepIndex::FIRST };
+        assert_eq!(woken.sent[0], (WORKER, wake.into()));
+        let next = pool.tell(SPRITE, ToPool::WakeRefused(missed));
+        let make = ToWorker::Make { request: missed, step: StepIndex(1), making: Making::Boot };
+        assert_eq!(next.sent, sent([(WORKER, make.into())]));
+        assert_eq!(ends(&next), []);
+    }
 }
 
 #[test]

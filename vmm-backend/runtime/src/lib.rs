@@ -244,6 +244,7 @@ impl Runtime {
         let mut runtime = Self { shared, threads: Vec::new(), closed: false, next_request: Mutex::new(0) };
         if !runtime.shared.clock.is_stepped() {
             runtime.thread("warmpool-timers", |shared| timers::run(&shared))?;
+            runtime.thread("warmpool-relief", |shared| shared.operations.relieve(&shared))?;
         }
         if let Some(losses) = losses {
             runtime.thread("warmpool-losses", move |shared| {

@@ -11,10 +11,15 @@ use actors::random::Purpose;
 use actors::{ActorId, Duration, OperationKind, Rng, Time};
 
 use super::shared::{Shared, lock, wait};
-use super::thread_pool::ThreadPool;
+use super::thread_pool::{AtWork, ThreadPool};
 
 /// How often a boot is tried while pools are filled.
 pub(crate) const FILL_TRIES: u32 = 3;
+/// A thread that was seen in the same operation twice, this long apart, is stuck. Almost every operation
+/// takes a fraction of it.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+/// Where nothing is under way, nothing can be stuck.
+const LOOK_WHEN_IDLE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A host's VMs, as the runtime sees them. Every Sprite has at most one VM at a time, named by the Sprite and
 /// its generation.
@@ -202,6 +207,16 @@ impl Operations {
         }
     }
 
+    /// Replaces threads that are stuck in operations, until the runtime is closed.
+    pub(crate) fn relieve(&self, shared: &Arc<Shared>) {
+        while !shared.timers.is_closing() {
+            std::thread::sleep(if self.pending() == 0 { LOOK_WHEN_IDLE } else { LOOK });
+            for thread_pool in &self.thread_pools {
+                thread_pool.relieve(shared);
+            }
+        }
+    }
+
     /// Performs an operation and handles what follows from its end; and the next one, if somebody waits for
     /// what that asks for. A `lent` thread is one that was given the job by [`Shared::drive_for`].
     pub(crate) fn perform_and_follow(&self, shared: &Arc<Shared>, job: Job, mut lent: bool) {
@@ -242,6 +257,7 @@ impl Operations {
     }
 
     fn attempt(&self, job: &Job) -> End {
+        let _at_work = AtWork::begin();
         let machines = AssertUnwindSafe(&self.machines);
         let ended = catch_unwind(|| machines.perform(job.sprite, &job.operation));
         self.panics.fetch_add(u64::from(ended.is_err()), Ordering::Relaxed);

@@ -2,10 +2,15 @@
 //! waits behind a boot. A pool grows when it is asked for more than its idle threads can take, up to its
 //! bound, and then tasks wait in order. They are never more than the VMs that the worker may hold.
 //!
+//! A thread that is stuck in one operation, as where the process that holds the VM hangs, does not count
+//! towards the bound: another takes its place, so that operations on other VMs go on.
+//!
 //! The pool that starts Sprites also lets requests in (see [`super::pacer`]): a thread that brings a request
 //! goes on to start its Sprite.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
@@ -15,6 +20,29 @@ use super::shared::{Shared, lock, wait};
 
 /// Threads that wait for the next requests at a time: one for the next, and one to take over from it.
 const PACING: usize = 2;
+/// So many stuck threads of a pool are replaced; it takes a host on which nothing works to have more.
+const REPLACED_MAX: usize = 128;
+
+thread_local! {
+    /// Counted up when this thread begins an operation and when it ends one.
+    static WORK: RefCell<Arc<AtomicU32>> = RefCell::default();
+}
+
+/// An operation is under way on this thread.
+pub(crate) struct AtWork(());
+
+impl AtWork {
+    pub(crate) fn begin() -> Self {
+        WORK.with_borrow(|work| work.fetch_add(1, Ordering::Relaxed));
+        Self(())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        WORK.with_borrow(|work| work.fetch_add(1, Ordering::Relaxed));
+    }
+}
 
 /// What a thread of a pool is to do.
 pub(crate) enum Task {
@@ -37,9 +65,18 @@ struct State {
     queue: VecDeque<Task>,
     idle: usize,
     threads: Vec<JoinHandle<()>>,
+    works: Vec<Work>,
+    /// How many threads are stuck.
+    stuck: usize,
     pacer: Option<Arc<Pacer>>,
     pacing: usize,
     closing: bool,
+}
+
+/// What a thread has done, and had when it was last looked at.
+struct Work {
+    count: Arc<AtomicU32>,
+    seen: u32,
 }
 
 /// What a thread does next.
@@ -106,23 +143,46 @@ impl ThreadPool {
     }
 
     fn start(&self, shared: &Arc<Shared>, state: &mut State) -> bool {
-        if state.threads.len() >= self.threads_max || state.closing {
+        let threads_max = self.threads_max + state.stuck.min(REPLACED_MAX);
+        if state.threads.len() >= threads_max || state.closing {
             return false;
         }
         let (theirs, number) = (Arc::clone(shared), state.threads.len());
         let class = self.class;
         let name = format!("{}-{number}", class.name());
+        let count = Arc::<AtomicU32>::default();
+        let work = Arc::clone(&count);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
+            WORK.set(work);
             super::clock::be_punctual();
             super::clock::be_urgent();
             theirs.operations.thread_pool(class).work(&theirs);
         });
         match thread {
-            Ok(thread) => state.threads.push(thread),
+            Ok(thread) => {
+                state.threads.push(thread);
+                state.works.push(Work { count, seen: 0 });
+            }
             // The system has no more threads to give; those that there are do the work.
             Err(_) => return false,
         }
         true
+    }
+
+    /// Looks which threads have been in one operation since the last look, and sees to it that others take
+    /// what lies in the queue.
+    pub(crate) fn relieve(&self, shared: &Arc<Shared>) {
+        let mut state = lock(&self.state);
+        let mut stuck = 0;
+        for work in &mut state.works {
+            let count = work.count.load(Ordering::Relaxed);
+            stuck += usize::from(count % 2 == 1 && count == work.seen);
+            work.seen = count;
+        }
+        state.stuck = stuck;
+        if stuck > 0 && !state.queue.is_empty() {
+            self.summon(shared, &mut state);
+        }
     }
 
     /// The life of a thread.

@@ -5,17 +5,17 @@
 
 mod fixtures;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use actors::policy::Begin;
-use actors::protocol::{Operation, Timer, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
+use actors::protocol::{End, Operation, Timer, ToAny, ToPool, ToRefiller, ToSprite, ToWorker};
 use actors::{
-    Actor, ActorId, AnyActor, Backend, Context, Duration, Key, Message, Observation, Outcome, Rng, State,
-    Time, Worker,
+    Actor, ActorId, AnyActor, Backend, Context, Duration, Key, Message, Observation, OperationKind, Outcome,
+    Rng, State, Time, Worker,
 };
 use fixtures::*;
-use runtime::{Config, Lost, Runtime};
+use runtime::{Config, Lost, Machines, Runtime};
 
 /// When to panic: before or after the actor has handled the message.
 type Trigger = Arc<dyn Fn(&Message, bool) -> bool + Send + Sync>;
@@ -261,4 +261,43 @@ fn a_crash_in_the_middle_of_boots_leaves_no_vm_behind() {
     runtime.tell(WORKER, Message::Worker(ToWorker::Recover));
     wait_for("the pool is full again", || seen.level(State::Ready) == DEPTH as i64);
     assert_eq!(machines.alive(), DEPTH);
+}
+
+/// The first starts hang until they are let go, as those of VMs in a process that hangs.
+#[derive(Default)]
+struct Hanging {
+    inner: Obedient,
+    left: AtomicI64,
+    let_go: AtomicBool,
+}
+
+impl Machines for Hanging {
+    fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
+        if operation.kind == OperationKind::Start && self.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            wait_for("it is let go", || self.let_go.load(Ordering::SeqCst));
+        }
+        self.inner.perform(sprite, operation)
+    }
+}
+
+#[test]
+fn starts_that_hang_hold_up_no_others() {
+    const HANG: usize = 12;
+    const ALL: usize = 40;
+    let machines = Arc::new(Hanging { left: AtomicI64::new(HANG as i64), ..Hanging::default() });
+    let seen = Seen::default();
+    let pool = pool("depth = { kind = \"fixed\", ready = 40 }");
+    let config = Config { starts: 2, ..Config::default() };
+    let runtime = full(&config, worker(64, 2, pool), machines.clone(), &seen);
+    let begun = std::time::Instant::now();
+    for _ in 0..ALL {
+        runtime.submit(WORKER, Key(0), Duration::from_millis(1));
+    }
+    wait_for("the others are served", || seen.outcomes().len() >= ALL - HANG);
+    let took = begun.elapsed();
+    machines.let_go.store(true, Ordering::SeqCst);
+    assert!(took < SECOND, "the others waited for {took:?}");
+    wait_for("all are served", || seen.outcomes().len() == ALL);
+    assert!(seen.outcomes().values().all(|outcome| *outcome == Outcome::Warm));
+    runtime.shutdown().unwrap();
 }

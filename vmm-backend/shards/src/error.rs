@@ -76,8 +76,8 @@ pub enum ShardsError {
         /// In words, naming the ioctl or system call.
         text: String,
     },
-    /// No runner of the shard began within the limit; the VM is as it was.
-    #[error("{vm}: every runner of shard {shard} is held up by other guests; nothing was done")]
+    /// The shard did not come to it within the limit; the VM is as it was.
+    #[error("{vm}: shard {shard} is held up, by other guests or by a disk; nothing was done")]
     Busy {
         /// Which VM.
         vm: VmId,

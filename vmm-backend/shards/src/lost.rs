@@ -12,6 +12,8 @@ pub struct Lost {
     pub pid: i32,
     /// How it ended.
     pub ended: Ended,
+    /// Whether it was killed because it did not run for a second.
+    pub hung: bool,
     /// Whom it took along.
     pub vms: Vec<VmId>,
 }

@@ -49,7 +49,7 @@ impl Registry {
         }
     }
 
-    /// A cell in the shard that has the least to do.
+    /// A cell in the shard that has the least to do, and that runs.
     pub(crate) fn reserve(&self) -> Result<(Arc<Shard>, usize), ShardsError> {
         let shards = self.shards().clone();
         loop {

@@ -1,6 +1,6 @@
-//! Inside a shard: setting up, and the three kinds of threads. *Runners* let guests run (start, request,
-//! sleep, wake), the *control* thread makes and saves VMs, the *reaper* ends them. So nothing that takes long
-//! stands in the way of a start.
+//! Inside a shard: setting up, and the four kinds of threads. *Runners* let guests run (start, request,
+//! sleep, wake), the *control* thread makes and saves VMs, the *reaper* ends them, the *heart* proves to the
+//! parent that the process runs. So nothing that takes long stands in the way of a start.
 //!
 //! Of the runners one *leads*: it takes what is posted and runs it itself, which costs no hand-over. When a
 //! guest takes long, the lead passes to another runner, and the first one finishes that guest alone: at the
@@ -11,7 +11,7 @@
 use super::isolate::{Isolation, Limits, Measure, isolate};
 use super::seccomp;
 use super::spawn::{ARGUMENT, OWN_USER_NAMESPACE};
-use super::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op};
+use super::wire::{Answer, Board, Command, HEARTBEAT, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Generation, Request};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::Hypervisor;
@@ -182,7 +182,7 @@ impl Shard {
         report: &mut Isolation,
     ) -> Result<mpsc::Sender<Reaping>, SetupError> {
         let (to_reaper, reaping) = mpsc::channel::<Reaping>();
-        let all_set = Arc::new(Barrier::new(runners + 2));
+        let all_set = Arc::new(Barrier::new(runners + 3));
         for number in 0..runners {
             let (shard, all_set, to_reaper) = (self.clone(), all_set.clone(), to_reaper.clone());
             std::thread::Builder::new().name(format!("runner-{number}")).stack_size(256 << 10).spawn(
@@ -197,6 +197,14 @@ impl Shard {
                 },
             )?;
         }
+        let (shard, set) = (self.clone(), all_set.clone());
+        std::thread::Builder::new().name("heart".into()).stack_size(64 << 10).spawn(move || {
+            set.wait();
+            loop {
+                shard.board.beats().fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(HEARTBEAT);
+            }
+        })?;
         let (shard, set) = (self.clone(), all_set.clone());
         std::thread::Builder::new().name("reaper".into()).stack_size(256 << 10).spawn(move || {
             // Lowering one's own priority is always permitted.
@@ -292,7 +300,6 @@ impl Shard {
     ) -> Answer {
         let file = file.map(File::from).ok_or("no file came with the command");
         match (command.op, held.as_mut()) {
-            (op::PING, _) => Answer::ok([0; 4]),
             (op::BOOT, None) => match self.boot(runner) {
                 Ok(vm) => {
                     *held = Some(vm);

@@ -3,20 +3,20 @@
 
 use crate::config::VmId;
 use crate::isolate::{Isolation, Measure};
-use crate::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, op, ready};
+use crate::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op, ready};
 use microvm::sys::futex;
 use microvm::sys::process::{Child, Ended};
 use microvm::sys::socket::send;
 use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_now};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A shard keeps a guest's limit by itself. Where its answer is this much later still, the shard hangs and is
 /// killed.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_millis(500);
 const SETUP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Callers of this program that wait for runners.
@@ -55,6 +55,8 @@ pub(crate) enum NoAnswer {
     Lost,
     /// The process hangs; it has been killed.
     Stuck,
+    /// The process runs, but its control thread is held up, as by a disk.
+    Late,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ enum Cell {
     Free,
     Reserved,
     Vm(VmId),
+    /// Whoever asked for this operation has given up; the cell is free when it has come to its end.
+    Abandoned(u32),
 }
 
 pub(crate) struct Shard {
@@ -73,6 +77,10 @@ pub(crate) struct Shard {
     cells: Mutex<Vec<Cell>>,
     slow_operations: AtomicUsize,
     spin: Duration,
+    started: Instant,
+    beats_seen: AtomicU32,
+    silent_looks: AtomicU32,
+    hung: AtomicBool,
 }
 
 impl Shard {
@@ -86,7 +94,20 @@ impl Shard {
     ) -> Self {
         let cells = Mutex::new(vec![Cell::Free; vms_max.min(VMS_PER_SHARD_MAX)]);
         let (gone, slow_operations) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { number, child, board, socket, gone, cells, slow_operations, spin }
+        Self {
+            number,
+            child,
+            board,
+            socket,
+            gone,
+            cells,
+            slow_operations,
+            spin,
+            started: Instant::now(),
+            beats_seen: AtomicU32::new(0),
+            silent_looks: AtomicU32::new(0),
+            hung: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn child(&self) -> &Child {
@@ -99,24 +120,57 @@ impl Shard {
 
     /// Wait until the shard has set itself up; what it could not do otherwise.
     pub(crate) fn wait_ready(&self) -> Result<(), String> {
-        let start = Instant::now();
         loop {
             let state = self.board.ready().load(Ordering::Acquire);
-            if state == ready::YES {
-                return Ok(());
-            }
-            let text = self.board.setup_text();
-            if state != ready::NOT_YET && !text.is_empty() {
-                return Err(text);
-            }
-            if let Some(ended) = self.ended() {
-                return Err(format!("the process {ended} before it was ready"));
-            }
-            if start.elapsed() > SETUP_LIMIT {
-                return Err(format!("not ready within {SETUP_LIMIT:?}"));
+            if let Some(readiness) = self.readiness() {
+                return readiness;
             }
             futex::wait(self.board.ready(), state, Some(Duration::from_millis(20)));
         }
+    }
+
+    /// Whether the shard has set itself up, or why it has not; `None` while it is at it.
+    pub(crate) fn readiness(&self) -> Option<Result<(), String>> {
+        let state = self.board.ready().load(Ordering::Acquire);
+        if state == ready::YES {
+            return Some(Ok(()));
+        }
+        let text = self.board.setup_text();
+        if state != ready::NOT_YET && !text.is_empty() {
+            return Some(Err(text));
+        }
+        if let Some(ended) = self.ended() {
+            return Some(Err(format!("the process {ended} before it was ready")));
+        }
+        let late = self.started.elapsed() > SETUP_LIMIT;
+        late.then(|| Err(format!("not ready within {SETUP_LIMIT:?}")))
+    }
+
+    /// The supervisor looks, about every heartbeat: whether the shard has not run for so many looks. Looks
+    /// are counted and not time, so that a parent that was itself held up blames nobody.
+    pub(crate) fn is_hung(&self, looks_max: u32) -> bool {
+        let beats = self.board.beats().load(Ordering::Relaxed);
+        if self.beats_seen.swap(beats, Ordering::Relaxed) != beats {
+            self.silent_looks.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.silent_looks.fetch_add(1, Ordering::Relaxed) + 1 >= looks_max
+    }
+
+    /// Whether it has missed a heartbeat, so that nothing new should be put there while there is a choice.
+    fn is_silent(&self) -> bool {
+        self.silent_looks.load(Ordering::Relaxed) > 1
+    }
+
+    /// End it, because it does not run.
+    pub(crate) fn kill_as_hung(&self) {
+        self.hung.store(true, Ordering::Release);
+        self.child.kill();
+    }
+
+    /// Whether it was ended for that.
+    pub(crate) fn was_hung(&self) -> bool {
+        self.hung.load(Ordering::Acquire)
     }
 
     /// How the process ended, where it has.
@@ -138,12 +192,13 @@ impl Shard {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many cells are taken, and how many slow operations it is at; `None` where no cell is free.
-    pub(crate) fn load(&self) -> Option<(usize, usize)> {
+    /// Whether it misses heartbeats, how many slow operations it is at, and how many cells are taken; `None`
+    /// where no cell is free.
+    pub(crate) fn load(&self) -> Option<(bool, usize, usize)> {
         let cells = self.cells();
         let taken = cells.iter().filter(|cell| **cell != Cell::Free).count();
         (taken < cells.len() && !self.is_gone())
-            .then(|| (self.slow_operations.load(Ordering::Relaxed), taken))
+            .then(|| (self.is_silent(), self.slow_operations.load(Ordering::Relaxed), taken))
     }
 
     pub(crate) fn vms(&self) -> usize {
@@ -167,8 +222,29 @@ impl Shard {
         !self.is_gone()
     }
 
+    /// The cell is free, unless something in it has still to end.
     pub(crate) fn release(&self, slot: usize) {
-        self.cells()[slot] = Cell::Free;
+        let cell = &mut self.cells()[slot];
+        if !matches!(cell, Cell::Abandoned(_)) {
+            *cell = Cell::Free;
+        }
+    }
+
+    /// What was given up on has ended meanwhile: its cell is free, or the VM in it is ended first.
+    pub(crate) fn clear_abandoned(&self) {
+        let mut cells = self.cells();
+        for (slot, cell) in cells.iter_mut().enumerate() {
+            let Cell::Abandoned(op) = *cell else { continue };
+            let Some(answer) = self.board.answered(slot) else { continue };
+            if op == op::LOAD && answer.code == code::OK {
+                *cell = Cell::Abandoned(op::STOP);
+                self.board.post(slot, &Command::new(op::STOP, Duration::ZERO), false);
+                // Where it cannot be sent, the shard ends soon, or the cell is lost to it.
+                let _ = send(&self.socket, slot as u8, None);
+            } else {
+                *cell = Cell::Free;
+            }
+        }
     }
 
     /// The process ended: no cell is free any more, who waits is woken, and these VMs are lost.
@@ -196,11 +272,9 @@ impl Shard {
             return Ok(answer);
         }
         if !self.is_gone() && self.board.withdraw(slot) {
-            // Either its runners are held up by other guests, or the whole process hangs: then its control
-            // thread is silent too.
-            return self
-                .control(slot, &Command::new(op::PING, Duration::ZERO), None)
-                .and(Err(NoAnswer::NotBegun));
+            // Its runners are held up by other guests, or the process does not run; then its heart does not
+            // beat either.
+            return Err(NoAnswer::NotBegun);
         }
         // It may have begun late, and the guest has its whole limit from then on.
         self.wait(slot, command.limit() + GRACE)
@@ -219,7 +293,7 @@ impl Shard {
         self.slow_operations.fetch_add(1, Ordering::Relaxed);
         self.board.post(slot, command, false);
         let outcome = match send(&self.socket, slot as u8, file) {
-            Ok(()) => self.wait(slot, command.limit() + GRACE),
+            Ok(()) => self.wait_for_control(slot, command),
             Err(error) if is_gone(&error) => Err(NoAnswer::Lost),
             Err(error) => {
                 self.board.take_back(slot);
@@ -230,13 +304,28 @@ impl Shard {
         outcome
     }
 
+    /// An end and a load can be given up on: what they lead to is known.
+    fn wait_for_control(&self, slot: usize, command: &Command) -> Result<Answer, NoAnswer> {
+        let gone = || self.is_gone();
+        if matches!(command.op, op::STOP | op::LOAD) {
+            if let Some(answer) = self.board.wait(slot, Duration::ZERO, command.limit(), &gone) {
+                return Ok(answer);
+            }
+            if !self.is_gone() && !self.is_silent() {
+                self.cells()[slot] = Cell::Abandoned(command.op);
+                return Err(NoAnswer::Late);
+            }
+        }
+        self.wait(slot, command.limit() + GRACE)
+    }
+
     fn wait(&self, slot: usize, limit: Duration) -> Result<Answer, NoAnswer> {
         let gone = || self.is_gone();
         match self.board.wait(slot, Duration::ZERO, limit, &gone) {
             Some(answer) => Ok(answer),
             None if self.is_gone() => Err(NoAnswer::Lost),
             None => {
-                self.child.kill();
+                self.kill_as_hung();
                 Err(NoAnswer::Stuck)
             }
         }
@@ -251,3 +340,7 @@ fn is_gone(error: &io::Error) -> bool {
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
     )
 }
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

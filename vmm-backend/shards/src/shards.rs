@@ -42,10 +42,13 @@ pub struct Shards {
     supervisor: Option<JoinHandle<()>>,
 }
 
-/// Longest that an operation of a shard's control thread may take, its queue included.
+/// Longest that a boot may take, its queue included, and what is as long as a disk makes it: writing a
+/// sleeper. Nothing else has to wait for them.
 const CONTROL_LIMIT: Duration = Duration::from_secs(30);
+/// Longest that a caller waits for the end of a VM, and for one to be read from its file.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A first stage of sleep runs nothing.
-const SLEEP_LIMIT: Duration = Duration::from_secs(1);
+const SLEEP_LIMIT: Duration = Duration::from_millis(500);
 
 impl Shards {
     /// Start the shards and wait until all are ready. Shards that end later, and their VMs, are told on the
@@ -163,7 +166,7 @@ impl Shards {
                 return self.run_for_ack(vm, place, Command::new(op::WAKE, limit));
             };
             let (shard, slot) = self.inner.reserve()?;
-            let load = Command { digest: *digest, ..Command::new(op::LOAD, CONTROL_LIMIT) };
+            let load = Command { digest: *digest, ..Command::new(op::LOAD, PATIENCE) };
             let loaded = self.control(vm, &shard, slot, &load, Some(file));
             if let Err(error @ ShardsError::Failed { .. }) = loaded {
                 // The file is not what was saved, and never will be.
@@ -201,7 +204,7 @@ impl Shards {
             Ok(_) => Err(lost(vm, shard)),
             Err(error) if error.ends_vm() => Err(error),
             Err(error) => {
-                self.control(vm, shard, slot, &Command::new(op::STOP, CONTROL_LIMIT), None)?;
+                self.control(vm, shard, slot, &Command::new(op::STOP, PATIENCE), None)?;
                 Err(error)
             }
         }
@@ -215,7 +218,7 @@ impl Shards {
     pub fn recycle(&self, vm: VmId, key: &Key) -> Result<(), ShardsError> {
         self.with(vm, |place| match place {
             Place::Live { shard, slot } => {
-                let command = Command::new(op::RECYCLE, CONTROL_LIMIT).with_key(key);
+                let command = Command::new(op::RECYCLE, PATIENCE).with_key(key);
                 let outcome = self.control(vm, shard, *slot, &command, None);
                 self.tidy(vm, place, outcome).map(drop)
             }
@@ -236,8 +239,7 @@ impl Shards {
             whole(self.inner.vms.lock()).remove(&vm);
             match std::mem::replace(place, Place::Gone) {
                 Place::Live { shard, slot } => {
-                    let outcome =
-                        self.control(vm, &shard, slot, &Command::new(op::STOP, CONTROL_LIMIT), None);
+                    let outcome = self.control(vm, &shard, slot, &Command::new(op::STOP, PATIENCE), None);
                     shard.release(slot);
                     outcome.map(drop)
                 }
@@ -376,7 +378,7 @@ fn judge(vm: VmId, shard: &Shard, outcome: Result<Answer, NoAnswer>) -> Result<A
     let shard = shard.number;
     let answer = match outcome {
         Ok(answer) => answer,
-        Err(NoAnswer::NotBegun) => return Err(ShardsError::Busy { vm, shard }),
+        Err(NoAnswer::NotBegun | NoAnswer::Late) => return Err(ShardsError::Busy { vm, shard }),
         Err(NoAnswer::Lost) => return Err(ShardsError::ShardLost { vm, shard }),
         Err(NoAnswer::NotSent(source)) => return Err(ShardsError::NotSent { vm, shard, source }),
         Err(NoAnswer::Stuck) => return Err(ShardsError::ShardStuck { vm, shard }),

@@ -8,7 +8,7 @@ use crate::registry::Registry;
 use crate::serve::{Setup, encode_setup};
 use crate::shard::Shard;
 use crate::spawn;
-use crate::wire::{BOARD_BYTES, Board};
+use crate::wire::{BOARD_BYTES, Board, HEARTBEAT};
 use microvm::sys::memory::{SEALS, memory_file, seal};
 use microvm::sys::process::Ended;
 use microvm::sys::socket;
@@ -27,6 +27,9 @@ use std::time::{Duration, Instant};
 const RESTARTS_MAX: usize = 64;
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A shard that was seen not to run so many times in a row is killed: its VMs are told as lost within a
+/// second.
+const SILENT_LOOKS_MAX: u32 = 8;
 
 /// What every shard is given, prepared once.
 pub(crate) struct Recipe {
@@ -99,34 +102,67 @@ pub(crate) fn start_all(recipe: &Recipe, inner: &Registry, shards: usize) -> Res
     Ok(())
 }
 
-/// See to the shards until the fleet closes.
+/// See to the shards until the parent lets go of them. Starting one takes a while, and nothing here waits for
+/// it: a shard that ends or hangs meanwhile is noticed as soon as ever.
 pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedFd, lost: &Sender<Lost>) {
     let mut restarts: Vec<Instant> = Vec::new();
     let mut missing: Vec<usize> = Vec::new();
+    let mut starting: Vec<Arc<Shard>> = Vec::new();
+    let (mut looked, mut retry_at) = (Instant::now(), Instant::now());
     loop {
-        let Some(fleet) = inner.upgrade() else { return };
-        let shards = fleet.shards().clone();
-        drop(fleet);
-        let ended = wait(&shards, wakeup, (!missing.is_empty()).then_some(RETRY_AFTER));
-        let Some(fleet) = inner.upgrade() else { return };
-        if fleet.is_closing() {
+        let Some(registry) = inner.upgrade() else { return };
+        let shards = registry.shards().clone();
+        drop(registry);
+        let ended = wait(&shards, wakeup, HEARTBEAT);
+        let Some(registry) = inner.upgrade() else { return };
+        if registry.is_closing() {
             return;
         }
         for shard in ended {
             let ended = shard.child().reap();
             missing.push(shard.number);
-            report(&fleet, &shard, ended, lost);
+            report(&registry, &shard, ended, lost);
         }
+        if looked.elapsed() >= HEARTBEAT {
+            looked = Instant::now();
+            for shard in shards.iter().filter(|shard| !shard.is_gone()) {
+                shard.clear_abandoned();
+                if shard.is_hung(SILENT_LOOKS_MAX) {
+                    shard.kill_as_hung();
+                }
+            }
+        }
+        starting.retain(|shard| match shard.readiness() {
+            None => true,
+            Some(Ok(())) => {
+                registry.shards_mut().push(Arc::clone(shard));
+                false
+            }
+            Some(Err(_)) => {
+                missing.push(shard.number);
+                retry_at = Instant::now() + RETRY_AFTER;
+                false
+            }
+        });
         restarts.retain(|at| at.elapsed() < RESTART_WINDOW);
+        if Instant::now() < retry_at {
+            continue;
+        }
         missing.retain(|&number| {
             if restarts.len() >= RESTARTS_MAX {
                 return true;
             }
             restarts.push(Instant::now());
-            let restarted = recipe.start(number, &fleet).ok().filter(|shard| shard.wait_ready().is_ok());
-            let failed = restarted.is_none();
-            fleet.shards_mut().extend(restarted);
-            failed
+            match recipe.start(number, &registry) {
+                Ok(shard) => {
+                    starting.push(shard);
+                    false
+                }
+                Err(_) => {
+                    retry_at = Instant::now() + RETRY_AFTER;
+                    true
+                }
+            }
         });
     }
 }
@@ -136,15 +172,16 @@ fn report(fleet: &Registry, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost
     fleet.shards_mut().retain(|other| !Arc::ptr_eq(other, shard));
     fleet.forget(&vms);
     // Nobody may be interested any more, which is as well.
-    let _ = lost.send(Lost { shard: shard.number, pid: shard.child().pid(), ended, vms });
+    let _ =
+        lost.send(Lost { shard: shard.number, pid: shard.child().pid(), ended, hung: shard.was_hung(), vms });
 }
 
 /// Those that ended; returns early when woken or after `limit`.
-fn wait(shards: &[Arc<Shard>], wakeup: &OwnedFd, limit: Option<Duration>) -> Vec<Arc<Shard>> {
+fn wait(shards: &[Arc<Shard>], wakeup: &OwnedFd, limit: Duration) -> Vec<Arc<Shard>> {
     let entry = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
     let mut entries: Vec<_> = shards.iter().map(|shard| entry(shard.child().handle())).collect();
     entries.push(entry(wakeup.as_fd()));
-    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    let limit = Timespec::try_from(limit).ok();
     // An interrupted call leaves nothing marked, and the next one sees the same.
     let _ = poll(&mut entries, limit.as_ref());
     let ended = shards.iter().zip(&entries).filter(|(_, entry)| !entry.revents().is_empty());

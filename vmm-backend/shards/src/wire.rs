@@ -39,8 +39,6 @@ pub mod op {
     pub const RECYCLE: u32 = 8;
     /// Drop. By the reaper.
     pub const STOP: u32 = 9;
-    /// Only answer. By the control thread.
-    pub const PING: u32 = 10;
 }
 
 /// How it went; the number stands in [`Answer::code`].
@@ -186,6 +184,8 @@ impl Answer {
     }
 }
 
+/// How often a shard proves that it runs.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
 /// A runner that is awake begins within this time.
 const BEGIN_WITHIN: Duration = Duration::from_micros(60);
 /// Where no runner has begun after this time, another one takes the lead.
@@ -207,6 +207,7 @@ struct BoardLayout {
     ready: u32,
     applied: u32,
     missed: u32,
+    beats: u32,
     setup: Answer,
     cells: [CellLayout; VMS_PER_SHARD_MAX],
 }
@@ -277,6 +278,11 @@ impl Board {
     pub(crate) fn isolation(&self) -> [&AtomicU32; 2] {
         [offset_of!(BoardLayout, applied), offset_of!(BoardLayout, missed)]
             .map(|at| self.mapping.word(at as u64))
+    }
+
+    /// Counted up by the shard every [`HEARTBEAT`], for as long as it runs.
+    pub(crate) fn beats(&self) -> &AtomicU32 {
+        self.mapping.word(offset_of!(BoardLayout, beats) as u64)
     }
 
     /// Say how the setup went.
@@ -441,6 +447,11 @@ impl Board {
         }
         self.ready().store(ready::FAILED, Ordering::Release);
         futex::wake(self.ready(), i32::MAX);
+    }
+
+    /// Parent: the answer, where it has come; does not wait.
+    pub(crate) fn answered(&self, slot: usize) -> Option<Answer> {
+        (self.state(slot).load(Ordering::Acquire) == cell::DONE).then(|| self.take(slot))
     }
 
     fn take(&self, slot: usize) -> Answer {

@@ -123,12 +123,53 @@ fn a_stopped_shard_is_noticed_and_killed() {
         assert!(start.elapsed() < Duration::from_secs(10), "the shard does not stop");
         std::thread::sleep(Duration::from_millis(1));
     }
+    // Nothing was begun, so nothing is lost by asking.
     let error = shards.request(vm, Request::Get, Duration::from_millis(100)).unwrap_err();
-    assert!(matches!(error, ShardsError::ShardStuck { .. }), "{error}");
+    assert!(matches!(error, ShardsError::Busy { .. }), "{error}");
     let report = lost.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "noticed after {:?}", start.elapsed());
+    assert!(report.hung);
     assert_eq!(report.ended, Ended::Killed(libc::SIGKILL));
     assert_eq!(report.vms, [vm]);
     assert!(matches!(shards.request(vm, Request::Get, LIMIT), Err(ShardsError::Unknown(_))));
+}
+
+#[test]
+fn an_idle_shard_that_hangs_is_noticed_and_replaced_while_others_serve() {
+    let mut config = config(4);
+    config.vms_per_shard = 2;
+    let Some((shards, lost)) = launch(config) else { return };
+    let [one, other] = [(); 2].map(|()| shards.boot().unwrap());
+    for vm in [one, other] {
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
+    }
+    let hung = shards.shards()[0].pid;
+    // SAFETY: numbers only; the process is this test's shard.
+    assert_eq!(unsafe { libc::kill(hung, libc::SIGSTOP) }, 0);
+    let start = Instant::now();
+    let mut worst = Duration::ZERO;
+    let report = loop {
+        if let Ok(report) = lost.try_recv() {
+            break report;
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "nobody noticed");
+        for vm in [one, other] {
+            let asked = Instant::now();
+            if shards.request(vm, Request::Get, Duration::from_millis(20)).is_ok() {
+                worst = worst.max(asked.elapsed());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert!(start.elapsed() < Duration::from_secs(2), "noticed after {:?}", start.elapsed());
+    assert!(report.hung && report.pid == hung && report.vms.len() == 1, "{report:?}");
+    assert!(worst < Duration::from_millis(500), "who was not hung took {worst:?}");
+    while shards.shards().len() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(10), "no new shard took its place");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let survivor = if report.vms == [one] { other } else { one };
+    shards.request(survivor, Request::Get, LIMIT).unwrap();
 }
 
 #[test]

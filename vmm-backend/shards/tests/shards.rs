@@ -310,3 +310,42 @@ fn descriptors_and_memory_are_back_after_many_boots() {
         std::thread::sleep(Duration::from_millis(500));
     }
 }
+
+#[test]
+fn a_cell_is_free_when_its_vm_is_gone() {
+    // Six hundred times a VM is made where another has just ended: by a stop, by a file, and by its guest's
+    // time out.
+    let Some((shards, _lost)) = launch(config(32)) else { return };
+    let cells: Vec<_> = (0..32).map(|_| shards.boot().unwrap()).collect();
+    for vm in cells {
+        shards.stop(vm).unwrap();
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let shards = &shards;
+            scope.spawn(move || {
+                for turn in 0..75 {
+                    let vms: Vec<_> = (0..4).map(|_| shards.boot().unwrap()).collect();
+                    for (index, &vm) in vms.iter().enumerate() {
+                        match (thread + turn + index) % 3 {
+                            0 => shards.stop(vm).unwrap(),
+                            1 => {
+                                shards.start(vm, &bind("user"), LIMIT).unwrap();
+                                shards.sleep(vm, Stage::Saved).unwrap();
+                                shards.stop(vm).unwrap();
+                            }
+                            _ => {
+                                shards.start(vm, &bind("user"), LIMIT).unwrap();
+                                let spin = Request::Spin(u64::MAX);
+                                let error = shards.request(vm, spin, Duration::from_millis(1)).unwrap_err();
+                                if matches!(error, ShardsError::Busy { .. }) {
+                                    shards.stop(vm).unwrap();
+                                }
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+}

@@ -64,8 +64,10 @@ impl Failures {
     }
 
     pub(super) fn note_shard(&self, lost: &Lost) {
-        let Lost { shard, ended, vms, .. } = lost;
-        self.add("shards", "failed", format!("shard {shard} {ended}, and {} VMs with it", vms.len()));
+        let Lost { shard, ended, hung, vms, .. } = lost;
+        let why =
+            if *hung { "did not run for a second and was killed".to_owned() } else { ended.to_string() };
+        self.add("shards", "failed", format!("shard {shard} {why}, and {} VMs with it", vms.len()));
     }
 
     pub(super) fn all(&self) -> Vec<Failed> {
