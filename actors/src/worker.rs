@@ -260,9 +260,7 @@ impl Worker {
     /// Tells each Refiller what its orders wait for, where that has changed.
     fn tell_what_orders_wait_for(&mut self, cx: &mut Context<impl Backend>) {
         let cause = if self.slots_free == 0 { Cause::SlotsFull } else { Cause::BootSlots };
-        for (refiller, cause) in self.orders.news(cause) {
-            cx.send(refiller, ToRefiller::OrdersWait(cause));
-        }
+        self.orders.news(cause, |refiller, cause| cx.send(refiller, ToRefiller::OrdersWait(cause)));
     }
 
     fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {

@@ -1,7 +1,7 @@
 //! What waits for one of a worker's boots: first VMs for requests, then the refill orders for requests that
 //! wait, then those for the pools, in turns between pools.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::protocol::{ActorId, Cause, Making, Request, StepIndex};
 
@@ -28,12 +28,12 @@ pub(super) struct Orders {
     makes: VecDeque<Make>,
     urgent: Turns,
     spare: Turns,
-    /// What each Refiller was told that its orders wait for, where any do.
-    told: BTreeMap<ActorId, Cause>,
-    /// What whoever has orders here was told last.
+    /// The Refillers who know that orders of theirs wait, by address.
+    told: Vec<ActorId>,
+    /// What they know that these wait for.
     cause: Option<Cause>,
-    /// Others have orders here than were told.
-    has_changed: bool,
+    /// Those whose orders have become more or fewer since.
+    changed: Vec<ActorId>,
 }
 
 /// What one Refiller has ordered for its pool.
@@ -59,13 +59,18 @@ impl Turns {
         }
     }
 
-    /// The pool whose turn it is. If it has ordered more, its next turn comes after all others.
-    fn pop(&mut self) -> Option<ActorId> {
+    /// The order whose turn it is, for one boot. If its pool has ordered more, its next turn comes after all
+    /// others.
+    fn pop(&mut self) -> Option<Order> {
         let order = self.0.pop_front()?;
         if order.count > 1 {
             self.0.push_back(Order { count: order.count - 1, ..order });
         }
-        Some(order.pool)
+        Some(order)
+    }
+
+    fn has(&self, refiller: ActorId) -> bool {
+        self.0.iter().any(|order| order.refiller == refiller)
     }
 
     /// Withdraws up to so many orders of this Refiller; says how many there were.
@@ -85,7 +90,7 @@ impl Orders {
     pub(super) fn add(&mut self, refiller: ActorId, pool: ActorId, urgent: u32, spare: u32) {
         self.urgent.add(Order { refiller, pool, count: urgent });
         self.spare.add(Order { refiller, pool, count: spare });
-        self.has_changed |= !self.told.contains_key(&refiller);
+        self.changed.push(refiller);
     }
 
     /// A request that has a slot needs a boot.
@@ -101,31 +106,42 @@ impl Orders {
         if !has_slot {
             return None;
         }
-        self.has_changed = true;
-        self.urgent.pop().or_else(|| self.spare.pop()).map(Next::Refill)
+        let order = self.urgent.pop().or_else(|| self.spare.pop())?;
+        self.changed.push(order.refiller);
+        Some(Next::Refill(order.pool))
     }
 
     /// Withdraws up to `count` orders of this Refiller, those for its pool first; says how many there were.
     pub(super) fn cancel(&mut self, refiller: ActorId, count: u32) -> u32 {
-        self.has_changed = true;
+        self.changed.push(refiller);
         let spare = self.spare.cancel(refiller, count);
         spare + self.urgent.cancel(refiller, count - spare)
     }
 
-    /// Which Refillers have to be told something else about what their orders wait for, if those that wait
-    /// now wait for this.
-    pub(super) fn news(&mut self, cause: Cause) -> Vec<(ActorId, Option<Cause>)> {
-        if !self.has_changed && self.cause == Some(cause) {
-            return Vec::new();
+    /// Tells each Refiller what its orders wait for, if those that wait now wait for this, and that none wait
+    /// any more; but nobody what he knows.
+    pub(super) fn news(&mut self, cause: Cause, mut tell: impl FnMut(ActorId, Option<Cause>)) {
+        let is_known = self.cause == Some(cause);
+        for refiller in self.changed.drain(..) {
+            let waits = self.urgent.has(refiller) || self.spare.has(refiller);
+            match self.told.binary_search(&refiller) {
+                Ok(place) if !waits => {
+                    self.told.remove(place);
+                    tell(refiller, None);
+                }
+                Err(place) if waits => {
+                    self.told.insert(place, refiller);
+                    if is_known {
+                        tell(refiller, Some(cause));
+                    }
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
-        (self.has_changed, self.cause) = (false, Some(cause));
-        let waiting: BTreeMap<ActorId, Cause> =
-            self.urgent.0.iter().chain(&self.spare.0).map(|order| (order.refiller, cause)).collect();
-        let was = std::mem::replace(&mut self.told, waiting);
-        let ended =
-            was.keys().filter(|refiller| !self.told.contains_key(refiller)).map(|refiller| (*refiller, None));
-        let begun = self.told.iter().filter(|(refiller, cause)| was.get(refiller) != Some(cause));
-        ended.chain(begun.map(|(refiller, cause)| (*refiller, Some(*cause)))).collect()
+        if !is_known {
+            self.cause = Some(cause);
+            self.told.iter().for_each(|refiller| tell(*refiller, Some(cause)));
+        }
     }
 
     /// All VMs for requests; the orders for pools are withdrawn.
@@ -153,6 +169,32 @@ mod tests {
         orders.add(ActorId(2), ActorId(20), 0, 2);
         orders.add(ActorId(3), ActorId(30), 1, 1);
         assert_eq!(drain(&mut orders), [30, 10, 20, 30, 10, 20]);
+    }
+
+    #[test]
+    fn a_refiller_is_told_what_its_orders_wait_for_once() {
+        let mut orders = Orders::default();
+        let news = |orders: &mut Orders, cause| {
+            let mut told = Vec::new();
+            orders.news(cause, |refiller, cause| told.push((refiller.0, cause)));
+            told
+        };
+        orders.add(ActorId(2), ActorId(20), 0, 1);
+        orders.add(ActorId(1), ActorId(10), 1, 1);
+        let (boots, slots) = (Cause::BootSlots, Cause::SlotsFull);
+        assert_eq!(news(&mut orders, boots), [(1, Some(boots)), (2, Some(boots))]);
+        assert!(news(&mut orders, boots).is_empty());
+        orders.pop(true);
+        assert!(news(&mut orders, boots).is_empty(), "one of its two orders still waits");
+        assert_eq!(news(&mut orders, slots), [(1, Some(slots)), (2, Some(slots))]);
+        orders.pop(true);
+        assert_eq!(news(&mut orders, slots), [(2, None)]);
+        orders.add(ActorId(2), ActorId(20), 1, 0);
+        orders.cancel(ActorId(1), 1);
+        assert_eq!(news(&mut orders, slots), [(2, Some(slots)), (1, None)]);
+        orders.add(ActorId(1), ActorId(10), 1, 0);
+        orders.cancel(ActorId(1), 1);
+        assert!(news(&mut orders, slots).is_empty(), "nothing waits longer than this message");
     }
 
     #[test]
