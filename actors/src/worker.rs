@@ -64,6 +64,8 @@ pub struct Worker {
     orders: Orders,
     /// Who gets the slot that a Sprite is about to leave.
     displacing: VecDeque<Heir>,
+    /// Sleepers for which nothing makes room yet, but a boot that is under way may.
+    hopeful: Vec<Heir>,
     /// Every Sprite there is.
     sprites: Vec<ActorId>,
     /// Those without a VM.
@@ -84,6 +86,7 @@ impl Worker {
             tenants: Tenants::default(),
             orders: Orders::default(),
             displacing: VecDeque::new(),
+            hopeful: Vec::new(),
             sprites: Vec::new(),
             retired: Vec::new(),
             counts_in_use,
@@ -325,8 +328,20 @@ impl Worker {
     fn nothing_to_yield(&mut self, cx: &mut Context<impl Backend>) {
         match self.displacing.pop_back() {
             Some(Heir::Make(make)) => self.make(cx, make),
+            Some(heir) if self.boots_free < self.config.boots => self.hopeful.push(heir),
             Some(heir) => self.refuse_heir(cx, heir, Cause::SlotsFull),
             None => {}
+        }
+    }
+
+    /// A boot has ended, and its Sprite is ready or gives its slot back: whoever hopes for that asks again.
+    fn boot_ended(&mut self, cx: &mut Context<impl Backend>) {
+        self.boots_free += 1;
+        for heir in std::mem::take(&mut self.hopeful) {
+            if let Heir::Wake { pool, .. } = heir {
+                cx.send(pool, ToPool::Yield);
+            }
+            self.displacing.push_back(heir);
         }
     }
 
@@ -359,7 +374,8 @@ impl Worker {
         let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
         let makes = makes.into_iter().map(Heir::Make);
-        for heir in makes.chain(std::mem::take(&mut self.displacing)) {
+        let hopeful = std::mem::take(&mut self.hopeful);
+        for heir in makes.chain(std::mem::take(&mut self.displacing)).chain(hopeful) {
             self.refuse_heir(cx, heir, Cause::WorkerDown);
         }
         for &sprite in &self.sprites {
@@ -406,7 +422,7 @@ impl Worker {
             ToWorker::SpillOut(spill) => self.spill_out(cx, spill),
             ToWorker::Spare { key, ready } => self.tenants.set_spare(key, ready),
             ToWorker::NothingToYield => self.nothing_to_yield(cx),
-            ToWorker::BootEnded(Making::Boot) => self.boots_free += 1,
+            ToWorker::BootEnded(Making::Boot) => self.boot_ended(cx),
             ToWorker::BootEnded(Making::Create) => {}
             ToWorker::Released(released) => self.released(cx, released),
             ToWorker::Crash => self.crash(cx),

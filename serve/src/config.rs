@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actors::policy::{PoolKey, PoolPolicy, Step};
+use actors::policy::{PoolKey, PoolPolicy, Prefers, Step};
 use actors::{Duration, WallClock};
-use scenarios::scenario::{Begins, Fleet, Latency};
+use scenarios::scenario::{Begins, Fleet, Latency, SpriteLife};
 use scenarios::{HostFile, Scenario, ScenarioError};
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +134,22 @@ impl Default for Limits {
     }
 }
 
+/// `[sprite]`: how Sprites live between uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpriteTable {
+    /// How long a Sprite without a request stays awake before it falls asleep and gives its slot back.
+    pub idle_after: Duration,
+    /// How long it keeps its memory asleep before that goes to disk.
+    pub cold_after: Duration,
+}
+
+impl Default for SpriteTable {
+    fn default() -> Self {
+        Self { idle_after: Duration::from_secs(30), cold_after: Duration::from_secs(600) }
+    }
+}
+
 /// Everything that a host is told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -148,6 +164,8 @@ pub struct Config {
     pub pool: PoolPolicy,
     /// How simulated VMs answer.
     pub latency: Latency,
+    /// How Sprites live between uses.
+    pub sprite: SpriteTable,
 }
 
 /// A configuration that was checked, with what it was read from.
@@ -188,7 +206,14 @@ impl Loaded {
         scenario.pool = config.pool.clone();
         scenario.latency = config.latency.clone();
         scenario.clock.begins = Begins(now());
-        let scenario = file.check(scenario)?;
+        let mut scenario = file.check(scenario)?;
+        // A user says when a use is over, so there is no lifetime to check it against.
+        scenario.sprite = SpriteLife {
+            idle_after: Some(config.sprite.idle_after),
+            asleep: u32::MAX,
+            prefers: Prefers::Own,
+            ..SpriteLife::default()
+        };
         let loaded = Self { config, scenario, file };
         loaded.check()?;
         Ok(loaded)
@@ -225,6 +250,8 @@ impl Loaded {
             ("limits", "body_time", limits.body_time),
             ("limits", "creates_per", limits.creates_per),
             ("server", "drain", server.drain),
+            ("sprite", "idle_after", self.config.sprite.idle_after),
+            ("sprite", "cold_after", self.config.sprite.cold_after),
         ] {
             if value < Duration::from_millis(1) || value > Duration::from_secs(86_400) {
                 return fail(&[table, key], &format!("is {value}"), "give from 1ms to 24h");

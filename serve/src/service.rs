@@ -13,7 +13,7 @@ use crate::api::{App, router};
 use crate::auth::{AuthError, Tokens};
 use crate::config::{Backend, Loaded};
 use crate::door;
-use crate::host::{self, Host, HostError, Losses};
+use crate::host::{self, Changes, Host, HostError};
 use crate::metrics::Metrics;
 use crate::rate::Rates;
 use crate::sprites::Sprites;
@@ -63,7 +63,7 @@ pub struct Settings {
 pub struct Running {
     runtime: tokio::runtime::Runtime,
     app: Arc<App>,
-    losses: Losses,
+    changes: Changes,
     listener: TcpListener,
     address: SocketAddr,
     tokens: String,
@@ -92,14 +92,16 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
     let failed = |source| ServeError::Listen { address, source };
     let listener = runtime.block_on(door::listen(address)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let (host, losses, why_not_kvm) = host::launch(&loaded)?;
+    let sleepers = data.join("sleepers");
+    make_folder(&sleepers).map_err(|source| StoreError::Folder { path: sleepers.clone(), source })?;
+    let (host, changes, why_not_kvm) = host::launch(&loaded, &sleepers)?;
     let host: Arc<dyn Host> = Arc::new(host);
     let metrics = Metrics::new(Arc::clone(&host));
     let writes = metrics.store_writes();
     let limits = &loaded.config.limits;
-    let sprites = Sprites::open(Box::new(store), Arc::clone(&host), limits.names, move |changes, _| {
-        writes.wrote(changes)
-    })?;
+    let cold_after = Duration::from_nanos(loaded.config.sprite.cold_after.as_nanos());
+    let wrote = move |changes, _| writes.wrote(changes);
+    let sprites = Sprites::open(Box::new(store), Arc::clone(&host), limits.names, cold_after, wrote)?;
     let window = Duration::from_nanos(limits.creates_per.as_nanos());
     let app = App {
         base_url: server.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
@@ -110,11 +112,11 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
         filled: AtomicBool::new(false),
         loaded,
         host,
-        sprites,
+        sprites: Arc::new(sprites),
         metrics,
         why_not_kvm,
     };
-    Ok(Running { runtime, app: Arc::new(app), losses, listener, address, tokens, data })
+    Ok(Running { runtime, app: Arc::new(app), changes, listener, address, tokens, data })
 }
 
 impl Running {
@@ -144,14 +146,15 @@ impl Running {
     }
 
     /// Answers until SIGTERM or SIGINT, then refuses what is new, finishes what is under way within the
-    /// bound, and ends every VM. Gives how many connections had to be cut off.
+    /// bound, saves the memory of every Sprite within another, and ends every VM. Gives how many connections had to be cut off.
     pub fn serve(self) -> usize {
-        let Self { runtime, app, losses, listener, .. } = self;
+        let Self { runtime, app, changes, listener, .. } = self;
         let cut_off = runtime.block_on(async {
             let (router, limits) = (router(&app), app.loaded.config.limits.clone());
             let drain = Duration::from_nanos(app.loaded.config.server.drain.as_nanos());
-            let watching = Arc::clone(&app);
-            tokio::spawn(async move { watching.sprites.watch(losses).await });
+            let (watching, keeping) = (Arc::clone(&app.sprites), Arc::clone(&app.sprites));
+            tokio::spawn(async move { watching.watch(changes).await });
+            tokio::spawn(async move { keeping.keep_time().await });
             let (told, leaving) = (Arc::clone(&app), Arc::clone(&app));
             let turned_away = move || told.metrics.turned_away();
             let stop = async move {
@@ -161,7 +164,12 @@ impl Running {
                 // Whoever comes now is told where it stands, before nobody listens any more.
                 tokio::time::sleep((drain / 4).min(Duration::from_millis(500))).await;
             };
-            door::serve(listener, router, &limits, drain, turned_away, stop).await
+            let cut_off = door::serve(listener, router, &limits, drain, turned_away, stop).await;
+            let lost = app.sprites.rest(drain).await;
+            if lost > 0 {
+                tracing::warn!("the memory of {lost} sprites could not be saved and is lost");
+            }
+            cut_off
         });
         // Tasks that are left are dropped here, and with the last of them the VMs.
         runtime.shutdown_timeout(Duration::from_secs(1));

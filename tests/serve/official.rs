@@ -100,7 +100,11 @@ fn on_real_microvms_a_guest_keeps_its_own_memory_and_ends_with_its_name() {
     assert_ne!(visits[0]["identity"], visits[2]["identity"]);
     host.must("DELETE", "/v1/sprites/one", None, 204);
     let begun = std::time::Instant::now();
-    while host.must("GET", "/warmpool/v1/status", None, 200)["vms"]["running"] != 1 {
+    let awake = || {
+        let vms = host.must("GET", "/warmpool/v1/status", None, 200)["vms"].clone();
+        ["running", "idle", "stopping"].iter().filter_map(|state| vms[state].as_u64()).sum::<u64>()
+    };
+    while awake() != 1 {
         assert!(begun.elapsed() < std::time::Duration::from_secs(10), "the VM of a deleted Sprite runs on");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }

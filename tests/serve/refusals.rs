@@ -179,5 +179,8 @@ fn no_path_header_or_name_reaches_another_sprite_or_comes_in_without_a_token() {
     let document = host.must("GET", "/openapi.json", None, 200);
     let paths: Vec<_> =
         document["paths"].as_object().into_iter().flatten().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(paths, ["/metrics", "/v1/sprites", "/v1/sprites/{name}", "/warmpool/v1/status"]);
+    let own = ["sprites/{name}/awake", "sprites/{name}/restart", "sprites/{name}/sleep", "status"];
+    let own = own.map(|path| format!("/warmpool/v1/{path}"));
+    assert_eq!(paths[..3], ["/metrics", "/v1/sprites", "/v1/sprites/{name}"]);
+    assert_eq!(paths[3..], own);
 }

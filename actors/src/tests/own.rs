@@ -135,6 +135,10 @@ fn a_ready_sprite_makes_room_for_a_sleeper_that_wakes() {
 
     let mut worker = full_worker();
     worker.tell(MY_POOL, wake);
+    let hopes = worker.tell(MY_POOL, ToWorker::NothingToYield).sent;
+    assert!(hopes.is_empty(), "what boots may make room: {hopes:?}");
+    let asks = worker.tell(ActorId(3), ToWorker::BootEnded(crate::protocol::Making::Boot)).sent;
+    assert_eq!(asks, sent([(MY_POOL, ToPool::Yield.into())]));
     let refused = worker.tell(MY_POOL, ToWorker::NothingToYield).sent;
     let (request, step, cause) = (own(7), StepIndex::FIRST, Cause::SlotsFull);
     let expected = ToPool::Refused { request, step, cause, sprite: Some(SPRITE) };

@@ -19,7 +19,7 @@ pub struct App {
     pub(crate) loaded: Loaded,
     pub(crate) base_url: String,
     pub(crate) host: Arc<dyn Host>,
-    pub(crate) sprites: Sprites,
+    pub(crate) sprites: Arc<Sprites>,
     pub(crate) tokens: Tokens,
     pub(crate) rates: Rates,
     pub(crate) metrics: Metrics,

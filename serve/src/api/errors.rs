@@ -103,7 +103,10 @@ impl From<SpriteError> for ApiError {
                 error
             }
             SpriteError::Rejected => Self::new(StatusCode::TOO_MANY_REQUESTS, CREATES, message).after(1),
-            SpriteError::Failed | SpriteError::Store(_) => Self::unavailable(message, 1),
+            SpriteError::Failed | SpriteError::Store(_) | SpriteError::Busy(_) => {
+                Self::unavailable(message, 1)
+            }
+            SpriteError::InUse => Self::new(StatusCode::CONFLICT, "in_use", message),
             SpriteError::Guest(_) => Self::new(StatusCode::BAD_GATEWAY, "no_answer", message),
         }
     }

@@ -91,7 +91,7 @@ fn named(headers: &HeaderMap, domain: &str) -> Option<String> {
 
 async fn visit(app: &Arc<App>, name: String, headers: &HeaderMap) -> Result<Response, ApiError> {
     let may = app.tokens.check(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)).is_some();
-    let is_public = app.sprites.get(&name).is_ok_and(|record| record.access == Access::Public);
+    let is_public = app.sprites.get(&name).is_ok_and(|(record, _)| record.access == Access::Public);
     if !may && !is_public {
         // Whoever has no token does not learn which names there are.
         return Err(ApiError::unauthorized());

@@ -5,12 +5,14 @@
 //! | `/v1/sprites...` | the public Sprites API | needed |
 //! | `/s/{name}/...`, or the host `{name}.{domain}` | HTTP to a Sprite | needed, unless it is public |
 //! | `/warmpool/v1/status`, `/metrics` | what an operator asks | needed |
+//! | `/warmpool/v1/sprites/{name}/...` | put to sleep, keep awake, restart | needed |
 //! | `/healthz`, `/readyz`, `/openapi.json` | what programs ask first | not needed |
 
 mod app;
 mod body;
 mod errors;
 mod gateway;
+mod life;
 mod model;
 mod own;
 mod sprites;
@@ -58,6 +60,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sprites::create, sprites::list))
         .routes(routes!(sprites::get, sprites::update, sprites::delete))
         .routes(routes!(own::status))
+        .routes(routes!(life::sleep))
+        .routes(routes!(life::keep_awake))
+        .routes(routes!(life::restart))
         .routes(routes!(own::metrics))
 }
 

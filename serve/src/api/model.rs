@@ -1,12 +1,15 @@
 //! The bodies of the public API, as the official client reads and writes them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::errors::ApiError;
 use crate::config::Config;
-use crate::store::{Access, Life, Record};
+use crate::sprites::Status as Life;
+use crate::store::{Access, Record};
 
 /// The most Sprites of a page.
 pub(crate) const PAGE_MAX: u32 = 50;
@@ -73,13 +76,15 @@ impl From<Auth> for Access {
     }
 }
 
-/// Whether a Sprite has a VM.
+/// How far a Sprite is from its next answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// It runs.
+    /// It is awake.
     Running,
-    /// It has no VM; the next request to it begins anew.
+    /// It sleeps and keeps its memory; the next request wakes it.
+    Warm,
+    /// It holds nothing: its memory is on disk, or lost, and then the next request begins anew.
     Cold,
 }
 
@@ -92,7 +97,7 @@ pub(crate) struct SpriteBody {
     pub(crate) name: String,
     /// Whom it belongs to.
     pub(crate) organization: String,
-    /// Whether it has a VM.
+    /// How far it is from its next answer.
     pub(crate) status: Status,
     /// Where it is reached by HTTP.
     pub(crate) url: String,
@@ -109,7 +114,7 @@ pub(crate) struct SpriteBody {
     /// When it ran last.
     #[schema(format = DateTime)]
     pub(crate) last_running_at: Option<String>,
-    /// When it was warm last; these Sprites are never warm.
+    /// When it fell asleep last.
     #[schema(format = DateTime)]
     pub(crate) last_warming_at: Option<String>,
     /// Where it is.
@@ -130,6 +135,10 @@ pub(crate) struct Beyond {
     /// When its memory was lost last, because its VM or its host ended.
     #[schema(format = DateTime)]
     pub(crate) memory_lost_at: Option<String>,
+    /// Whether it has a memory that the next request finds, here or on disk.
+    pub(crate) has_memory: bool,
+    /// For so long it is kept awake, whether it is used or not.
+    pub(crate) awake_for_ms: Option<u64>,
 }
 
 /// A page of Sprites.
@@ -141,11 +150,11 @@ pub(crate) struct ListBody {
     pub(crate) has_more: bool,
     /// What the next call names to go on.
     pub(crate) next_continuation_token: Option<String>,
-    /// Sprites that run, on this host.
+    /// Sprites that are awake, on this host.
     pub(crate) running: usize,
-    /// Sprites that are warm.
+    /// Sprites that sleep and keep their memory.
     pub(crate) warm: usize,
-    /// Sprites without a VM.
+    /// Sprites that hold nothing.
     pub(crate) cold: usize,
 }
 
@@ -203,7 +212,13 @@ pub(crate) fn rfc3339(ms: i64) -> String {
 }
 
 /// A record as the public API shows it.
-pub(crate) fn sprite_body(config: &Config, base_url: &str, record: Record) -> SpriteBody {
+pub(crate) fn sprite_body(
+    config: &Config,
+    base_url: &str,
+    record: Record,
+    status: Life,
+    awake_for: Option<Duration>,
+) -> SpriteBody {
     let auth = match record.access {
         Access::Sprite => Auth::Sprite,
         Access::Public => Auth::Public,
@@ -213,8 +228,9 @@ pub(crate) fn sprite_body(config: &Config, base_url: &str, record: Record) -> Sp
         id: record.id,
         name: record.name,
         organization: config.server.organization.clone(),
-        status: match record.life {
+        status: match status {
             Life::Running => Status::Running,
+            Life::Warm => Status::Warm,
             Life::Cold => Status::Cold,
         },
         url_settings: UrlSettings { auth: Some(auth) },
@@ -222,13 +238,15 @@ pub(crate) fn sprite_body(config: &Config, base_url: &str, record: Record) -> Sp
         updated_at: rfc3339(record.updated_ms),
         labels: record.labels,
         last_running_at: record.last_running_ms.map(rfc3339),
-        last_warming_at: None,
+        last_warming_at: record.last_warming_ms.map(rfc3339),
         primary_region: config.server.region.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         warmpool: Beyond {
             key: record.key,
             beginnings: record.beginnings,
             memory_lost_at: record.memory_lost_ms.map(rfc3339),
+            has_memory: record.life != crate::store::Life::Cold,
+            awake_for_ms: awake_for.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
         },
     }
 }

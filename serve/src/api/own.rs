@@ -71,9 +71,11 @@ pub(crate) struct PoolBody {
 /// Sprites by their state.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct SpritesBody {
-    /// They have a VM.
+    /// They are awake.
     pub(crate) running: usize,
-    /// They have none; the next request to one begins anew.
+    /// They sleep and keep their memory.
+    pub(crate) warm: usize,
+    /// They hold nothing: their memory is on disk, or the next request begins anew.
     pub(crate) cold: usize,
 }
 
@@ -108,7 +110,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusBody> {
         outcomes: Outcome::ALL.into_iter().map(|outcome| (outcome.name(), counts.of(outcome))).collect(),
         hits: counts.hits(),
         misses: counts.misses(),
-        sprites: SpritesBody { running: totals.running, cold: totals.cold },
+        sprites: SpritesBody { running: totals.running, warm: totals.warm, cold: totals.cold },
         vms: alive.map(|state| (state_name(state), level.of(state))).collect(),
         failures: app.host.failures(),
     })

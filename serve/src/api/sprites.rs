@@ -18,7 +18,8 @@ use super::model::{
     CreateBody, ListBody, ListQuery, PAGE_MAX, SpriteBody, UpdateBody, check_labels, check_name, sprite_body,
 };
 use crate::auth::Caller;
-use crate::sprites::{Edit, New, SpriteError};
+use crate::sprites::{Edit, New, SpriteError, Status};
+use crate::store::Record;
 
 /// Create a Sprite: one that stands ready is taken and started. Its record is on disk before the answer.
 #[utoipa::path(
@@ -66,8 +67,8 @@ pub(crate) async fn create(
     let created = tokio::spawn(async move { theirs.sprites.create(&new).await }).await;
     let created =
         created.map_err(|error| ApiError::unavailable(format!("the create ended early: {error}"), 1))?;
-    let (record, _, stages) = created.map_err(|error| app.explain(error))?;
-    let body = app.body_of(record);
+    let (record, status, stages) = created.map_err(|error| app.explain(error))?;
+    let body = app.body_of((record, status));
     app.metrics.created(begun.elapsed(), stages);
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     response.headers_mut().extend(standing_headers(&standing));
@@ -75,8 +76,9 @@ pub(crate) async fn create(
 }
 
 impl App {
-    pub(super) fn body_of(&self, record: crate::store::Record) -> SpriteBody {
-        sprite_body(&self.loaded.config, &self.base_url, record)
+    pub(super) fn body_of(&self, (record, status): (Record, Status)) -> SpriteBody {
+        let awake_for = self.sprites.awake_for(&record.name);
+        sprite_body(&self.loaded.config, &self.base_url, record, status, awake_for)
     }
 
     /// An error as the client is told it; what turned a request away depends on how full the host is.
@@ -130,14 +132,14 @@ pub(crate) async fn list(
     let prefix = query.prefix.unwrap_or_default();
     let page = app.sprites.list(&prefix, after.as_deref(), count.min(PAGE_MAX) as usize);
     let last = page.records.last().filter(|_| page.more);
-    let next_continuation_token = last.map(|record| URL_SAFE_NO_PAD.encode(&record.name));
+    let next_continuation_token = last.map(|(record, _)| URL_SAFE_NO_PAD.encode(&record.name));
     let totals = app.sprites.totals();
     Ok(Json(ListBody {
         sprites: page.records.into_iter().map(|record| app.body_of(record)).collect(),
         has_more: page.more,
         next_continuation_token,
         running: totals.running,
-        warm: 0,
+        warm: totals.warm,
         cold: totals.cold,
     }))
 }

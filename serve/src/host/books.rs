@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actors::{Key, Observation, Observer, Outcome, State, Time};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::contract::{Began, Lease};
+use super::contract::{Began, Change, Lease};
 use super::level::{Counts, Level};
 
 /// See the [module](self).
@@ -18,7 +18,7 @@ struct Shared {
     state: Mutex<Inner>,
     /// Somebody who was turned away may ask again.
     room: Notify,
-    losses: mpsc::UnboundedSender<Lease>,
+    changes: mpsc::UnboundedSender<Change>,
 }
 
 struct Inner {
@@ -31,15 +31,15 @@ struct Inner {
 }
 
 impl Books {
-    pub(crate) fn new(slots: u32) -> (Self, mpsc::UnboundedReceiver<Lease>) {
-        let (losses, lost) = mpsc::unbounded_channel();
+    pub(crate) fn new(slots: u32) -> (Self, mpsc::UnboundedReceiver<Change>) {
+        let (changes, changed) = mpsc::unbounded_channel();
         let state = Mutex::new(Inner {
             level: Level { slots, ..Level::default() },
             counts: Counts::default(),
             pending: BTreeMap::new(),
             starting: BTreeMap::new(),
         });
-        (Self(Arc::new(Shared { state, room: Notify::new(), losses })), lost)
+        (Self(Arc::new(Shared { state, room: Notify::new(), changes })), changed)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -87,6 +87,11 @@ impl Inner {
     }
 }
 
+/// Whether a VM in this state may have had a user.
+const fn has_user(state: State) -> bool {
+    matches!(state, State::Running | State::Idle | State::Asleep | State::Waking | State::Stopping)
+}
+
 impl Observer for Books {
     fn observe(&mut self, _at: Time, observation: Observation) {
         let mut inner = self.inner();
@@ -102,9 +107,10 @@ impl Observer for Books {
                 if is == State::Ready || (was.holds_slot() && !is.holds_slot()) {
                     self.0.room.notify_one();
                 }
-                if is == State::Failed && was == State::Running {
+                if has_user(was) && matches!(is, State::Idle | State::Asleep | State::Stopped | State::Failed)
+                {
                     // Nobody listens at the end of the host.
-                    let _ = self.0.losses.send(Lease { sprite, generation });
+                    let _ = self.0.changes.send(Change { lease: Lease { sprite, generation }, was, is });
                 }
             }
             Observation::Target { was, is, .. } => {

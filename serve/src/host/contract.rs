@@ -1,11 +1,14 @@
 //! The trait between the API and whatever holds the VMs, and what goes through it.
 
-use actors::{ActorId, Key, Outcome};
+use std::collections::BTreeSet;
+
+use actors::{ActorId, Key, Outcome, State};
 use runtime::Machines;
 use tokio::sync::{mpsc, oneshot};
 
 use super::level::{Counts, Level};
 use crate::config::Backend;
+use crate::store::Seal;
 
 /// The VM that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +61,28 @@ pub trait Guests: Machines {
     /// A VM that is not there, or a guest that does not answer.
     fn visit(&self, lease: Lease) -> Result<Visit, VisitError>;
 
+    /// Writes the memory of a VM that sleeps to disk, under its key, and gives up what else it held. It is
+    /// on disk when this returns. Blocks.
+    ///
+    /// # Errors
+    /// In words, why it cannot; then it sleeps on as it did.
+    fn save(&self, lease: Lease, key: Key) -> Result<Seal, VisitError>;
+
+    /// Whether a VM that sleeps holds no memory.
+    fn is_saved(&self, lease: Lease) -> bool;
+
+    /// Takes a memory over that was saved before this host began. The `Wake` of its key finds it.
+    ///
+    /// # Errors
+    /// In words, why it is lost.
+    fn adopt(&self, key: Key, seal: &Seal) -> Result<(), VisitError>;
+
+    /// Removes what was saved of a key, if anything was. Blocks.
+    fn discard(&self, key: Key);
+
+    /// Removes every saved memory but those of these keys.
+    fn discard_others(&self, keys: &BTreeSet<Key>);
+
     /// What could not be done so far and why, for people.
     fn failures(&self) -> Vec<String>;
 }
@@ -67,11 +92,39 @@ pub trait Host: Send + Sync {
     /// Which VMs it has.
     fn backend(&self) -> Backend;
 
-    /// Takes a fresh Sprite for a key and starts it. The answer always comes, unless the host is closed.
+    /// A use begins: of the key's own Sprite, which is idle or asleep, or of a fresh one where it has none.
+    /// The answer always comes, unless the host is closed.
     fn begin(&self, key: Key) -> oneshot::Receiver<Began>;
 
-    /// The key's user has gone for good: its VM ends. Without effect where it has ended already.
-    fn end(&self, lease: Lease);
+    /// The use is over: the Sprite is idle from now on, which [`Change`] tells.
+    fn end_use(&self, lease: Lease);
+
+    /// Has an idle Sprite fall asleep now.
+    fn sleep_now(&self, lease: Lease);
+
+    /// Nobody will ask for this key again: its VM ends, which is idle or asleep.
+    fn forget(&self, key: Key);
+
+    /// See [`Guests::save`].
+    ///
+    /// # Errors
+    /// In words, why it cannot; then it sleeps on as it did.
+    fn save(&self, lease: Lease, key: Key) -> Result<Seal, VisitError>;
+
+    /// See [`Guests::is_saved`].
+    fn is_saved(&self, lease: Lease) -> bool;
+
+    /// A Sprite of this key sleeps since before this host began.
+    ///
+    /// # Errors
+    /// In words, why its memory is lost.
+    fn adopt(&self, key: Key, seal: &Seal) -> Result<(), VisitError>;
+
+    /// See [`Guests::discard`].
+    fn discard(&self, key: Key);
+
+    /// See [`Guests::discard_others`].
+    fn discard_others(&self, keys: &BTreeSet<Key>);
 
     /// Has the guest answer one request. Blocks for as long as the guest takes, two seconds at most.
     ///
@@ -93,5 +146,16 @@ pub trait Host: Send + Sync {
     fn failures(&self) -> Vec<String>;
 }
 
-/// VMs that ended by themselves while they ran.
-pub type Losses = mpsc::UnboundedReceiver<Lease>;
+/// A VM that has, or had, a user changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub lease: Lease,
+    /// From this state.
+    pub was: State,
+    /// To this one.
+    pub is: State,
+}
+
+/// Changes in their order.
+pub type Changes = mpsc::UnboundedReceiver<Change>;

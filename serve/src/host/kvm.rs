@@ -1,19 +1,24 @@
 //! Real microVMs behind the host.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use actors::ActorId;
 use actors::protocol::{End, Operation};
+use actors::{ActorId, Key};
 use runtime::{Lost, Machines};
-use vmm_backend::machines::{Fit, KvmMachines};
+use vmm_backend::machines::{Fit, Kept, KvmMachines, MachinesConfig, Resume};
 
-use super::contract::{Guests, Lease, Losses, Visit, VisitError};
+use super::contract::{Changes, Guests, Lease, Visit, VisitError};
 use super::on_actors::{ActorHost, HostError};
+use super::saved;
 use crate::config::{Backend, Loaded};
+use crate::store::Seal;
 
-/// The microVMs of this host.
-struct Kvm(Arc<KvmMachines>);
+/// The microVMs of this host, and where the memories of sleepers are saved.
+struct Kvm(Arc<KvmMachines>, PathBuf);
 
 impl Machines for Kvm {
     fn perform(&self, sprite: ActorId, operation: &Operation) -> End {
@@ -32,14 +37,53 @@ impl Guests for Kvm {
         Ok(Visit { generation, requests, began_unix_ns, identity })
     }
 
+    fn save(&self, lease: Lease, key: Key) -> Result<Seal, VisitError> {
+        let path = saved::path(&self.1, key);
+        let kept = self.0.save(lease.sprite, lease.generation, &path).map_err(VisitError)?;
+        let Kept { digest: [low, high], generation } = kept;
+        Ok(Seal(format!("{low:x}-{high:x}-{generation:x}")))
+    }
+
+    fn is_saved(&self, lease: Lease) -> bool {
+        self.0.is_saved(lease.sprite, lease.generation)
+    }
+
+    fn adopt(&self, key: Key, seal: &Seal) -> Result<(), VisitError> {
+        let path = saved::path(&self.1, key);
+        let fail = |why: &dyn std::fmt::Display| VisitError(format!("{}: {why}", path.display()));
+        let parts: Result<Vec<u64>, _> =
+            seal.0.split('-').map(|part| u64::from_str_radix(part, 16)).collect();
+        let Ok([low, high, generation]) = parts.as_deref() else {
+            return Err(fail(&"it was saved by another backend"));
+        };
+        let file = File::open(&path).map_err(|error| fail(&error))?;
+        self.0.adopt(key, file, &Kept { digest: [*low, *high], generation: *generation });
+        Ok(())
+    }
+
+    fn discard(&self, key: Key) {
+        self.0.discard(key);
+        saved::remove(&saved::path(&self.1, key));
+    }
+
+    fn discard_others(&self, keys: &BTreeSet<Key>) {
+        saved::remove_others(&self.1, keys);
+    }
+
     fn failures(&self) -> Vec<String> {
         self.0.failures().iter().map(ToString::to_string).collect()
     }
 }
 
 /// Boots the template, starts the shards and begins to fill the pool.
-pub(super) fn launch(loaded: &Loaded) -> Result<(ActorHost, Losses), HostError> {
+pub(super) fn launch(loaded: &Loaded, sleepers: &Path) -> Result<(ActorHost, Changes), HostError> {
     let Fit { machines, limits } = Fit::of(&loaded.scenario)?;
+    let machines = MachinesConfig {
+        sleep_directory: sleepers.to_owned(),
+        template_file: Some(sleepers.join("template")),
+        resume: Resume::AsItIs,
+        ..machines
+    };
     let machines = KvmMachines::launch(machines).map_err(|error| HostError::NoKvm(error.to_string()))?;
-    ActorHost::new(loaded, Backend::Kvm, Arc::new(Kvm(machines)), &limits)
+    ActorHost::new(loaded, Backend::Kvm, Arc::new(Kvm(machines, sleepers.to_owned())), &limits)
 }

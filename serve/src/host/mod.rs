@@ -4,20 +4,22 @@
 //! ```text
 //!   API ── begin(key) ─▶ Host ── Request ─▶ actors ── Start ─▶ machines
 //!       ◀── Began ──────      ◀─ Observation: ended, and by whom
-//!       ── end(lease) ─▶      ── the Run operation ends ─▶ Sprite stops
+//!       ── end_use ─────▶      ── the Run operation ends ─▶ Sprite is idle
+//!       ◀── Change ─────      ◀─ Observation: idle, asleep, lost
 //! ```
 
 mod books;
 mod contract;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 mod kvm;
 mod launch;
 mod level;
 mod on_actors;
+mod saved;
 mod simulated;
 mod watched;
 
-pub use contract::{Began, Guests, Host, Lease, Losses, Visit, VisitError};
+pub use contract::{Began, Change, Changes, Guests, Host, Lease, Visit, VisitError};
 pub use launch::launch;
 pub use level::{Counts, Level};
 pub use on_actors::{ActorHost, HostError};

@@ -1,5 +1,6 @@
 //! The one implementation of [`Host`]: the four actors on the production runtime, over any machines.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actors::protocol::ToWorker;
@@ -9,10 +10,11 @@ use scenarios::{DistributionError, ScenarioError};
 use tokio::sync::oneshot;
 
 use super::books::Books;
-use super::contract::{Began, Guests, Host, Lease, Losses, Visit, VisitError};
+use super::contract::{Began, Changes, Guests, Host, Lease, Visit, VisitError};
 use super::level::{Counts, Level};
 use super::watched::Watched;
 use crate::config::{Backend, Loaded};
+use crate::store::Seal;
 
 /// The Worker's address: it is hosted first.
 const WORKER: ActorId = ActorId(0);
@@ -52,9 +54,9 @@ impl ActorHost {
         backend: Backend,
         machines: Arc<M>,
         limits: &Limits,
-    ) -> Result<(Self, Losses), HostError> {
+    ) -> Result<(Self, Changes), HostError> {
         let plan = plan_of(&loaded.scenario, limits)?;
-        let (books, losses) = Books::new(plan.slots);
+        let (books, changes) = Books::new(plan.slots);
         let slots = plan.slots as usize;
         let config = Config {
             seed: random_seed(),
@@ -71,7 +73,7 @@ impl ActorHost {
         }
         runtime.open();
         runtime.tell(WORKER, Message::Worker(ToWorker::Begin(plan.pool.start)));
-        Ok((Self { backend, runtime, guests: machines, books }, losses))
+        Ok((Self { backend, runtime, guests: machines, books }, changes))
     }
 }
 
@@ -91,8 +93,38 @@ impl Host for ActorHost {
         began
     }
 
-    fn end(&self, lease: Lease) {
+    fn end_use(&self, lease: Lease) {
         self.runtime.end_run(lease.sprite, lease.generation);
+    }
+
+    fn sleep_now(&self, lease: Lease) {
+        self.runtime.sleep_now(lease.sprite, lease.generation);
+    }
+
+    fn forget(&self, key: Key) {
+        self.runtime.tell(WORKER, Message::Worker(ToWorker::Forget { key }));
+    }
+
+    fn save(&self, lease: Lease, key: Key) -> Result<Seal, VisitError> {
+        self.guests.save(lease, key)
+    }
+
+    fn is_saved(&self, lease: Lease) -> bool {
+        self.guests.is_saved(lease)
+    }
+
+    fn adopt(&self, key: Key, seal: &Seal) -> Result<(), VisitError> {
+        self.guests.adopt(key, seal)?;
+        self.runtime.tell(WORKER, Message::Worker(ToWorker::Adopt { key }));
+        Ok(())
+    }
+
+    fn discard(&self, key: Key) {
+        self.guests.discard(key);
+    }
+
+    fn discard_others(&self, keys: &BTreeSet<Key>) {
+        self.guests.discard_others(keys);
     }
 
     fn visit(&self, lease: Lease) -> Result<Visit, VisitError> {

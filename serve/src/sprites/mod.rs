@@ -1,15 +1,31 @@
 //! The Sprites of a host: their records in the store and their VMs behind the host, always changed in this
 //! order: a VM is taken, the record is on disk, whoever asked is told.
+//!
+//! ```text
+//!   use ─▶ InUse ─ last use over ─▶ Ending ─▶ Idle ─ idle_after ─▶ Warm ─ cold_after ─▶ Saved
+//!            ▲                                  │                   │                     │
+//!            └──────────── next use: the same memory ◀──────────────┴─────────────────────┘
+//! ```
+//!
+//! A name is a key: each use asks the actors for the key, which give it its own Sprite in any state. Before a
+//! saved memory is woken its record says that it runs, so that no memory is ever woken twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod life;
+mod names;
+
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actors::{Key, Outcome};
+use tokio::sync::Notify;
 
-use crate::host::{Began, Host, Lease, Losses, Visit};
+use crate::host::{Began, Host, Lease};
 use crate::store::{Access, Applied, Change, Contents, Life, Record, Store, StoreError, Writer};
+
+pub use life::Used;
+use names::{Names, Vm, lose_memory};
+pub use names::{Status, Totals};
 
 /// Key numbers that are taken from the store at a time. Those that a crash leaves unused are never used.
 const KEYS_AT_ONCE: u32 = 4_096;
@@ -60,24 +76,21 @@ pub enum SpriteError {
     /// The guest does not answer.
     #[error("the guest does not answer: {0}")]
     Guest(String),
+    /// It cannot sleep, since it is in use.
+    #[error("the sprite is in use, and cannot sleep before its requests are over")]
+    InUse,
+    /// It cannot do that now, or its memory cannot be saved.
+    #[error("the sprite cannot do that now: {0}")]
+    Busy(String),
 }
 
 /// A page of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The Sprites, in the order of names.
-    pub records: Vec<Record>,
+    pub records: Vec<(Record, Status)>,
     /// Whether there are more.
     pub more: bool,
-}
-
-/// Sprites by their state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// They have a VM.
-    pub running: usize,
-    /// They have none.
-    pub cold: usize,
 }
 
 /// How long the parts of a create took.
@@ -94,7 +107,10 @@ pub struct Sprites {
     host: Arc<dyn Host>,
     store: Writer,
     names_max: u32,
+    cold_after: Duration,
     names: Mutex<Names>,
+    /// Told when something is due earlier than before.
+    due_changed: Notify,
     keys: tokio::sync::Mutex<Keys>,
     /// Creates that wait for capacity, first come first served: who holds it asks.
     queue: tokio::sync::Mutex<()>,
@@ -106,23 +122,6 @@ struct Keys {
     reserved: u32,
 }
 
-#[derive(Default)]
-struct Names {
-    /// `None`: its create is under way.
-    all: BTreeMap<String, Option<Entry>>,
-    by_lease: BTreeMap<Lease, String>,
-    /// VMs that were lost before their record was known.
-    lost_early: BTreeSet<Lease>,
-    creating: usize,
-}
-
-struct Entry {
-    record: Record,
-    lease: Option<Lease>,
-    /// Held while the record or the VM changes.
-    gate: Arc<tokio::sync::Mutex<()>>,
-}
-
 /// A name that is taken while its create is under way.
 struct Claim<'a> {
     sprites: &'a Sprites,
@@ -132,10 +131,8 @@ struct Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut names = self.sprites.names();
-        names.creating -= 1;
         if !self.kept {
-            names.all.remove(self.name);
+            self.sprites.names().all.remove(self.name);
         }
     }
 }
@@ -146,25 +143,38 @@ fn now_ms(since: i64) -> i64 {
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX).max(since)
 }
 
-/// What a host that comes back finds: whatever ran has lost its VM and its memory.
-fn recover(contents: &mut Contents) -> Vec<Change> {
-    let ran = contents.records.iter_mut().filter(|record| record.life == Life::Running);
-    ran.map(|record| {
-        lose_memory(record);
-        Change::Replace(record.clone())
-    })
-    .collect()
-}
-
-fn lose_memory(record: &mut Record) {
-    record.life = Life::Cold;
-    record.revision += 1;
-    record.memory_lost_ms = Some(now_ms(record.created_ms));
+/// What a host that comes back finds: memories that were saved and can be woken; whatever else ran has lost
+/// its own.
+fn recover(contents: &mut Contents, host: &dyn Host) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for record in &mut contents.records {
+        let key = Key(record.key);
+        let lost = match (&record.life, &record.seal) {
+            (Life::Cold, _) => false,
+            (Life::Saved, Some(seal)) => match host.adopt(key, seal) {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::error!("the memory of {:?} is lost: {error}", record.name);
+                    true
+                }
+            },
+            (Life::Running | Life::Saved, _) => true,
+        };
+        if lost {
+            host.discard(key);
+            lose_memory(record);
+            record.revision += 1;
+            changes.push(Change::Replace(record.clone()));
+        }
+    }
+    let saved = contents.records.iter().filter(|record| record.life == Life::Saved);
+    host.discard_others(&saved.map(|record| Key(record.key)).collect());
+    changes
 }
 
 impl Sprites {
-    /// Reads the store. Sprites that ran when the host ended have lost their memory: they are cold, and say
-    /// so.
+    /// Reads the store. Sprites that slept on disk when the host ended sleep on; those that were awake or warm
+    /// have lost their memory: they are cold, and say so.
     ///
     /// # Errors
     /// A store that cannot be read or written.
@@ -172,10 +182,11 @@ impl Sprites {
         mut store: Box<dyn Store>,
         host: Arc<dyn Host>,
         names_max: u32,
+        cold_after: Duration,
         observe_write: impl Fn(usize, Duration) + Send + 'static,
     ) -> Result<Self, StoreError> {
         let mut contents = store.load()?;
-        let mut changes = recover(&mut contents);
+        let mut changes = recover(&mut contents, &*host);
         let highest = contents.records.iter().map(|record| record.key.saturating_add(1)).max().unwrap_or(0);
         let next = contents.next_key.max(highest);
         changes.push(Change::Keys(next.saturating_add(KEYS_AT_ONCE)));
@@ -183,20 +194,21 @@ impl Sprites {
         store.apply(&changes)?;
         if lost > 0 {
             tracing::warn!(
-                "{lost} sprites ran when the host ended; their memory is lost, \
+                "{lost} sprites were awake or warm when the host ended; their memory is lost, \
                  and they begin anew when they are used"
             );
         }
-        let entry =
-            |record: Record| (record.name.clone(), Some(Entry { record, lease: None, gate: Arc::default() }));
-        let names = Names { all: contents.records.into_iter().map(entry).collect(), ..Names::default() };
+        let mut names = Names::default();
+        contents.records.into_iter().for_each(|record| names.insert(record));
         let store = Writer::start(store, observe_write).map_err(|_| StoreError::Closed)?;
         let keys = Keys { next, reserved: next.saturating_add(KEYS_AT_ONCE) };
         Ok(Self {
             host,
             store,
             names_max,
+            cold_after,
             names: Mutex::new(names),
+            due_changed: Notify::new(),
             keys: tokio::sync::Mutex::new(keys),
             queue: tokio::sync::Mutex::default(),
         })
@@ -212,14 +224,17 @@ impl Sprites {
     ///
     /// # Errors
     /// [`SpriteError::Unknown`].
-    pub fn get(&self, name: &str) -> Result<Record, SpriteError> {
+    pub fn get(&self, name: &str) -> Result<(Record, Status), SpriteError> {
         let names = self.names();
-        names
-            .all
-            .get(name)
-            .and_then(Option::as_ref)
-            .map(|entry| entry.record.clone())
-            .ok_or(SpriteError::Unknown)
+        names.entry(name).map(|entry| (entry.record.clone(), entry.status()))
+    }
+
+    fn record(&self, name: &str) -> Result<Record, SpriteError> {
+        self.get(name).map(|(record, _)| record)
+    }
+
+    fn vm(&self, name: &str) -> Result<Option<Vm>, SpriteError> {
+        self.names().entry(name).map(|entry| entry.vm)
     }
 
     /// Sprites whose names begin so and come after `after`, in the order of names.
@@ -231,21 +246,19 @@ impl Sprites {
         };
         let all = names.all.range::<str, _>((from, Bound::Unbounded));
         let all = all.take_while(|(name, _)| name.starts_with(prefix));
-        let mut records: Vec<Record> = all
+        let mut records: Vec<_> = all
             .filter_map(|(_, entry)| entry.as_ref())
             .take(count + 1)
-            .map(|entry| entry.record.clone())
+            .map(|entry| (entry.record.clone(), entry.status()))
             .collect();
         let more = records.len() > count;
         records.truncate(count);
         Page { records, more }
     }
 
-    /// Sprites by their state.
+    /// Sprites by their status.
     pub fn totals(&self) -> Totals {
-        let names = self.names();
-        let running = names.by_lease.len();
-        Totals { running, cold: names.all.len() - names.creating - running }
+        self.names().totals
     }
 
     // Changing.
@@ -255,11 +268,11 @@ impl Sprites {
     /// # Errors
     /// A name that is taken, a request that the policy turned away or a fault ended, a record that cannot be
     /// written: then no Sprite is kept.
-    pub async fn create(&self, new: &New) -> Result<(Record, Outcome, Stages), SpriteError> {
+    pub async fn create(self: &Arc<Self>, new: &New) -> Result<(Record, Status, Stages), SpriteError> {
         let mut claim = self.claim(&new.name)?;
         let begun = Instant::now();
         let key = self.take_key().await?;
-        let (lease, outcome) = self.begin(key, new.patience).await?;
+        let (lease, _) = self.begin(key, new.patience).await?;
         let started = Instant::now();
         let now = now_ms(0);
         let record = Record {
@@ -275,25 +288,29 @@ impl Sprites {
             created_ms: now,
             updated_ms: now,
             last_running_ms: Some(now),
+            seal: None,
+            last_warming_ms: None,
         };
         if let Err(error) = self.write(Change::Insert(record.clone()), SpriteError::Exists).await {
-            self.host.end(lease);
+            self.give_up(lease, key);
             return Err(error);
         }
         claim.kept = true;
-        let entry = Entry { record: record.clone(), lease: Some(lease), gate: Arc::default() };
         let lost_early = {
             let mut names = self.names();
-            names.all.insert(new.name.clone(), Some(entry));
-            names.by_lease.insert(lease, new.name.clone());
+            names.insert(record.clone());
+            names.set_vm(&new.name, Some(Vm::in_use(lease, 1)))?;
             names.lost_early.remove(&lease)
         };
         drop(claim);
+        // What was created is idle until somebody uses it.
+        drop(Used::new(self, lease));
         if lost_early {
             self.lost(lease).await;
         }
         let stages = Stages { start: started - begun, record: started.elapsed() };
-        Ok((record, outcome, stages))
+        let (record, status) = self.get(&new.name)?;
+        Ok((record, status, stages))
     }
 
     fn claim<'a>(&'a self, name: &'a str) -> Result<Claim<'a>, SpriteError> {
@@ -305,7 +322,6 @@ impl Sprites {
             return Err(SpriteError::Names(self.names_max));
         }
         names.all.insert(name.to_owned(), None);
-        names.creating += 1;
         Ok(Claim { sprites: self, name, kept: false })
     }
 
@@ -365,26 +381,25 @@ impl Sprites {
     ///
     /// # Errors
     /// An unknown name; a record that cannot be written.
-    pub async fn update(&self, name: &str, edit: &Edit) -> Result<Record, SpriteError> {
+    pub async fn update(&self, name: &str, edit: &Edit) -> Result<(Record, Status), SpriteError> {
         let gate = self.gate(name)?;
         let _held = gate.lock().await;
-        let mut record = self.get(name)?;
+        let mut record = self.record(name)?;
         record.access = edit.access.unwrap_or(record.access);
         if let Some(labels) = &edit.labels {
             record.labels.clone_from(labels);
         }
         record.updated_ms = now_ms(record.updated_ms);
-        self.replace(record).await
+        self.replace(record).await?;
+        self.get(name)
     }
 
     /// Writes the record's next revision, and lets it be seen. Its gate is held.
-    async fn replace(&self, mut record: Record) -> Result<Record, SpriteError> {
+    async fn replace(&self, mut record: Record) -> Result<(), SpriteError> {
         record.revision += 1;
         self.write(Change::Replace(record.clone()), SpriteError::Unknown).await?;
-        if let Some(Some(entry)) = self.names().all.get_mut(&record.name) {
-            entry.record = record.clone();
-        }
-        Ok(record)
+        let name = record.name.clone();
+        self.names().change(&name, |entry| entry.record = record)
     }
 
     /// Removes the name, then ends its VM.
@@ -394,114 +409,17 @@ impl Sprites {
     pub async fn delete(&self, name: &str) -> Result<(), SpriteError> {
         let gate = self.gate(name)?;
         let _held = gate.lock().await;
-        let record = self.get(name)?;
+        let record = self.record(name)?;
         let remove = Change::Remove { name: name.to_owned(), revision: record.revision };
         self.write(remove, SpriteError::Unknown).await?;
-        let lease = {
-            let mut names = self.names();
-            let lease = names.all.remove(name).flatten().and_then(|entry| entry.lease);
-            if let Some(lease) = lease {
-                names.by_lease.remove(&lease);
-            }
-            lease
-        };
-        if let Some(lease) = lease {
-            self.host.end(lease);
-        }
+        let vm = self.names().remove(name).and_then(|entry| entry.vm);
+        self.end_vm(vm, Key(record.key));
+        self.discard(Key(record.key)).await;
         Ok(())
     }
 
     fn gate(&self, name: &str) -> Result<Arc<tokio::sync::Mutex<()>>, SpriteError> {
-        let names = self.names();
-        let entry = names.all.get(name).and_then(Option::as_ref).ok_or(SpriteError::Unknown)?;
-        Ok(Arc::clone(&entry.gate))
-    }
-
-    fn lease(&self, name: &str) -> Result<Option<Lease>, SpriteError> {
-        let names = self.names();
-        let entry = names.all.get(name).and_then(Option::as_ref).ok_or(SpriteError::Unknown)?;
-        Ok(entry.lease)
-    }
-
-    // Use.
-
-    /// Has the guest of a Sprite answer one request. A Sprite without a VM begins anew first.
-    ///
-    /// # Errors
-    /// An unknown name; no VM for it; a guest that does not answer.
-    pub async fn visit(&self, name: &str) -> Result<(Visit, Record), SpriteError> {
-        let lease = match self.lease(name)? {
-            Some(lease) => lease,
-            None => self.begin_anew(name).await?,
-        };
-        let host = Arc::clone(&self.host);
-        let visited = tokio::task::spawn_blocking(move || host.visit(lease)).await;
-        let visit = visited.map_err(|error| SpriteError::Guest(error.to_string()))?;
-        Ok((visit.map_err(|error| SpriteError::Guest(error.to_string()))?, self.get(name)?))
-    }
-
-    async fn begin_anew(&self, name: &str) -> Result<Lease, SpriteError> {
-        let gate = self.gate(name)?;
-        let _held = gate.lock().await;
-        if let Some(lease) = self.lease(name)? {
-            return Ok(lease);
-        }
-        let mut record = self.get(name)?;
-        let (lease, _) = self.begin(Key(record.key), None).await?;
-        record.life = Life::Running;
-        record.beginnings += 1;
-        record.last_running_ms = Some(now_ms(record.last_running_ms.unwrap_or(record.created_ms)));
-        if let Err(error) = self.replace(record).await {
-            self.host.end(lease);
-            return Err(error);
-        }
-        let mut names = self.names();
-        if names.lost_early.remove(&lease) {
-            return Err(SpriteError::Failed);
-        }
-        if let Some(Some(entry)) = names.all.get_mut(name) {
-            entry.lease = Some(lease);
-            names.by_lease.insert(lease, name.to_owned());
-        }
-        Ok(lease)
-    }
-
-    // Losses.
-
-    /// Takes note of VMs that end by themselves, until the host is closed.
-    pub async fn watch(&self, mut losses: Losses) {
-        while let Some(lease) = losses.recv().await {
-            self.lost(lease).await;
-        }
-    }
-
-    async fn lost(&self, lease: Lease) {
-        let name = {
-            let mut names = self.names();
-            let Some(name) = names.by_lease.remove(&lease) else {
-                // Its record is not known yet, or no longer; those of the latter kind are few.
-                if names.lost_early.len() < 10_000 {
-                    names.lost_early.insert(lease);
-                }
-                return;
-            };
-            if let Some(Some(entry)) = names.all.get_mut(&name) {
-                entry.lease = None;
-            }
-            name
-        };
-        let Ok(gate) = self.gate(&name) else { return };
-        let _held = gate.lock().await;
-        let Ok(mut record) = self.get(&name) else { return };
-        if self.lease(&name) != Ok(None) {
-            return;
-        }
-        tracing::warn!("the VM of {name:?} ended by itself; its memory is lost");
-        lose_memory(&mut record);
-        record.revision -= 1;
-        if let Err(error) = self.replace(record).await {
-            tracing::error!("{name:?} has lost its memory, but {error}");
-        }
+        self.names().entry(name).map(|entry| Arc::clone(&entry.gate))
     }
 }
 

@@ -7,6 +7,6 @@ mod redb_store;
 mod writer;
 
 pub use contract::{Applied, Change, Contents, Store, StoreError, VERSION};
-pub use record::{Access, Label, Life, Record};
+pub use record::{Access, Label, Life, Record, Seal};
 pub use redb_store::RedbStore;
 pub use writer::Writer;

@@ -16,14 +16,16 @@ pub enum Access {
     Public,
 }
 
-/// Whether a Sprite has a VM.
+/// What a Sprite has, as far as a host that comes back can rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Life {
-    /// It runs, as far as the store knows: a host that comes back finds that it does not.
+    /// It has a VM, awake or asleep: a host that comes back finds that it has none any more.
     Running,
     /// It has no VM; the next use begins anew.
     Cold,
+    /// It sleeps, and its memory is on disk; the next use goes on with it.
+    Saved,
 }
 
 /// One Sprite. Times are milliseconds since 1970 and never go back, whatever the clock does.
@@ -42,8 +44,11 @@ pub struct Record {
     pub access: Access,
     /// Its labels.
     pub labels: Vec<Label>,
-    /// Whether it has a VM.
+    /// What it has.
     pub life: Life,
+    /// Of a saved one: what proves that its memory is what was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
     /// How often it has begun with empty memory.
     pub beginnings: u64,
     /// When its memory was lost last, if it ever was.
@@ -54,4 +59,11 @@ pub struct Record {
     pub updated_ms: i64,
     /// When it ran last.
     pub last_running_ms: Option<i64>,
+    /// When it fell asleep last.
+    #[serde(default)]
+    pub last_warming_ms: Option<i64>,
 }
+
+/// Proves that a saved memory is what was saved; only whoever saved it reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal(pub String);

@@ -187,6 +187,8 @@ mod tests {
             created_ms: 1,
             updated_ms: 2,
             last_running_ms: Some(3),
+            seal: None,
+            last_warming_ms: None,
         }
     }
 

@@ -37,6 +37,7 @@
 pub mod bind;
 pub mod guest;
 pub mod hypervisor;
+pub mod kept;
 pub mod machine;
 pub mod manifest;
 pub mod msr;

@@ -75,7 +75,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use actors::protocol::{Cause, ToAny, ToSprite, ToWorker};
+use actors::protocol::{Cause, Timer, ToAny, ToSprite, ToWorker};
 use actors::{ActorId, AnyActor, Duration, Key, Message, Observer, OperationKind, Outcome, Request, Time};
 
 use self::clock::Clock;
@@ -349,6 +349,15 @@ impl Runtime {
             message,
             guard: Guard::Running(generation),
         });
+        self.shared.drive();
+    }
+
+    /// Has an idle Sprite fall asleep now, as if it had been idle for long enough. Without effect where that
+    /// VM is not idle, or no longer there.
+    pub fn sleep_now(&self, sprite: ActorId, generation: u32) {
+        let message = Message::Any(ToAny::Fired(Timer::Idle));
+        let guard = Guard::Generation(generation);
+        self.shared.executor.post(Envelope { to: sprite, from: sprite, message, guard });
         self.shared.drive();
     }
 

@@ -24,6 +24,16 @@ pub enum Stage {
     Saved,
 }
 
+/// What must be known of a sleeper's file to wake it under another parent. Whoever keeps it must keep it from
+/// others, for a file that matches it is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The digest of the file.
+    pub digest: [u64; 2],
+    /// No generation from here on has been given.
+    pub generation: u64,
+}
+
 /// What a fleet is to be.
 #[derive(Clone, Debug)]
 pub struct ShardsConfig {

@@ -65,7 +65,7 @@ pub mod spawn;
 mod supervisor;
 pub mod wire;
 
-pub use config::{ShardsConfig, Stage, VmId};
+pub use config::{Kept, ShardsConfig, Stage, VmId};
 pub use error::ShardsError;
 pub use lost::Lost;
 pub use serve::main_if_shard;

@@ -2,7 +2,7 @@
 //! calls for different VMs do not wait for each other. VMs live in shard processes; this side holds only
 //! names, files of sleepers and the template.
 
-use crate::config::{ShardsConfig, Stage, VmId};
+use crate::config::{Kept, ShardsConfig, Stage, VmId};
 use crate::error::ShardsError;
 use crate::isolate::Isolation;
 use crate::lost::Lost;
@@ -13,9 +13,11 @@ use crate::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Ack, Bind, Generation, Key, Request};
 use microvm::template::Template;
 use rustix::event::{EventfdFlags, eventfd};
-use std::fs::File;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -210,6 +212,34 @@ impl Shards {
         }
     }
 
+    /// Bring a sleeping VM to the second stage, if it is not there yet, and copy its file to `to`, which is on
+    /// disk when this returns. Gives what [`Shards::adopt`] needs to wake it after this parent has ended.
+    ///
+    /// # Errors
+    /// As [`Shards::sleep`]; [`ShardsError::SleepFile`] where the copy cannot be written. It sleeps on.
+    pub fn keep(&self, vm: VmId, to: &Path) -> Result<Kept, ShardsError> {
+        self.with(vm, |place| {
+            if matches!(place, Place::Live { .. }) {
+                self.save(vm, place)?;
+            }
+            let Place::Saved { file, digest } = place else { return Err(ShardsError::Unknown(vm)) };
+            copy_whole(file, to)
+                .map_err(|source| ShardsError::SleepFile { directory: to.to_owned(), source })?;
+            Ok(Kept { digest: *digest, generation: self.inner.next_generation.load(Ordering::Relaxed) })
+        })
+    }
+
+    /// Take over a VM that another parent kept in a file, under the same template. It sleeps in the second
+    /// stage; its file is checked when it wakes.
+    pub fn adopt(&self, file: File, kept: &Kept) -> VmId {
+        let vm = VmId(self.inner.next_vm.fetch_add(1, Ordering::Relaxed));
+        // No generation is given twice, whichever parent gave it.
+        self.inner.next_generation.fetch_max(kept.generation, Ordering::Relaxed);
+        let place = Place::Saved { file, digest: kept.digest };
+        whole(self.inner.vms.lock()).insert(vm, Arc::new(Mutex::new(place)));
+        vm
+    }
+
     /// Make a VM as it was when booted, in place, for the same key only. It is ready for a start with that
     /// key.
     ///
@@ -371,6 +401,25 @@ impl Drop for Shards {
 
 fn lost(vm: VmId, shard: &Shard) -> ShardsError {
     ShardsError::ShardLost { vm, shard: shard.number }
+}
+
+/// Copies a sleeper's file to a name. A file of this name is there as a whole or not at all.
+fn copy_whole(file: &File, to: &Path) -> io::Result<()> {
+    let part = to.with_extension("part");
+    let copy = || {
+        let mut from = file.try_clone()?;
+        from.seek(SeekFrom::Start(0))?;
+        let mut options = OpenOptions::new();
+        let mut copy = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        io::copy(&mut from, &mut copy)?;
+        copy.sync_all()?;
+        std::fs::rename(&part, to)?;
+        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    copy().inspect_err(|_| {
+        // Half a file is of no use to anybody.
+        let _ = std::fs::remove_file(&part);
+    })
 }
 
 /// An answer, or what its absence means.

@@ -56,6 +56,13 @@ impl Directory {
         debug_assert!(before.is_none(), "{name:?} had a VM already");
     }
 
+    /// Enters a VM that sleeps in the second stage.
+    pub(super) fn enter_asleep(&self, name: Name, vm: VmId, key: Key) {
+        let life = Mutex::new(Life::Asleep(key, Stage::Saved));
+        let before = self.all().insert(name, Arc::new(Resident { vm, life }));
+        debug_assert!(before.is_none(), "{name:?} had a VM already");
+    }
+
     pub(super) fn find(&self, name: Name) -> Option<Arc<Resident>> {
         self.all().get(&name).cloned()
     }

@@ -1,5 +1,8 @@
 //! [`KvmMachines`] on KVM: each operation is done by the [`Shards`], and what went wrong is noted.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +13,16 @@ use actors::{ActorId, Key, OperationKind};
 
 use super::directory::{Directory, Life};
 use super::failures::Failures;
-use super::{Failed, MachinesConfig, Visit};
+use super::{Failed, MachinesConfig, Resume, Visit};
 use microvm::bind::{self, Bind, TooLong};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::{Hypervisor, HypervisorError};
+use microvm::kept::{bring_back, keep};
 use microvm::sys;
+use microvm::template::Template;
 use microvm::training::{CaptureError, capture};
 use runtime::{Lost, Machines};
-use shards::{ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
+use shards::{Kept, ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
 
 /// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a
 /// millisecond. With what a shard may be late, no start takes longer than two seconds.
@@ -82,6 +87,8 @@ pub struct KvmMachines {
     /// Sleepers in the first stage.
     kept: AtomicUsize,
     losses: Mutex<Option<Receiver<Lost>>>,
+    /// Sleepers from before this run, which nobody has woken yet.
+    adopted: Mutex<BTreeMap<Key, VmId>>,
 }
 
 impl KvmMachines {
@@ -94,7 +101,7 @@ impl KvmMachines {
         // sleep.
         let _ = sys::raise_descriptor_limit();
         let hypervisor = Arc::new(Hypervisor::open()?);
-        let template = capture(&hypervisor, Arc::new(EMBEDDED), config.memory_bytes)?;
+        let template = template_of(&hypervisor, &config)?;
         let shards = ShardsConfig {
             sleep_directory: config.sleep_directory.clone(),
             program: config.program.clone(),
@@ -109,7 +116,8 @@ impl KvmMachines {
             .spawn(move || tell_losses(&known, &noted, &lost, &sender))
             .map_err(MachinesError::Thread)?;
         let (kept, losses) = (AtomicUsize::new(0), Mutex::new(Some(losses)));
-        Ok(Arc::new(Self { config, hypervisor, shards, directory, failures, kept, losses }))
+        let adopted = Mutex::default();
+        Ok(Arc::new(Self { config, hypervisor, shards, directory, failures, kept, losses, adopted }))
     }
 
     /// What could not be done so far, and why.
@@ -161,6 +169,55 @@ impl KvmMachines {
         Ok(Visit { generation, requests, began_unix_ns, identity })
     }
 
+    /// Writes the memory of a Sprite that sleeps to a named file, which is on disk when this returns, and
+    /// gives up what else it held. Gives what [`Self::adopt`] needs to wake it in another run.
+    ///
+    /// # Errors
+    /// In words, why it cannot; it sleeps on.
+    pub fn save(&self, sprite: ActorId, generation: u32, to: &Path) -> Result<Kept, String> {
+        let resident = self.directory.find((sprite, generation)).ok_or("the Sprite has no VM")?;
+        let mut life = resident.life();
+        let Life::Asleep(key, stage) = *life else { return Err("the Sprite is awake".to_owned()) };
+        let kept = self.shards.keep(resident.vm, to).map_err(|error| error.to_string())?;
+        self.no_longer_kept(stage);
+        *life = Life::Asleep(key, Stage::Saved);
+        Ok(kept)
+    }
+
+    /// Whether a Sprite sleeps in the second stage.
+    pub fn is_saved(&self, sprite: ActorId, generation: u32) -> bool {
+        let resident = self.directory.find((sprite, generation));
+        resident.is_some_and(|resident| matches!(*resident.life(), Life::Asleep(_, Stage::Saved)))
+    }
+
+    /// Takes a sleeper over that an earlier run has saved: the next `Wake` of its key finds it.
+    pub fn adopt(&self, key: Key, file: File, kept: &Kept) {
+        let vm = self.shards.adopt(file, kept);
+        self.adopted().insert(key, vm);
+    }
+
+    /// Ends a sleeper from an earlier run that nobody has woken.
+    pub fn discard(&self, key: Key) {
+        if let Some(vm) = self.adopted().remove(&key) {
+            // It holds a file and nothing else.
+            let _ = self.shards.stop(vm);
+        }
+    }
+
+    fn adopted(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, VmId>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A Sprite that has never had a VM here is woken: it gets the sleeper of its key.
+    fn enter_adopted(&self, name: (ActorId, u32), key: Option<Key>) {
+        if let Some(key) = key
+            && self.directory.find(name).is_none()
+            && let Some(vm) = self.adopted().remove(&key)
+        {
+            self.directory.enter_asleep(name, vm, key);
+        }
+    }
+
     fn attempt(&self, sprite: ActorId, operation: &Operation) -> Result<(), OperationError> {
         let name = (sprite, operation.generation);
         let key = operation.request.map(|request| request.key);
@@ -175,7 +232,10 @@ impl KvmMachines {
                 self.with(name, |vm, life| self.start(vm, life, key))
             }
             OperationKind::Sleep => self.with(name, |vm, life| self.sleep(vm, life)),
-            OperationKind::Wake => self.with(name, |vm, life| self.wake(vm, life)),
+            OperationKind::Wake => {
+                self.enter_adopted(name, key);
+                self.with(name, |vm, life| self.wake(vm, life))
+            }
             OperationKind::Stop | OperationKind::Detach => self.stop(name),
             // The user works; nobody asks for it here.
             OperationKind::Run => Ok(()),
@@ -213,6 +273,7 @@ impl KvmMachines {
                 return Err(OperationError::OtherTenant(vm));
             }
             Life::Woken(_) => {}
+            Life::Used(_) if self.config.resume == Resume::AsItIs => {}
             Life::Used(_) => {
                 // Its memory stays, since it is this tenant's; generation, entropy and clock are new.
                 self.shards.sleep(vm, Stage::Kept)?;
@@ -288,6 +349,21 @@ impl Machines for KvmMachines {
     fn losses(&self) -> Option<Receiver<Lost>> {
         self.losses.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// The template of an earlier run where it can be used, else a new one.
+fn template_of(hypervisor: &Arc<Hypervisor>, config: &MachinesConfig) -> Result<Arc<Template>, CaptureError> {
+    if let Some(path) = &config.template_file
+        && let Ok(template) = bring_back(hypervisor, Arc::new(EMBEDDED), config.memory_bytes, path)
+    {
+        return Ok(template);
+    }
+    let template = capture(hypervisor, Arc::new(EMBEDDED), config.memory_bytes)?;
+    if let Some(path) = &config.template_file {
+        // Without it this run goes well; what it saves cannot be woken in the next, which says so then.
+        let _ = keep(&template, path);
+    }
+    Ok(template)
 }
 
 /// Tells each Sprite whose VM went with a shard, until the shards ends.

@@ -29,6 +29,8 @@ pub use failures::Failed;
 pub use fit::{Fit, MEMORY_BYTES};
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 pub use kvm::{KvmMachines, MachinesError};
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+pub use shards::Kept;
 
 use std::path::PathBuf;
 
@@ -46,6 +48,15 @@ pub struct Visit {
     pub identity: u64,
 }
 
+/// What the start of an idle VM does, for the tenant that has it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// It is given a new generation, fresh entropy and the wall clock, as by a wake.
+    Renewed,
+    /// Nothing: it has run on meanwhile, and only its user is back.
+    AsItIs,
+}
+
 /// What is to be held, and where.
 #[derive(Clone, Debug)]
 pub struct MachinesConfig {
@@ -58,6 +69,11 @@ pub struct MachinesConfig {
     pub memory_bytes: u64,
     /// Where the nameless files of sleepers in the second stage are made.
     pub sleep_directory: PathBuf,
+    /// A file that holds the template from one run to the next, so that what was saved in one can be woken in
+    /// the other; it is written where it cannot be used. None: every run boots its own.
+    pub template_file: Option<PathBuf>,
+    /// What the start of an idle Sprite does for its own tenant.
+    pub resume: Resume,
     /// Where tenants have their objects: a start binds `{object_store}/tenant-{key}`.
     pub object_store: String,
     /// The program to start as shards; none: this program. See `shards::ShardsConfig::program`.
@@ -72,6 +88,8 @@ impl MachinesConfig {
             kept_max: 0,
             memory_bytes: MEMORY_BYTES,
             sleep_directory: std::env::temp_dir(),
+            template_file: None,
+            resume: Resume::Renewed,
             object_store: "s3://warmpool".to_owned(),
             program: None,
         }

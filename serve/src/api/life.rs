@@ -1,0 +1,136 @@
+//! What users of Sprites ask for and the public API does not have: put one to sleep, keep it awake, restart it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::body::Given;
+use super::errors::{ApiError, ErrorBody};
+use super::model::SpriteBody;
+use crate::sprites::{SpriteError, Status};
+
+/// The longest that a Sprite is kept awake by one call.
+const AWAKE_MAX_S: u32 = 86_400;
+
+/// How deep to sleep.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SleepBody {
+    /// How deep.
+    #[serde(default)]
+    pub(crate) to: Depth,
+}
+
+/// See [`SleepBody`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Depth {
+    /// It keeps its memory and gives its slot back.
+    #[default]
+    Warm,
+    /// Its memory is on disk.
+    Cold,
+}
+
+/// How long to keep a Sprite awake.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AwakeBody {
+    /// For so many seconds from now on, whether it is used or not; 0 ends that.
+    #[schema(maximum = 86400)]
+    pub(crate) seconds: u32,
+}
+
+/// Does something to a Sprite to its end, also where the client leaves, and gives the Sprite then.
+async fn finish(
+    app: &Arc<App>,
+    name: String,
+    act: impl Future<Output = Result<(), SpriteError>> + Send + 'static,
+) -> Result<Json<SpriteBody>, ApiError> {
+    let done = tokio::spawn(act).await;
+    done.map_err(|error| ApiError::unavailable(format!("it ended early: {error}"), 1))??;
+    Ok(Json(app.body_of(app.sprites.get(&name)?)))
+}
+
+/// Put a Sprite to sleep now.
+#[utoipa::path(
+    post, path = "/warmpool/v1/sprites/{name}/sleep", tag = "operating", request_body = SleepBody,
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "It sleeps", body = SpriteBody),
+        (status = 400, description = "The body is invalid", body = ErrorBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 404, description = "There is none of this name", body = ErrorBody),
+        (status = 408, description = "The body came too slowly", body = ErrorBody),
+        (status = 409, description = "It is in use", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 415, description = "The body is not JSON", body = ErrorBody),
+        (status = 503, description = "It cannot be saved, or the host is leaving", body = ErrorBody),
+    )
+)]
+pub(crate) async fn sleep(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Given(body): Given<SleepBody>,
+) -> Result<Json<SpriteBody>, ApiError> {
+    let (sprites, asked) = (Arc::clone(&app.sprites), name.clone());
+    let to = match body.to {
+        Depth::Warm => Status::Warm,
+        Depth::Cold => Status::Cold,
+    };
+    finish(&app, name, async move { sprites.sleep(&asked, to).await }).await
+}
+
+/// Keep a Sprite awake for a while; it is woken first where it sleeps.
+#[utoipa::path(
+    put, path = "/warmpool/v1/sprites/{name}/awake", tag = "operating", request_body = AwakeBody,
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "It is awake", body = SpriteBody),
+        (status = 400, description = "The body is invalid", body = ErrorBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 404, description = "There is none of this name", body = ErrorBody),
+        (status = 408, description = "The body came too slowly", body = ErrorBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 415, description = "The body is not JSON", body = ErrorBody),
+        (status = 429, description = "The host is full", body = ErrorBody),
+        (status = 503, description = "It cannot be woken, or the host is leaving", body = ErrorBody),
+    )
+)]
+pub(crate) async fn keep_awake(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Given(AwakeBody { seconds }): Given<AwakeBody>,
+) -> Result<Json<SpriteBody>, ApiError> {
+    if seconds > AWAKE_MAX_S {
+        return Err(ApiError::invalid(format!("`seconds` is {seconds}: give at most {AWAKE_MAX_S}")));
+    }
+    let (sprites, asked) = (Arc::clone(&app.sprites), name.clone());
+    let length = Duration::from_secs(seconds.into());
+    finish(&app, name, async move { sprites.keep_awake(&asked, length).await }).await
+}
+
+/// Restart a Sprite: its VM ends and it begins anew; name, key and settings stay.
+#[utoipa::path(
+    post, path = "/warmpool/v1/sprites/{name}/restart", tag = "operating",
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "It runs", body = SpriteBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 404, description = "There is none of this name", body = ErrorBody),
+        (status = 429, description = "The host is full", body = ErrorBody),
+        (status = 503, description = "It cannot be started, or the host is leaving", body = ErrorBody),
+    )
+)]
+pub(crate) async fn restart(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Json<SpriteBody>, ApiError> {
+    let (sprites, asked) = (Arc::clone(&app.sprites), name.clone());
+    finish(&app, name, async move { sprites.restart(&asked).await }).await
+}
