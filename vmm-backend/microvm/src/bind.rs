@@ -77,6 +77,43 @@ fn bounded(what: &'static str, text: String, limit: usize) -> Result<String, Too
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
+/// Fresh random bytes for one start or wake, from the system's generator.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entropy([u8; 32]);
+
+impl Entropy {
+    /// Draw them.
+    ///
+    /// # Errors
+    /// What `getrandom` answers.
+    pub fn draw() -> std::io::Result<Self> {
+        let mut bytes = [0; 32];
+        crate::sys::random(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Those that somebody else has drawn.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What a guest computes that has taken them under this generation.
+    pub fn proof(&self, generation: Generation) -> u64 {
+        crate::guest::generator::proof(&self.0, generation.0)
+    }
+}
+
+impl std::fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entropy(..)")
+    }
+}
+
 /// A guest's acknowledgement, checked: it runs under this generation and holds the entropy that came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {

@@ -2,7 +2,7 @@
 //! while the guest runs poisons the VM, and a poisoned VM does nothing any more but be dropped. Knows no
 //! process but its own.
 
-use crate::bind::{Ack, Bind, Generation, GuestError, Key, Request, TooLong};
+use crate::bind::{Ack, Bind, Entropy, Generation, GuestError, Key, Request, TooLong};
 use crate::guest::{Binding, Guest, Rang};
 use crate::hypervisor::{Hypervisor, HypervisorError};
 use crate::runner::{RunError, Runner, complete_exit, expect_rang};
@@ -184,11 +184,26 @@ impl Vm {
         bind: &Bind,
         limit: Duration,
     ) -> Result<Ack, VmError> {
+        self.start_with(runner, generation, &draw()?, bind, limit)
+    }
+
+    /// As [`Vm::start`], with entropy that somebody else has drawn and can check the acknowledgement by.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(
+        &mut self,
+        runner: &mut Runner,
+        generation: Generation,
+        entropy: &Entropy,
+        bind: &Bind,
+        limit: Duration,
+    ) -> Result<Ack, VmError> {
         self.expect("start", Phase::Ready)?;
         if self.key.as_ref().is_some_and(|key| key != bind.key()) {
             return Err(VmError::OtherKey);
         }
-        let ack = self.renew(runner, generation, Some(bind), limit)?;
+        let ack = self.renew(runner, generation, entropy, Some(bind), limit)?;
         self.key = Some(bind.key().clone());
         Ok(ack)
     }
@@ -242,8 +257,22 @@ impl Vm {
         generation: Generation,
         limit: Duration,
     ) -> Result<Ack, VmError> {
+        self.wake_with(runner, generation, &draw()?, limit)
+    }
+
+    /// As [`Vm::wake`], with entropy that somebody else has drawn and can check the acknowledgement by.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wake_with(
+        &mut self,
+        runner: &mut Runner,
+        generation: Generation,
+        entropy: &Entropy,
+        limit: Duration,
+    ) -> Result<Ack, VmError> {
         self.expect("wake", Phase::Asleep)?;
-        self.renew(runner, generation, None, limit)
+        self.renew(runner, generation, entropy, None, limit)
     }
 
     /// Make the VM as it was when forked, in place, for the same key only: pages are forgotten and state
@@ -321,17 +350,16 @@ impl Vm {
         &mut self,
         runner: &mut Runner,
         generation: Generation,
+        entropy: &Entropy,
         bind: Option<&Bind>,
         limit: Duration,
     ) -> Result<Ack, VmError> {
         if generation <= self.generation {
             return Err(VmError::OldGeneration { asked: generation.0, current: self.generation.0 });
         }
-        let mut entropy = [0; 32];
-        crate::sys::random(&mut entropy).map_err(system("getrandom"))?;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        let binding = Binding { generation, entropy, wall_ns, user: bind };
+        let binding = Binding { generation, entropy: *entropy.bytes(), wall_ns, user: bind };
         self.generation = generation;
         self.guest().bind(&self.memory, &binding);
         self.round(runner, limit)?;
@@ -367,4 +395,7 @@ impl Vm {
             Err(VmError::WrongProcess { owner: self.process, caller })
         }
     }
+}
+fn draw() -> Result<Entropy, VmError> {
+    Entropy::draw().map_err(system("getrandom"))
 }

@@ -94,6 +94,17 @@ pub enum ShardsError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The answer to a start or wake does not follow from the entropy that was sent. The VM is gone.
+    #[error(
+        "{vm}: its shard does not prove that the guest took the entropy that it was sent; it was dropped"
+    )]
+    Unproven {
+        /// Which VM.
+        vm: VmId,
+    },
+    /// The system has no random bytes to give; nothing was done.
+    #[error("getrandom: {0}; nothing was done")]
+    Entropy(#[source] io::Error),
     /// A saved sleeper could not be woken. Its file is kept, and it can be woken later.
     #[error("{vm} sleeps on: {source}")]
     SleepsOn {
@@ -131,7 +142,8 @@ pub enum ShardsError {
 impl ShardsError {
     /// Whether the VM that was asked is gone.
     pub fn ends_vm(&self) -> bool {
-        matches!(self, Self::Unknown(_) | Self::TimedOut { .. } | Self::Failed { .. }) || self.ends_shard()
+        matches!(self, Self::Unknown(_) | Self::TimedOut { .. } | Self::Failed { .. } | Self::Unproven { .. })
+            || self.ends_shard()
     }
 
     /// Whether its shard went with it.

@@ -3,7 +3,8 @@
 //! the only thread, before any other.
 
 use microvm::sys::privileges::{
-    become_user, die_with_parent, drop_capabilities, empty_root, no_new_privileges, set_limit, unshare,
+    LimitError, become_user, die_with_parent, drop_capabilities, empty_root, go_first_when_memory_is_short,
+    no_new_privileges, no_speculation, set_limit, unshare,
 };
 use std::io;
 
@@ -37,11 +38,18 @@ pub enum Measure {
     Seccomp,
     /// Runners have raised priority. Not isolation, but the same privileges decide on it.
     RunnerPriority,
+    /// A guest that runs on gives way to others after its first slice. Needs the priority of runners, and
+    /// the right to return to it.
+    LowerPriority,
+    /// Where the host has no memory left, shards go before the program that started them.
+    GoesFirst,
+    /// No speculation across what another guest may have prepared, as far as the processor is affected.
+    Speculation,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::PidNamespace,
         Self::MountNamespace,
         Self::NetworkNamespace,
@@ -55,6 +63,9 @@ impl Measure {
         Self::DiesWithParent,
         Self::Seccomp,
         Self::RunnerPriority,
+        Self::LowerPriority,
+        Self::GoesFirst,
+        Self::Speculation,
     ];
 
     /// Without these a shard refuses to hold VMs; the others depend on what the host permits.
@@ -103,7 +114,11 @@ impl Isolation {
 /// The user that a root parent's shard becomes.
 const NOBODY: libc::uid_t = 65534;
 /// Runners are ahead of everything that makes or ends VMs.
-const RUNNER_NICENESS: i32 = -15;
+pub(crate) const RUNNER_NICENESS: i32 = -15;
+/// A runner whose guest runs on is behind everything.
+pub(crate) const SLOW_NICENESS: i32 = 10;
+/// In thousandths of the host's memory: enough to go before any program of an ordinary share.
+const GO_FIRST: u16 = 500;
 
 /// Take every measure but the system-call filter, which has to wait for the threads.
 ///
@@ -111,8 +126,12 @@ const RUNNER_NICENESS: i32 = -15;
 /// Namespaces and the empty root need capabilities, so they come before these are dropped. Priority too;
 /// threads made later inherit it. Becoming another user clears the parent-death signal, so that is set after
 /// it.
-pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
+///
+/// # Errors
+/// The limit that could not be set; without it a shard holds no VM.
+pub fn isolate(limits: Limits, own_user_namespace: bool) -> Result<Isolation, LimitError> {
     let mut report = Isolation::default();
+    report.note(Measure::GoesFirst, go_first_when_memory_is_short(GO_FIRST));
     let root = rustix::process::geteuid().is_root();
     let mapped_user = mapped_user();
     if own_user_namespace {
@@ -129,7 +148,14 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     report.note(Measure::IpcNamespace, unshare(libc::CLONE_NEWIPC));
     report.note(Measure::UtsNamespace, unshare(libc::CLONE_NEWUTS));
     report.note(Measure::RunnerPriority, microvm::sys::set_thread_niceness(RUNNER_NICENESS));
-    report.note(Measure::ResourceLimits, limits.apply());
+    limits.apply()?;
+    report.note(Measure::ResourceLimits, Ok(()));
+    // `man setrlimit`: the least niceness that may be set is 20 less the limit.
+    let least = (20 - RUNNER_NICENESS) as u64;
+    let may_return = set_limit("RLIMIT_NICE", libc::RLIMIT_NICE, least).map_err(|error| error.source);
+    let lower = if report.has(Measure::RunnerPriority) { may_return } else { Err(denied()) };
+    report.note(Measure::LowerPriority, lower);
+    report.note(Measure::Speculation, no_speculation());
     let unprivileged = if root && mapped_user == Some(0) { become_user(NOBODY) } else { Ok(()) };
     report.note(Measure::UnprivilegedUser, unprivileged);
     if !report.has(Measure::UserNamespace) {
@@ -138,7 +164,11 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Isolation {
     report.note(Measure::NoCapabilities, drop_capabilities());
     report.note(Measure::NoNewPrivileges, no_new_privileges());
     report.note(Measure::DiesWithParent, die_with_parent());
-    report
+    Ok(report)
+}
+
+fn denied() -> io::Error {
+    io::ErrorKind::PermissionDenied.into()
 }
 
 /// Who root of this user namespace is outside of it.
@@ -159,12 +189,34 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn apply(self) -> io::Result<()> {
-        set_limit(libc::RLIMIT_CORE, 0)?;
-        set_limit(libc::RLIMIT_FSIZE, self.file_bytes)?;
-        set_limit(libc::RLIMIT_AS, self.address_bytes)?;
-        set_limit(libc::RLIMIT_MEMLOCK, 0)?;
-        set_limit(libc::RLIMIT_MSGQUEUE, 0)?;
-        set_limit(libc::RLIMIT_NOFILE, self.descriptors)
+    fn apply(self) -> Result<(), LimitError> {
+        set_limit("RLIMIT_CORE", libc::RLIMIT_CORE, 0)?;
+        set_limit("RLIMIT_FSIZE", libc::RLIMIT_FSIZE, self.file_bytes)?;
+        set_limit("RLIMIT_AS", libc::RLIMIT_AS, self.address_bytes)?;
+        set_limit("RLIMIT_MEMLOCK", libc::RLIMIT_MEMLOCK, 0)?;
+        set_limit("RLIMIT_MSGQUEUE", libc::RLIMIT_MSGQUEUE, 0)?;
+        set_limit("RLIMIT_NOFILE", libc::RLIMIT_NOFILE, self.descriptors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use microvm::sys::process::{Ended, in_a_child};
+
+    #[test]
+    fn a_limit_that_cannot_be_set_is_named_with_its_value_and_what_to_raise() {
+        let limits = Limits { descriptors: 100, file_bytes: 1 << 30, address_bytes: 64 << 30 };
+        let ended = in_a_child(0, || {
+            // Root may raise any limit.
+            let root = rustix::process::geteuid().is_root();
+            if root && become_user(NOBODY).is_err() || set_limit("", libc::RLIMIT_NOFILE, 50).is_err() {
+                return 1;
+            }
+            let said = limits.apply().map_err(|error| error.to_string()).unwrap_err();
+            let all = ["RLIMIT_NOFILE", "set to 100", "hard limit here is 50", "raise"];
+            if all.iter().all(|part| said.contains(part)) { 7 } else { 2 }
+        });
+        assert_eq!(ended.unwrap(), Ended::Exited(7));
     }
 }

@@ -81,6 +81,11 @@ fn program() -> Result<BpfProgram, SeccompError> {
             one(equal(1, microvm::sys::pagemap::PAGEMAP_SCAN))?,
         ],
     );
+    // A thread's own priority.
+    rules.insert(
+        libc::SYS_setpriority,
+        vec![SeccompRule::new(vec![equal(0, libc::PRIO_PROCESS.into())?, equal(1, 0)?])?],
+    );
     let executable = libc::PROT_EXEC as u64;
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, vec![one(masked(2, executable, 0))?]);

@@ -8,11 +8,11 @@
 //! guest in a loop delays nobody for long, and only as many hung guests as there are runners could stop a
 //! shard, until their limits end.
 
-use super::isolate::{Isolation, Limits, Measure, isolate};
+use super::isolate::{Isolation, Limits, Measure, RUNNER_NICENESS, SLOW_NICENESS, isolate};
 use super::seccomp;
 use super::spawn::{ARGUMENT, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, HEARTBEAT, VMS_PER_SHARD_MAX, code, op};
-use microvm::bind::{Generation, Request};
+use microvm::bind::{Entropy, Generation, Request};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::Hypervisor;
 use microvm::runner::{RunError, Runner};
@@ -111,6 +111,8 @@ struct Shard {
     template: Arc<Template>,
     pagemap: Pagemap,
     run_ahead: bool,
+    /// Whether a runner whose guest runs on gives way, and may come back.
+    lowers: bool,
     slots: [Slot; VMS_PER_SHARD_MAX],
 }
 
@@ -142,7 +144,10 @@ impl Shard {
         };
         let second = std::env::args_os().nth(2);
         let own_user_namespace = second.is_some_and(|text| text.as_bytes() == OWN_USER_NAMESPACE.to_bytes());
-        let mut report = isolate(limits, own_user_namespace);
+        let mut report = match isolate(limits, own_user_namespace) {
+            Ok(report) => report,
+            Err(error) => return Err((board, error.into())),
+        };
         let namespace =
             if setup.own_pid_namespace { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) };
         report.note(Measure::PidNamespace, namespace);
@@ -152,6 +157,7 @@ impl Shard {
             template,
             pagemap,
             run_ahead: setup.run_ahead,
+            lowers: report.has(Measure::LowerPriority),
             slots: [const { Mutex::new(None) }; VMS_PER_SHARD_MAX],
         });
         let outcome = shard.start_threads(setup.runners, &mut report);
@@ -187,11 +193,11 @@ impl Shard {
             let (shard, all_set, to_reaper) = (self.clone(), all_set.clone(), to_reaper.clone());
             std::thread::Builder::new().name(format!("runner-{number}")).stack_size(256 << 10).spawn(
                 move || {
-                    let lead = Rc::new(Cell::new(0));
-                    let runner = shard.runner(&lead);
+                    let turn = Rc::new(Turn::default());
+                    let runner = shard.runner(&turn);
                     all_set.wait();
                     match runner {
-                        Ok(runner) => shard.run(runner, &lead, &to_reaper),
+                        Ok(runner) => shard.run(runner, &turn, &to_reaper),
                         Err(error) => die(&format!("timer_create: {error}")),
                     }
                 },
@@ -224,9 +230,17 @@ impl Shard {
         Ok(to_reaper)
     }
 
-    fn runner(self: &Arc<Self>, lead: &Rc<Cell<u32>>) -> io::Result<Runner> {
-        let (shard, lead) = (self.clone(), lead.clone());
-        Ok(Runner::new()?.on_slow(SLICE, move || shard.board.end_lead(lead.get())))
+    /// After its first slice a guest is not urgent any more: another runner leads, and this one is behind
+    /// whatever else wants its processor.
+    fn runner(self: &Arc<Self>, turn: &Rc<Turn>) -> io::Result<Runner> {
+        let (shard, turn) = (self.clone(), turn.clone());
+        Ok(Runner::new()?.on_slow(SLICE, move || {
+            if shard.lowers && !turn.is_slow.replace(true) {
+                // Lowering one's own priority is always permitted.
+                let _ = microvm::sys::set_thread_niceness(SLOW_NICENESS);
+            }
+            shard.board.end_lead(turn.lead.get());
+        }))
     }
 
     fn slot(&self, slot: usize) -> MutexGuard<'_, Option<Vm>> {
@@ -235,14 +249,18 @@ impl Shard {
     }
 
     /// A runner's life.
-    fn run(&self, mut runner: Runner, lead: &Cell<u32>, to_reaper: &mpsc::Sender<Reaping>) {
+    fn run(&self, mut runner: Runner, turn: &Turn, to_reaper: &mpsc::Sender<Reaping>) {
         loop {
-            lead.set(self.board.take_lead());
-            while self.board.leads(lead.get()) {
+            turn.lead.set(self.board.take_lead());
+            while self.board.leads(turn.lead.get()) {
                 let slot = self.board.next();
                 let Some(command) = self.board.command(slot) else { continue };
                 let mut held = self.slot(slot);
                 let mut answer = run_command(&mut runner, held.as_mut(), &command);
+                if turn.is_slow.take() {
+                    // It was made sure that this is permitted before anything was lowered.
+                    let _ = microvm::sys::set_thread_niceness(RUNNER_NICENESS);
+                }
                 if answer.code != code::TIMED_OUT && poisoned(held.as_ref()) {
                     answer.code = code::FAILED;
                 }
@@ -342,6 +360,15 @@ impl Shard {
     }
 }
 
+/// What a runner is at.
+#[derive(Default)]
+struct Turn {
+    /// The lead that it took last.
+    lead: Cell<u32>,
+    /// Its guest has run for longer than a slice.
+    is_slow: Cell<bool>,
+}
+
 /// What the control thread has of its own.
 struct Control {
     runner: Runner,
@@ -367,12 +394,15 @@ fn save(vm: &mut Vm, pagemap: &Pagemap, file: &File) -> Result<Digest, SavedErro
 fn run_command(runner: &mut Runner, vm: Option<&mut Vm>, command: &Command) -> Answer {
     let Some(vm) = vm else { return misfit(command.op, false) };
     let (generation, limit) = (Generation(command.generation), command.limit());
+    let entropy = Entropy::from_bytes(command.entropy);
     let outcome = match command.op {
         op::START => match command.read_bind() {
-            Some(bind) => vm.start(runner, generation, &bind, limit).map(|ack| [ack.proof, 0, 0, 0]),
+            Some(bind) => {
+                vm.start_with(runner, generation, &entropy, &bind, limit).map(|ack| [ack.proof, 0, 0, 0])
+            }
             None => return Answer::error(code::FAILED, "the bind on the board is none"),
         },
-        op::WAKE => vm.wake(runner, generation, limit).map(|ack| [ack.proof, 0, 0, 0]),
+        op::WAKE => vm.wake_with(runner, generation, &entropy, limit).map(|ack| [ack.proof, 0, 0, 0]),
         op::SLEEP => vm.sleep().map(|()| [0; 4]),
         op::REQUEST => match Request::decode(command.kind, command.args) {
             Some(request) => vm.request(runner, request, limit),

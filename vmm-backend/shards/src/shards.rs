@@ -10,7 +10,7 @@ use crate::registry::{Place, Registry, whole};
 use crate::shard::{NoAnswer, Shard};
 use crate::supervisor::{self, Recipe};
 use crate::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
-use microvm::bind::{Ack, Bind, Generation, Key, Request};
+use microvm::bind::{Ack, Bind, Entropy, Generation, Key, Request};
 use microvm::template::Template;
 use rustix::event::{EventfdFlags, eventfd};
 use std::fs::{File, OpenOptions};
@@ -197,14 +197,13 @@ impl Shards {
         slot: usize,
         limit: Duration,
     ) -> Result<Ack, ShardsError> {
-        let generation = self.inner.next_generation.fetch_add(1, Ordering::Relaxed);
-        let command = Command { generation, ..Command::new(op::WAKE, limit) };
-        match judge(vm, shard, shard.run(slot, &command)) {
-            Ok(answer) if shard.occupy(slot, vm) => {
-                Ok(Ack { generation: Generation(generation), proof: answer.values[0] })
-            }
+        let renewal = self.renewal()?;
+        let command = renewal.ask(Command::new(op::WAKE, limit));
+        let woken = judge(vm, shard, shard.run(slot, &command)).and_then(|answer| renewal.check(vm, &answer));
+        match woken {
+            Ok(ack) if shard.occupy(slot, vm) => Ok(ack),
             Ok(_) => Err(lost(vm, shard)),
-            Err(error) if error.ends_vm() => Err(error),
+            Err(error) if error.ends_vm() && !matches!(error, ShardsError::Unproven { .. }) => Err(error),
             Err(error) => {
                 self.control(vm, shard, slot, &Command::new(op::STOP, PATIENCE), None)?;
                 Err(error)
@@ -319,11 +318,23 @@ impl Shards {
         }
     }
 
-    fn run_for_ack(&self, vm: VmId, place: &mut Place, mut command: Command) -> Result<Ack, ShardsError> {
-        let generation = self.inner.next_generation.fetch_add(1, Ordering::Relaxed);
-        command.generation = generation;
-        let [proof, ..] = self.run(vm, place, &command)?.values;
-        Ok(Ack { generation: Generation(generation), proof })
+    fn run_for_ack(&self, vm: VmId, place: &mut Place, command: Command) -> Result<Ack, ShardsError> {
+        let renewal = self.renewal()?;
+        let answer = self.run(vm, place, &renewal.ask(command))?;
+        renewal.check(vm, &answer).inspect_err(|_| {
+            // Nobody may use it, so nobody may find it.
+            self.inner.forget(&[vm]);
+            if let Place::Live { shard, slot } = std::mem::replace(place, Place::Gone) {
+                let _ = self.control(vm, &shard, slot, &Command::new(op::STOP, PATIENCE), None);
+                shard.release(slot);
+            }
+        })
+    }
+
+    /// A generation that nobody has had, and entropy that only this process knows before the guest.
+    fn renewal(&self) -> Result<Renewal, ShardsError> {
+        let generation = Generation(self.inner.next_generation.fetch_add(1, Ordering::Relaxed));
+        Ok(Renewal { generation, entropy: Entropy::draw().map_err(ShardsError::Entropy)? })
     }
 
     fn save(&self, vm: VmId, place: &mut Place) -> Result<(), ShardsError> {
@@ -399,6 +410,28 @@ impl Drop for Shards {
     }
 }
 
+/// What is new about a VM that starts or wakes.
+struct Renewal {
+    generation: Generation,
+    entropy: Entropy,
+}
+
+impl Renewal {
+    fn ask(&self, command: Command) -> Command {
+        Command { generation: self.generation.0, entropy: *self.entropy.bytes(), ..command }
+    }
+
+    /// The shard is not believed: its answer must follow from what was drawn here.
+    fn check(&self, vm: VmId, answer: &Answer) -> Result<Ack, ShardsError> {
+        let (generation, proof) = (self.generation, answer.values[0]);
+        if proof == self.entropy.proof(generation) {
+            Ok(Ack { generation, proof })
+        } else {
+            Err(ShardsError::Unproven { vm })
+        }
+    }
+}
+
 fn lost(vm: VmId, shard: &Shard) -> ShardsError {
     ShardsError::ShardLost { vm, shard: shard.number }
 }
@@ -453,6 +486,19 @@ pub fn changes_threads_cheaply(kernel: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shard_that_does_not_prove_an_acknowledgement_is_not_believed() {
+        let renewal = |byte| Renewal { generation: Generation(3), entropy: Entropy::from_bytes([byte; 32]) };
+        let proof = renewal(1).entropy.proof(Generation(3));
+        let answer = Answer::ok([proof, 0, 0, 0]);
+        assert_eq!(renewal(1).check(VmId(1), &answer).unwrap().proof, proof);
+        assert_eq!(renewal(1).ask(Command::new(op::WAKE, Duration::ZERO)).entropy, [1; 32]);
+        let error = renewal(2).check(VmId(1), &answer).unwrap_err();
+        assert!(matches!(error, ShardsError::Unproven { .. }) && error.ends_vm(), "{error}");
+        let before = Renewal { generation: Generation(2), ..renewal(1) };
+        before.check(VmId(1), &answer).unwrap_err();
+    }
 
     #[test]
     fn kernels_are_told_apart() {

@@ -94,7 +94,12 @@ pub struct Command {
     pub url: [u8; URL_BYTES_MAX],
     /// Of a start or recycle.
     pub key: [u8; KEY_BYTES_MAX],
+    /// Of a start or wake: what the guest must take, and prove that it has.
+    pub entropy: [u8; ENTROPY_BYTES],
 }
+
+const ENTROPY_BYTES: usize = 32;
+const _: () = assert!(offset_of!(Command, entropy) == offset_of!(Command, key) + KEY_BYTES_MAX);
 
 /// Shard to parent.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -124,6 +129,7 @@ impl Command {
             key_bytes: 0,
             url: [0; URL_BYTES_MAX],
             key: [0; KEY_BYTES_MAX],
+            entropy: [0; ENTROPY_BYTES],
         }
     }
 
@@ -350,9 +356,9 @@ impl Board {
 
     /// Shard: answer, and wake who waits.
     pub fn answer(&self, slot: usize, answer: &Answer) {
-        // The user's key stays no longer than it is needed.
+        // The user's key and entropy stay no longer than they are needed. They lie beside each other.
         let key = offset_of!(CellLayout, command) + offset_of!(Command, key);
-        self.mapping.write(Self::cell(slot, key), &[0; KEY_BYTES_MAX]);
+        self.mapping.write(Self::cell(slot, key), &[0; KEY_BYTES_MAX + ENTROPY_BYTES]);
         self.mapping.write(Self::cell(slot, offset_of!(CellLayout, answer)), answer.as_bytes());
         self.state(slot).store(cell::DONE, Ordering::Release);
         futex::wake(self.state(slot), 1);

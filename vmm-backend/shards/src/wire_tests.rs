@@ -94,12 +94,14 @@ fn lengths_on_the_board_are_not_believed() {
 }
 
 #[test]
-fn the_key_does_not_stay_on_the_board() {
+fn key_and_entropy_do_not_stay_on_the_board() {
     let board = board();
-    let command = Command::new(op::RECYCLE, Duration::ZERO).with_key(&Key::new("secret").unwrap());
+    let mut command = Command::new(op::START, Duration::ZERO).with_key(&Key::new("secret").unwrap());
+    command.entropy = [9; 32];
     board.post(0, &command, false);
     assert_eq!(board.command(0).unwrap().read_key().unwrap().as_str(), "secret");
     board.answer(0, &Answer::ok([0; 4]));
     board.state(0).store(cell::POSTED, Ordering::Release);
     assert_eq!(board.command(0).unwrap().key, [0; KEY_BYTES_MAX]);
+    assert_eq!(board.command(0).unwrap().entropy, [0; 32]);
 }

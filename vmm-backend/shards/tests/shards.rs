@@ -243,6 +243,61 @@ fn shards_are_isolated() {
 }
 
 #[test]
+fn shards_go_first_when_memory_is_short() {
+    let Some((shards, _lost)) = launch(config(1)) else { return };
+    let shard = shards.shards()[0];
+    let score = |pid: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        text.trim().parse::<i32>().unwrap()
+    };
+    assert!(shard.isolation.has(Measure::GoesFirst));
+    assert!(score(&shard.pid.to_string()) >= score("self") + 500);
+}
+
+/// The niceness of each runner of a shard, the least first.
+fn runners(pid: i32) -> Vec<i64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let mut all: Vec<i64> = tasks
+        .filter_map(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).ok()?;
+            let (name, fields) = stat.split_once('(')?.1.rsplit_once(')')?;
+            // Of the fields after the name the sixteenth but one is the niceness, see `man proc`.
+            let niceness = fields.split_whitespace().nth(16)?.parse().ok()?;
+            name.starts_with("runner-").then_some(niceness)
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn a_guest_that_runs_on_gives_way_after_its_first_slice_and_only_meanwhile() {
+    let Some((shards, _lost)) = launch(config(1)) else { return };
+    let shard = shards.shards()[0];
+    if !shard.isolation.has(Measure::LowerPriority) {
+        return eprintln!("skipped: no raised priority here; run as root, or raise RLIMIT_NICE");
+    }
+    let vm = shards.boot().unwrap();
+    shards.start(vm, &bind("user"), LIMIT).unwrap();
+    assert!(runners(shard.pid).iter().all(|niceness| *niceness == -15), "{:?}", runners(shard.pid));
+    std::thread::scope(|scope| {
+        let spin = scope.spawn(|| shards.request(vm, Request::Spin(u64::MAX), Duration::from_secs(1)));
+        let begun = Instant::now();
+        while runners(shard.pid).last() != Some(&10) {
+            assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", runners(shard.pid));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(runners(shard.pid)[0], -15, "others are as urgent as before");
+        spin.join().unwrap().unwrap_err();
+    });
+    let begun = Instant::now();
+    while runners(shard.pid).last() != Some(&-15) {
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", runners(shard.pid));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
 fn impossible_fleets_are_refused_with_the_bound() {
     let Some(hypervisor) = hypervisor() else { return };
     let template = capture(&hypervisor, Arc::new(microvm::guest::EMBEDDED), MEMORY_BYTES).unwrap();

@@ -104,12 +104,68 @@ pub fn die_with_parent() -> io::Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
 }
 
+/// A limit that could not be set.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{name} cannot be set to {wanted}: {source}; its hard limit here is {hard}: raise that for whoever starts \
+     this program"
+)]
+pub struct LimitError {
+    /// Which, as in `man setrlimit`.
+    pub name: &'static str,
+    /// What it should have been.
+    pub wanted: u64,
+    /// What whoever started this process permits at most; `unlimited` is the largest number.
+    pub hard: u64,
+    /// What the system answered.
+    pub source: io::Error,
+}
+
 /// Bound a resource of this process.
 ///
 /// # Errors
 /// What `setrlimit` answers.
-pub fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+pub fn set_limit(
+    name: &'static str,
+    resource: libc::__rlimit_resource_t,
+    value: u64,
+) -> Result<(), LimitError> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: the structure lives through the call.
-    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop)
+    check(unsafe { libc::setrlimit(resource, &limit) }).map(drop).map_err(|source| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure lives through the call, which cannot fail for a resource that exists.
+        unsafe { libc::getrlimit(resource, &mut limit) };
+        LimitError { name, wanted: value, hard: limit.rlim_max, source }
+    })
+}
+
+/// Have the kernel end this process before others where memory is short: by so many thousandths of all
+/// memory.
+///
+/// # Errors
+/// Where `/proc` is not there, or the file cannot be written.
+pub fn go_first_when_memory_is_short(thousandths: u16) -> io::Result<()> {
+    std::fs::write("/proc/self/oom_score_adj", thousandths.to_string())
+}
+
+/// Keep this thread and those that it makes from speculating across what an attacker may have prepared: over
+/// stores whose address is not known yet, and through branches. For good.
+///
+/// # Errors
+/// Where the processor is affected and the kernel does not let a process choose.
+pub fn no_speculation() -> io::Result<()> {
+    for which in [libc::PR_SPEC_STORE_BYPASS, libc::PR_SPEC_INDIRECT_BRANCH] {
+        // SAFETY: both options take numbers only.
+        let now = check(unsafe { libc::prctl(libc::PR_GET_SPECULATION_CTRL, which as u64, 0, 0, 0) })?;
+        let now = now as libc::c_uint;
+        let disabled = libc::PR_SPEC_DISABLE | libc::PR_SPEC_FORCE_DISABLE;
+        if now == libc::PR_SPEC_NOT_AFFECTED || now & disabled != 0 {
+            continue;
+        }
+        let (which, how) = (which as u64, u64::from(libc::PR_SPEC_FORCE_DISABLE));
+        // SAFETY: as above.
+        check(unsafe { libc::prctl(libc::PR_SET_SPECULATION_CTRL, which, how, 0, 0) })?;
+    }
+    Ok(())
 }
