@@ -38,7 +38,7 @@ mod worker;
 pub use backend::{Actor, AnyActor, Backend, Context, Observer};
 pub use invalid::invalid;
 pub use protocol::{
-    ActorId, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,
+    ActorId, Cause, Key, Message, Observation, Operation, OperationKind, Outcome, Request, State, WorkerId,
 };
 pub use random::Rng;
 pub use time::{Duration, Time, WallClock};

@@ -1,7 +1,7 @@
 //! The gates of a scenario: the short form `[gates]`, and `[[gate]]` on parts of a run.
 
-use actors::Time;
 use actors::nearest::suggestion;
+use actors::{Cause, Time};
 use reports::{Gate, GateError, Place, Scope, outcomes};
 use scenarios::scenario::{GateEntry, Worst};
 use scenarios::{Scenario, ScenarioError};
@@ -55,12 +55,19 @@ impl Entry<'_> {
                 self.error("outcome", &format!("`{name}` is not an outcome"), &suggestion(name, &known))
             })
         });
+        let cause = entry.cause.as_deref().map(|name| {
+            Cause::ALL.into_iter().find(|cause| cause.name() == name).ok_or_else(|| {
+                let known = Cause::ALL.map(Cause::name);
+                self.error("cause", &format!("`{name}` is not a cause"), &suggestion(name, &known))
+            })
+        });
         let moment = |after: actors::Duration| Time::ZERO + after;
         Ok(Scope {
             place: self.place()?,
             from: entry.from.map(moment),
             to: entry.to.map(moment),
             outcome: outcome.transpose()?,
+            cause: cause.transpose()?,
         })
     }
 

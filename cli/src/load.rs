@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actors::Time;
 use actors::policy::PoolKey;
 use reports::cost::PRICE_MAX;
-use reports::{Gate, Mark, NamedText, Prices, Provenance, Report, RunMetadata, identity};
+use reports::{Capacity, Gate, Mark, NamedText, Prices, Provenance, Report, RunMetadata, identity};
 use scenarios::{Overlays, Scenario, ScenarioError, Text};
 
 use crate::exit::{self, Failure};
@@ -117,6 +117,14 @@ impl Loaded {
             backend: backend.to_owned(),
             seed: scenario.seed,
             workers: scenario.workers().iter().map(|plan| plan.region as usize).collect(),
+            capacity: scenario
+                .workers()
+                .iter()
+                .map(|plan| Capacity {
+                    slots: plan.slots,
+                    boots: (plan.boots != u32::MAX).then_some(plan.boots),
+                })
+                .collect(),
             per_tenant: scenario.workers().iter().any(|plan| plan.pool.key == PoolKey::Tenant),
             regions: scenario.regions().into_iter().map(|region| region.name).collect(),
             warmup: scenario.warmup,

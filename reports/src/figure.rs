@@ -93,7 +93,7 @@ pub enum Better {
 /// Of which parts of a run a figure is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownOf {
-    /// What requests add up to: of a region, a worker, a time window, an outcome.
+    /// What requests add up to: of a region, a worker, a time window, an outcome, a cause.
     Requests,
     /// What pools add up to: of a region, a worker, a time window.
     Pools,
@@ -107,7 +107,7 @@ impl KnownOf {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Requests => "region, worker, window, outcome",
+            Self::Requests => "region, worker, window, outcome, cause",
             Self::Pools => "region, worker, window",
             Self::Workers => "region, worker",
             Self::Run => "the whole run",

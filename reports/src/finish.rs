@@ -2,6 +2,7 @@
 
 use actors::{Observer, Time};
 
+use crate::bound::bound;
 use crate::cost::Quantities;
 use crate::identity::{Identity, Provenance};
 use crate::latency::{Exact, Latencies, at_rank, over_all};
@@ -50,6 +51,8 @@ fn report(mut books: Recorder, end: u64) -> Report {
     let mut summary = figures(&books, from, end, &latencies, &exact);
     summary.regions = regions(&books, &workers);
     summary.workers = workers;
+    summary.causes = books.causes.figures(end, books.run.per_tenant);
+    summary.bound = bound(&books, end, &summary);
     summary.empty_periods = of_one_pool(&books, empty_periods);
     summary.notes = [books.run.notes.clone(), notes(&summary, end)].concat();
     let mut scopes = books.scopes.all.iter();
@@ -138,6 +141,8 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         cost,
         regions: Vec::new(),
         empty_periods: None,
+        causes: Vec::new(),
+        bound: None,
         strip_width_s: seconds(books.strips.width),
         workers: Vec::new(),
         marks: marks(books),
@@ -178,6 +183,7 @@ fn of_one_pool<T>(books: &Recorder, value: T) -> Option<T> {
 fn levels(books: &Recorder, ns: u64) -> Levels {
     let totals = &books.totals;
     let empty: u128 = books.workers.iter().map(|worker| u128::from(worker.counted.empty)).sum();
+    let full: u128 = books.workers.iter().map(|worker| u128::from(worker.counted.full)).sum();
     let vm_seconds = |integral: u128| rounded(integral as f64 / 1e9);
     let whole = ns as f64 * books.workers.len() as f64;
     let share = if whole == 0.0 { 0.0 } else { rounded_share(empty as f64 / whole) };
@@ -201,6 +207,11 @@ fn levels(books: &Recorder, ns: u64) -> Levels {
         in_use_most: books.counts.in_use_most,
         asleep_mean: mean(totals.asleep as f64, ns),
         slots_mean: mean((totals.ready + totals.booting + totals.in_use + totals.stopping) as f64, ns),
+        slots_most: books.counts.held_most.max(0) as u64,
+        slots: (!books.run.capacity.is_empty())
+            .then(|| books.run.capacity.iter().map(|capacity| u64::from(capacity.slots)).sum()),
+        full_workers: books.workers.iter().filter(|worker| worker.counted.full > 0).count() as u64,
+        full_seconds: vm_seconds(full),
         waiting_most: books.counts.waiting_most,
         idle_vm_seconds: vm_seconds(totals.ready),
         running_vm_seconds: vm_seconds(totals.in_use),
@@ -347,6 +358,7 @@ fn timeline(books: &Recorder, end: u64) -> Timeline {
             booting: level(bin.levels.booting),
             in_use: level(bin.levels.in_use),
             waiting: level(bin.levels.waiting),
+            slots: level(bin.levels.slots()),
             waiting_most: bin.waiting_most,
             latency_p99_ns: books.series.p99(index),
             latency_max_ns: bin.latency_most,

@@ -138,6 +138,7 @@ impl Gate {
         let known_of = self.figure.definition().known_of;
         let unknown = [
             ("an outcome", scope.outcome.is_some() && known_of != KnownOf::Requests),
+            ("a cause", scope.cause.is_some() && known_of != KnownOf::Requests),
             (
                 "a time window",
                 (scope.from.is_some() || scope.to.is_some())

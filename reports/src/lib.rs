@@ -20,13 +20,16 @@
 //! let mut books = Recorder::new(RunMetadata::new("one request", 1));
 //! books.opened(Time::ZERO);
 //! books.observe(Time::ZERO, Observation::Arrived { worker, request });
-//! books.observe(Time::from_nanos(60_000), Observation::Ended { worker, request, outcome: Outcome::Warm, cause: None });
+//! let ended = Observation::Ended { worker, request, outcome: Outcome::Warm, cause: None };
+//! books.observe(Time::from_nanos(60_000), ended);
 //! let summary = books.finish(Time::from_nanos(1_000_000_000)).summary;
 //! assert_eq!((summary.requests, summary.outcomes.warm, summary.misses), (1, 1, 0));
 //! ```
 
 #![forbid(unsafe_code)]
 
+pub mod bound;
+pub mod causes;
 pub mod compare;
 pub mod cost;
 pub mod empty_periods;
@@ -82,7 +85,7 @@ pub use no_value::NoValue;
 pub use outcomes::PerOutcome;
 pub use recorder::Recorder;
 pub use report::Report;
-pub use run_metadata::RunMetadata;
+pub use run_metadata::{Capacity, RunMetadata};
 pub use scope::{Place, Scope};
 pub use seed_table::SeedTable;
 pub use spread::Spread;

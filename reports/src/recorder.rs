@@ -7,8 +7,9 @@
 //! comparison per observation.
 
 use actors::protocol::Target;
-use actors::{Observation, Observer, OperationKind, Outcome, Request, State, Time};
+use actors::{Cause, Observation, Observer, OperationKind, Outcome, Request, State, Time};
 
+use crate::causes::CauseBooks;
 use crate::empty_periods::EmptyPeriods;
 use crate::integral::Integral;
 use crate::latency::LatencyRecorder;
@@ -16,7 +17,7 @@ use crate::mark::Mark;
 use crate::outcomes::is_miss;
 use crate::peak::Peak;
 use crate::run_metadata::RunMetadata;
-use crate::scope::Scopes;
+use crate::scope::{RequestEnd, Scopes};
 use crate::series::{LevelSums, Series};
 use crate::strip::Strips;
 use crate::workers::{NEVER, Turn, Worker};
@@ -45,6 +46,7 @@ pub struct Recorder {
     pub(crate) empty_periods: EmptyPeriods,
     pub(crate) peak: Peak,
     pub(crate) scopes: Scopes,
+    pub(crate) causes: CauseBooks,
     /// When the last request arrived.
     pub(crate) arrived_last: u64,
     spike_begin: u64,
@@ -77,6 +79,9 @@ pub(crate) struct Counts {
     pub(crate) ready_least: u64,
     pub(crate) in_use_most: u64,
     pub(crate) waiting_most: u64,
+    /// Slots held now, and the most at once.
+    pub(crate) held: i64,
+    pub(crate) held_most: i64,
 }
 
 /// Integrals of the fleet's levels since the end of the warm-up, in level times nanoseconds.
@@ -118,6 +123,10 @@ impl Class {
             classes
         };
         OF_STATE[state as usize]
+    }
+
+    const fn holds_slot(self) -> bool {
+        matches!(self, Self::Booting | Self::Ready | Self::InUse | Self::Stopping)
     }
 
     const fn new(state: State) -> Self {
@@ -167,7 +176,9 @@ impl Recorder {
                 target: Integral::default(),
                 waiting: Integral::default(),
             },
-            workers: vec![Worker::new(); workers],
+            workers: (0..workers)
+                .map(|worker| Worker::new(run.capacity.get(worker).map(|it| it.slots)))
+                .collect(),
             series: Series::new(planned),
             strips: Strips::new(workers, planned),
             latency: LatencyRecorder::new(planned),
@@ -176,6 +187,7 @@ impl Recorder {
             outages: Vec::with_capacity(OUTAGES),
             empty_periods: EmptyPeriods::default(),
             peak: Peak::new(),
+            causes: CauseBooks::new(workers, planned),
             scopes: Scopes::new(
                 run.gates.iter().map(|gate| gate.scope()).filter(|scope| !scope.is_all()),
                 &run.workers,
@@ -212,6 +224,7 @@ impl Recorder {
     fn turn(&mut self, t: u64) {
         self.series.fit(t);
         self.strips.fit(t);
+        self.causes.fit(t);
         self.latency.fit(t);
         self.set_due();
         while self.due <= t {
@@ -261,7 +274,9 @@ impl Recorder {
         self.counts.ready_least = self.fleet.class(Class::Ready).count();
         self.counts.in_use_most = self.fleet.class(Class::InUse).count();
         self.counts.waiting_most = self.fleet.waiting.count();
+        self.counts.held_most = self.counts.held;
         self.empty_periods.begin(t);
+        self.causes.begin(t);
         let watch = self.watch_empty;
         for worker in &mut self.workers {
             worker.settle(t);
@@ -284,6 +299,7 @@ impl Recorder {
 
     pub(crate) fn settle_workers(&mut self, t: u64) {
         let counted = t > self.counted_from;
+        self.causes.settle(t, counted);
         // Where there is no spike, whatever was before a pool ran empty is usual.
         let usual = if self.watch_empty { true } else { self.spike_begin != NEVER && t <= self.spike_begin };
         for (index, worker) in self.workers.iter_mut().enumerate() {
@@ -309,6 +325,7 @@ impl Recorder {
         if self.counts_at(arrived) {
             self.counts.arrived += 1;
             self.peak.arrived(arrived);
+            self.strips.arrived(worker, arrived);
             if let Some(worker) = self.workers.get_mut(worker) {
                 worker.requests += 1;
             }
@@ -316,7 +333,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn ended(&mut self, t: u64, worker: u32, request: Request, outcome: Outcome) {
+    fn ended(&mut self, t: u64, worker: u32, request: Request, (outcome, cause): (Outcome, Option<Cause>)) {
         if self.origin == NEVER {
             return;
         }
@@ -325,8 +342,12 @@ impl Recorder {
         self.series.ended(arrived, outcome, latency);
         if self.counts_at(arrived) {
             self.latency.record(outcome, latency);
+            if is_miss(outcome) {
+                self.causes.missed(arrived, worker as usize, outcome, request.missed, cause);
+            }
             if !self.scopes.is_empty() {
-                self.scopes.ended(request.id, worker, arrived, outcome, latency);
+                let end = RequestEnd { id: request.id, outcome, causes: [request.missed, cause] };
+                self.scopes.ended(worker, arrived, latency, &end);
             }
             // A miss may end with a neighbour, so misses are what is left of the arrivals. All else ends
             // where it arrived.
@@ -351,6 +372,13 @@ impl Recorder {
         self.fleet.classes[to as usize].rise(t);
         if !self.scopes.is_empty() {
             self.tell_scopes(t, worker as u32, from, to);
+        }
+        if let Some(books) = self.workers.get_mut(worker) {
+            let is = |class: Class| (i64::from(class == Class::Booting), i64::from(class.holds_slot()));
+            let ((booting, held), (booted, freed)) = (is(to), is(from));
+            books.holds(t, booting - booted, held - freed);
+            self.counts.held += held - freed;
+            self.counts.held_most = self.counts.held_most.max(self.counts.held);
         }
         let counted = self.counts_at(t);
         match to {
@@ -424,6 +452,7 @@ impl Recorder {
             }
         };
         self.scopes.empty(t, worker as u32, by);
+        self.causes.turns(t, worker, by > 0);
     }
 
     fn target(&mut self, t: u64, worker: usize, was: Target, is: Target) {
@@ -507,7 +536,9 @@ impl Observer for Recorder {
                 }
                 self.arrived(worker.index(), request.arrived)
             }
-            Observation::Ended { worker, request, outcome, .. } => self.ended(t, worker.0, request, outcome),
+            Observation::Ended { worker, request, outcome, cause } => {
+                self.ended(t, worker.0, request, (outcome, cause))
+            }
             Observation::Target { worker, was, is } => self.target(t, worker.index(), was, is),
             Observation::Waiting { was, is, .. } => self.waiting(t, was, is),
             Observation::BootsFailing { streak, .. } => {
@@ -517,7 +548,15 @@ impl Observer for Recorder {
             }
             Observation::Refused { kind, .. } => self.refused(t, kind),
             Observation::Host { worker, up } => self.host(t, worker.0, up),
-            Observation::Position { .. } | Observation::Making { .. } | Observation::Empty { .. } => {}
+            Observation::Empty { worker, is, .. } => {
+                let is_empty = self.workers.get(worker.index()).is_some_and(Worker::is_empty);
+                // Before any boot has been counted, no time is too long.
+                let boots = u128::from(self.counts.boots);
+                let boot_ns = self.totals.booting.checked_div(boots).filter(|ns| *ns > 0);
+                let boot_ns = boot_ns.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(u64::MAX);
+                self.causes.says(t, worker.index(), (is, is_empty), boot_ns);
+            }
+            Observation::Position { .. } | Observation::Making { .. } => {}
         }
     }
 }

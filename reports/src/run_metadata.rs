@@ -19,6 +19,8 @@ pub struct RunMetadata {
     pub seed: u64,
     /// The region of each worker, as an index into `regions`; its length is the number of workers.
     pub workers: Vec<usize>,
+    /// What each worker can hold and do at once; empty where that is not known.
+    pub capacity: Vec<Capacity>,
     /// The names of the regions. One nameless region may be left out.
     pub regions: Vec<String>,
     /// Whether a worker keeps a pool per tenant. Observations do not tell pools of one worker apart, so of
@@ -44,6 +46,15 @@ pub struct RunMetadata {
     pub gates: Vec<Gate>,
     /// What a reader should know before the figures.
     pub notes: Vec<String>,
+}
+
+/// What a worker can hold and do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// VMs that it holds.
+    pub slots: u32,
+    /// Boots that it runs at once; nothing where they are unlimited.
+    pub boots: Option<u32>,
 }
 
 impl RunMetadata {

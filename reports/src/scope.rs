@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use actors::{Outcome, Time};
+use actors::{Cause, Outcome, Time};
 
 use crate::integral::Integral;
 use crate::latency::{Exact, over_all};
@@ -22,6 +22,8 @@ pub struct Scope {
     pub to: Option<Time>,
     /// Only requests that ended so.
     pub outcome: Option<Outcome>,
+    /// Only requests that missed because of this, or ended as they did because of it.
+    pub cause: Option<Cause>,
 }
 
 /// Where in the fleet.
@@ -72,8 +74,11 @@ impl fmt::Display for Scope {
             (None, Some(to)) => write!(f, ", until {}", seconds(to))?,
             (None, None) => {}
         }
-        match self.outcome {
-            Some(outcome) => write!(f, ", {}", outcome.name()),
+        if let Some(outcome) = self.outcome {
+            write!(f, ", {}", outcome.name())?;
+        }
+        match self.cause {
+            Some(cause) => write!(f, ", {}", cause.name()),
             None => Ok(()),
         }
     }
@@ -84,6 +89,14 @@ pub(crate) struct Scopes {
     pub(crate) all: Vec<ScopeBooks>,
     /// Where each request arrived that has not ended: it may end with a neighbour.
     arrived_at: BTreeMap<u64, u32>,
+}
+
+/// How a request ended.
+pub(crate) struct RequestEnd {
+    pub(crate) id: u64,
+    pub(crate) outcome: Outcome,
+    /// Why it missed, and why it ended so.
+    pub(crate) causes: [Option<Cause>; 2],
 }
 
 /// The books of one scope: of one part, or of each region or worker.
@@ -208,13 +221,15 @@ impl Scopes {
     }
 
     /// A request that arrived then has ended, here or at a neighbour of where it arrived.
-    pub(crate) fn ended(&mut self, id: u64, worker: u32, arrived: u64, outcome: Outcome, latency: u64) {
+    pub(crate) fn ended(&mut self, worker: u32, arrived: u64, latency: u64, end: &RequestEnd) {
+        let RequestEnd { id, outcome, causes } = *end;
         let worker = self.arrived_at.remove(&id).unwrap_or(worker);
         for books in &mut self.all {
             if !(books.from..books.to).contains(&arrived) {
                 continue;
             }
-            let wanted = books.scope.outcome.is_none_or(|wanted| wanted == outcome);
+            let wanted = books.scope.outcome.is_none_or(|wanted| wanted == outcome)
+                && books.scope.cause.is_none_or(|wanted| causes.contains(&Some(wanted)));
             let Some(part) = books.part(worker) else { continue };
             part.requests += 1;
             if wanted {

@@ -38,6 +38,13 @@ pub(crate) struct LevelSums {
 }
 
 impl LevelSums {
+    /// Slots held.
+    pub(crate) fn slots(&self) -> u64 {
+        // Of workers that nobody knows Sprites may leave that never came, and integrals wrap.
+        let held = [self.booting, self.in_use, self.stopping];
+        held.into_iter().fold(self.ready, u64::wrapping_add)
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.ready += other.ready;
         self.target += other.target;

@@ -30,6 +30,35 @@ impl Strips {
         self.cells[worker * MOST + self.bins - 1].add(stretch);
     }
 
+    /// A request arrived at this worker at this time.
+    #[inline]
+    pub(crate) fn arrived(&mut self, worker: usize, arrived: u64) {
+        let bin = ((arrived / self.width) as usize).min(self.bins - 1);
+        if let Some(cell) = self.cells.get_mut(worker * MOST + bin) {
+            cell.arrivals += 1;
+        }
+    }
+
+    /// What the bins of a worker come to in which this holds and, where pools are told apart, its pool was
+    /// empty at some time; and how long they are together.
+    pub(crate) fn sum(
+        &self,
+        worker: usize,
+        end: u64,
+        holds: impl Iterator<Item = bool>,
+        empty_only: bool,
+    ) -> (Stretch, u64) {
+        let row = &self.cells[worker * MOST..worker * MOST + self.bins];
+        let (mut sum, mut length) = (Stretch::default(), 0);
+        for (bin, (cell, holds)) in row.iter().zip(holds).enumerate() {
+            if holds && (cell.empty > 0 || !empty_only) {
+                sum.add(*cell);
+                length += end.saturating_sub(bin as u64 * self.width).min(self.width);
+            }
+        }
+        (sum, length)
+    }
+
     /// The open bin ends, and the next begins. There is room: [`Self::fit`] has seen to it.
     pub(crate) fn close(&mut self) {
         self.bins += 1;
@@ -98,7 +127,8 @@ mod tests {
     #[test]
     fn texts_show_the_least_level_and_every_emptiness() {
         let mut strips = Strips::new(2, Some(30_000_000));
-        let cell = |ready, target, empty, least| Stretch { ready, target, empty, least };
+        let cell =
+            |ready, target, empty, least| Stretch { ready, target, empty, least, ..Stretch::default() };
         strips.add(1, cell(40_000_000, 40_000_000, 0, 4));
         strips.close();
         strips.add(1, cell(38_000_000, 40_000_000, 0, 2));
@@ -109,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_pool_that_aims_for_nothing_is_neither_full_nor_empty() {
-        let cell = Stretch { ready: 0, target: 0, empty: 0, least: 0 };
+        let cell = Stretch { least: 0, ..Stretch::default() };
         assert_eq!((level_character(&cell, 10), empty_character(&cell, 10)), ('-', '0'));
     }
 
@@ -117,7 +147,7 @@ mod tests {
     fn merging_adds_cells_up() {
         let mut strips = Strips::new(1, None);
         for n in 1..=1_000_u64 {
-            strips.add(0, Stretch { ready: 1, target: 2, empty: 3, least: 5 });
+            strips.add(0, Stretch { ready: 1, target: 2, empty: 3, least: 5, ..Stretch::default() });
             strips.fit(n * 10_000_000);
             while strips.due() <= n * 10_000_000 {
                 strips.close();

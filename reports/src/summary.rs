@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bound::Bound;
+use crate::causes::CauseFigures;
 use crate::cost::{Cost, Prices};
 use crate::empty_periods::EmptyPeriod;
 use crate::format;
@@ -73,6 +75,10 @@ pub struct Summary {
     pub regions: Vec<Region>,
     /// When pools were empty, in the order of time; null where pools are per tenant.
     pub empty_periods: Option<Vec<EmptyPeriod>>,
+    /// Why requests were not warm and pools were empty, by cause.
+    pub causes: Vec<CauseFigures>,
+    /// What bound the run, and what would have been needed; null where nothing missed.
+    pub bound: Option<Bound>,
     /// How wide the bins of the workers' strips are, in seconds; they begin at the opening, warm-up included.
     pub strip_width_s: f64,
     /// A row for each worker.
@@ -194,6 +200,14 @@ pub struct Levels {
     pub asleep_mean: f64,
     /// Mean number of slots held.
     pub slots_mean: f64,
+    /// The largest number of slots held at once.
+    pub slots_most: u64,
+    /// Slots that all workers have together; null where that is not known.
+    pub slots: Option<u64>,
+    /// Workers that held all their slots at some time.
+    pub full_workers: u64,
+    /// How long they did, summed over workers, in seconds.
+    pub full_seconds: f64,
     /// The largest number of requests that waited at once.
     pub waiting_most: u64,
     /// Time integral of ready Sprites: what readiness costs.

@@ -120,6 +120,9 @@ fn verdict(page: &mut Page, summary: &Summary) {
         gates_say(&summary.gates)
     );
     page.entry_in(SOFT, "", &wording::about(summary));
+    if let Some(says) = wording::bound(summary) {
+        page.entry("cause", &says);
+    }
     page.gap();
 }
 
@@ -233,6 +236,9 @@ fn pool(page: &mut Page, report: &Report) {
         }
     }
     page.entry("boots", &says);
+    if let Some(says) = wording::slots(summary) {
+        page.entry("slots", &says);
+    }
     page.gap();
 }
 

@@ -61,6 +61,9 @@ pub struct Row {
     pub latency_p99_ns: u64,
     /// The longest latency of a served request, in nanoseconds.
     pub latency_max_ns: u64,
+    /// Mean number of slots held.
+    #[serde(default)]
+    pub slots: f64,
 }
 
 impl Row {

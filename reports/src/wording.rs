@@ -1,5 +1,9 @@
 //! Sentences about a run, in one place for the terminal and the page. They are plain text without any markup.
 
+use actors::Cause;
+
+use crate::bound::Bound;
+use crate::causes::CauseFigures;
 use crate::empty_periods::EmptyPeriod;
 use crate::figure::Figure;
 use crate::format;
@@ -52,10 +56,110 @@ pub(crate) fn unserved(summary: &Summary) -> Option<String> {
     let parts: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{} {name}", format::count(*count)))
+        .map(|(count, name)| {
+            let causes =
+                by_cause(summary, if *name == "rejected" { |it| it.rejected } else { |it| it.failed });
+            format!("{} {name}{causes}", format::count(*count))
+        })
         .collect();
     let share = Figure::Unserved.share(summary).map_or_else(|why| why.to_string(), format::share);
     (unserved > 0).then(|| format!("{} not served ({share}): {}", format::count(unserved), parts.join(", ")))
+}
+
+/// A cause in words.
+pub(crate) fn cause(cause: Cause) -> String {
+    match cause {
+        Cause::RefillHolds => "refill policy holds".to_owned(),
+        other => other.name().replace('-', " "),
+    }
+}
+
+/// What bound the run, when, and what would have been needed; nothing where nothing missed.
+pub(crate) fn bound(summary: &Summary) -> Option<String> {
+    let bound = summary.bound.as_ref()?;
+    let when = match (format::seconds(bound.from_s), format::seconds(bound.to_s)) {
+        (from, to) if from == to => format!("at {from}"),
+        (from, to) => format!("{from} to {to}"),
+    };
+    let on = workers(bound.workers, summary.workers.len() as u64);
+    let share = format::share(bound.share);
+    let mut says = format!("{} ({share} of misses), {when} on {on}", cause(bound.cause));
+    if let Some(needs) = needs(summary, bound) {
+        says += &format!(": {needs}");
+    }
+    let others: Vec<String> = summary
+        .causes
+        .iter()
+        .filter(|other| other.cause != bound.cause && other.misses * 100 >= summary.misses)
+        .map(|other| {
+            format!("{} {}", cause(other.cause), format::share(other.misses as f64 / summary.misses as f64))
+        })
+        .collect();
+    if !others.is_empty() {
+        says += &format!(". Besides: {}", others.join(", "));
+    }
+    Some(says)
+}
+
+/// What was there while a cause bound the run, and what would have been needed.
+fn needs(summary: &Summary, bound: &Bound) -> Option<String> {
+    let number = format::number;
+    let busy = |some: f64, all: u32, busy: &str| {
+        format!("{} of {all} {busy} ({})", number(some), format::share((some / f64::from(all)).min(1.0)))
+    };
+    let rate = format!("{} a second", number(bound.rate));
+    let each = |each_s: Option<f64>, needed: Option<f64>| {
+        Some(format!("{rate} at {} each need {}", format::seconds(each_s?), number(needed?)))
+    };
+    match bound.cause {
+        Cause::BootSlots => {
+            let (boots, needed) = (bound.boots?, bound.boots_needed()?);
+            // What suffices on average does not where arrivals come in clusters.
+            let clusters = match needed <= f64::from(boots) {
+                true => " on average; a deeper pool bridges what comes at once",
+                false => "",
+            };
+            let needs = each(bound.boot_s, Some(needed))?;
+            Some(format!("{}; {needs}{clusters}", busy(bound.booting, boots, "busy")))
+        }
+        Cause::SlotsFull => {
+            let needs = each(bound.life_s, bound.slots_needed())?;
+            Some(format!("{}; {needs}, with boots and the target", busy(bound.held, bound.slots?, "held")))
+        }
+        Cause::RefillHolds => {
+            Some(format!("{} boots under way at all times", each(bound.boot_s, bound.boots_needed())?))
+        }
+        Cause::Depth => {
+            let short =
+                summary.causes.iter().find(|it| it.cause == bound.cause)?.short_most.filter(|n| *n > 0)?;
+            let short_says = format::count(short);
+            let target = bound.target;
+            let more = match target >= 0.5 {
+                true => {
+                    format!("up to {short_says} more came at once than the {} of a worker", number(target))
+                }
+                false => format!("up to {short_says} came at once, and nothing is kept for them"),
+            };
+            Some(format!("{more}; a depth of {} has them ready", number((target + short as f64).ceil())))
+        }
+        Cause::BootsFail => {
+            let boots = &summary.boots;
+            Some(format!("{} of {} boots failed", format::count(boots.failed), format::count(boots.begun)))
+        }
+        Cause::WorkerDown
+        | Cause::NothingToSpillTo
+        | Cause::QueueFull
+        | Cause::Deadline
+        | Cause::HostRefuses => None,
+    }
+}
+
+/// Requests that were not served, by cause.
+fn by_cause(summary: &Summary, count: fn(&CauseFigures) -> u64) -> String {
+    let causes = summary.causes.iter().filter(|cause| count(cause) > 0);
+    let causes: Vec<String> =
+        causes.map(|cause| format!("{} {}", format::count(count(cause)), self::cause(cause.cause))).collect();
+    if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
 }
 
 /// How many Sprites were ready.
@@ -67,6 +171,24 @@ pub(crate) fn ready(summary: &Summary) -> String {
         format::number(pool.target_mean),
         format::count(pool.ready_least)
     )
+}
+
+/// How many slots were held, and whether workers were full.
+pub(crate) fn slots(summary: &Summary) -> Option<String> {
+    let pool = &summary.pool;
+    let slots = pool.slots?;
+    let share = format::share(pool.slots_most as f64 / slots.max(1) as f64);
+    let (most, slots, mean) =
+        (format::count(pool.slots_most), format::count(slots), format::number(pool.slots_mean));
+    let full = match pool.full_workers {
+        0 => String::new(),
+        full => {
+            let all = summary.workers.len() as u64;
+            let over = if all == 1 { "" } else { " over all workers" };
+            format!("; full: {} for {}{over}", workers(full, all), format::seconds(pool.full_seconds))
+        }
+    };
+    Some(format!("{most} of {slots} held at most ({share}), {mean} on average{full}"))
 }
 
 /// When pools were empty.

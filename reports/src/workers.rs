@@ -27,6 +27,12 @@ pub(crate) struct Worker {
     empty_since: u64,
     pub(crate) empty_longest: u64,
     empty: Integral,
+    booting: Integral,
+    held: Integral,
+    /// The slots that it has.
+    slots: i64,
+    /// Whether all of them are held.
+    full: Integral,
     low: i64,
     /// The level that the pool usually has while demand goes on; zero where that is not known.
     usual: u32,
@@ -48,12 +54,19 @@ pub(crate) struct Stretch {
     pub(crate) ready: u64,
     pub(crate) target: u64,
     pub(crate) empty: u64,
+    pub(crate) booting: u64,
+    /// Slots held.
+    pub(crate) held: u64,
+    /// Time in which all slots were held.
+    pub(crate) full: u64,
+    /// Requests that arrived; counted by the strips alone.
+    pub(crate) arrivals: u64,
     pub(crate) least: u32,
 }
 
 impl Default for Stretch {
     fn default() -> Self {
-        Self { ready: 0, target: 0, empty: 0, least: u32::MAX }
+        Self { ready: 0, target: 0, empty: 0, booting: 0, held: 0, full: 0, arrivals: 0, least: u32::MAX }
     }
 }
 
@@ -62,6 +75,10 @@ impl Stretch {
         self.ready += other.ready;
         self.target += other.target;
         self.empty += other.empty;
+        self.booting += other.booting;
+        self.held += other.held;
+        self.full += other.full;
+        self.arrivals += other.arrivals;
         self.least = self.least.min(other.least);
     }
 }
@@ -72,12 +89,16 @@ fn clamped(level: i64) -> u32 {
 }
 
 impl Worker {
-    /// A worker with nothing on it.
-    pub(crate) fn new() -> Self {
+    /// A worker with nothing on it, and so many slots where that is known.
+    pub(crate) fn new(slots: Option<u32>) -> Self {
         Self {
             ready: Integral::default(),
             target: Integral::default(),
             empty: Integral::default(),
+            booting: Integral::default(),
+            held: Integral::default(),
+            slots: slots.map_or(i64::MAX, i64::from),
+            full: Integral::default(),
             least: 0,
             low: 0,
             usual: 0,
@@ -115,6 +136,22 @@ impl Worker {
             self.recover_from(t);
         }
         self.turns(t)
+    }
+
+    /// It has so many more boots under way, and holds so many more slots.
+    #[inline]
+    pub(crate) fn holds(&mut self, t: u64, booting: i64, held: i64) {
+        if booting != 0 {
+            self.booting.change(t, booting);
+        }
+        if held != 0 {
+            let was_full = self.held.level() >= self.slots;
+            self.held.change(t, held);
+            let is_full = self.held.level() >= self.slots;
+            if was_full != is_full {
+                self.full.change(t, i64::from(is_full) - i64::from(was_full));
+            }
+        }
     }
 
     /// The target of one of its pools changes.
@@ -185,6 +222,10 @@ impl Worker {
             ready: self.ready.settle(t),
             target: self.target.settle(t),
             empty: self.empty.settle(t),
+            booting: self.booting.settle(t),
+            held: self.held.settle(t),
+            full: self.full.settle(t),
+            arrivals: 0,
             least,
         }
     }
@@ -225,7 +266,7 @@ mod tests {
 
     #[test]
     fn recovery_lasts_from_the_last_sprite_taken_to_the_target_met() {
-        let mut worker = Worker::new();
+        let mut worker = Worker::new(None);
         worker.aims(0, NONE, TWO);
         worker.gains(0);
         worker.gains(0);
@@ -245,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_empty_only_while_it_aims_for_something() {
-        let mut worker = Worker::new();
+        let mut worker = Worker::new(None);
         worker.begin(0, true);
         assert_eq!(worker.aims(10, NONE, TWO), Some(Turn::Emptied));
         assert_eq!(worker.aims(30, TWO, NONE), Some(Turn::Filled));
@@ -254,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_pool_that_aims_for_nothing_has_nothing_to_recover() {
-        let mut worker = Worker::new();
+        let mut worker = Worker::new(None);
         worker.begin(0, true);
         assert_eq!(worker.longest_recovery(100), Some(0));
     }

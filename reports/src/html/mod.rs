@@ -50,6 +50,8 @@ pub fn page(report: &Report) -> String {
         cards(summary),
         over_time::demand(report),
         over_time::pool(report),
+        over_time::causes(report),
+        over_time::slots(report),
         percentiles::latency(report),
         workers::workers(summary, over_time::span(report)),
         cost(summary),
@@ -94,8 +96,10 @@ fn banner(summary: &Summary) -> String {
         .collect();
     let gates = if gates.is_empty() { gates } else { format!("<ul class=\"gates\">{gates}</ul>") };
     let about = escape(&wording::about(summary));
+    let cause = wording::bound(summary)
+        .map_or_else(String::new, |says| format!("<p class=\"cause\">{}.</p>", escape(&capitalised(&says))));
     format!(
-        "<header class=\"banner {class}\"><div><p class=\"word\">{}</p><h1>{}</h1><p>{}</p><p class=\"about\">{about}</p></div>{gates}</header>\n",
+        "<header class=\"banner {class}\"><div><p class=\"word\">{}</p><h1>{}</h1><p>{}</p><p class=\"about\">{about}</p>{cause}</div>{gates}</header>\n",
         summary.verdict.word(),
         escape(&summary.name),
         capitalised(&gates_say(&summary.gates)),

@@ -1,6 +1,6 @@
 //! The two plots over time: what became of demand, and how full the pools were.
 
-use actors::Outcome;
+use actors::{Cause, Outcome};
 
 use super::axis::Span;
 use super::bins;
@@ -149,4 +149,99 @@ fn pool_says(summary: &Summary) -> String {
         true => format!("Ready, over the pools of all tenants: {ready}."),
         false => format!("Ready: {ready}. Empty: {}.", escape(&wording::empty(summary))),
     }
+}
+
+/// The colour of a cause.
+fn class_of(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Depth => "a5",
+        Cause::RefillHolds => "a1",
+        Cause::BootSlots => "a0",
+        Cause::SlotsFull => "a4",
+        Cause::BootsFail => "a3",
+        Cause::WorkerDown => "a7",
+        Cause::HostRefuses => "a6",
+        Cause::NothingToSpillTo | Cause::QueueFull | Cause::Deadline => "a2",
+    }
+}
+
+/// Why pools were empty, over time; of pools per tenant, why requests missed.
+pub(super) fn causes(report: &Report) -> String {
+    let summary = &report.summary;
+    let shown: Vec<_> = summary
+        .causes
+        .iter()
+        .filter(|it| it.misses > 0 || it.empty_seconds.is_some_and(|seconds| seconds > 0.0))
+        .collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let per_tenant = summary.pool.per_tenant;
+    let mut columns = Vec::new();
+    for it in &shown {
+        let name = wording::cause(it.cause);
+        let (empty, misses) = match per_tenant {
+            true => (Draw::Not, Draw::Stack),
+            false => (Draw::Stack, Draw::Not),
+        };
+        let class = |draw| if draw == Draw::Stack { class_of(it.cause) } else { "" };
+        if !per_tenant {
+            let key = format!("empty_{}", it.cause.name().replace('-', "_"));
+            columns.push(Column::new(class(empty), &name, Unit::Number, empty).keyed(&key));
+        }
+        let key = format!("misses_{}", it.cause.name().replace('-', "_"));
+        columns
+            .push(Column::new(class(misses), &format!("misses: {name}"), Unit::Number, misses).keyed(&key));
+    }
+    let mut data = Data::new(columns);
+    let (width, end) = (summary.strip_width_s, span(report).end_s);
+    let bins = shown.iter().map(|it| it.misses_over_time.len()).max().unwrap_or(0);
+    data.rows = (0..bins)
+        .map(|bin| (bin as f64 * width, ((bin + 1) as f64 * width).min(end), bin))
+        .filter(|(from, to, _)| to > from)
+        .map(|(from, to, bin)| {
+            let mut values = Vec::new();
+            for it in &shown {
+                if !per_tenant {
+                    values.push(it.empty_over_time.get(bin).map(|seconds| seconds / (to - from)));
+                }
+                values.push(it.misses_over_time.get(bin).map(|count| *count as f64));
+            }
+            Row { from, to, values }
+        })
+        .collect();
+    let mut plot = Plot::over_time("causes", span(report), 120, data);
+    frame(&mut plot, report);
+    let (about, drawn) = match per_tenant {
+        true => ("requests that missed over time, by cause", "Requests that missed"),
+        false => ("empty pools over time, by cause", "Pools that were empty, on average"),
+    };
+    let says =
+        wording::bound(summary).map_or_else(String::new, |says| format!(" {}.", super::capitalised(&says)));
+    let says = format!("{drawn} over {} each, by cause.{}", format::seconds(width), escape(&says));
+    section("Why requests missed", &says, &plot.finish(about))
+}
+
+/// Slots held against those that there are.
+pub(super) fn slots(report: &Report) -> String {
+    let Some(says) = wording::slots(&report.summary) else { return String::new() };
+    let slots = report.summary.pool.slots.unwrap_or(0) as f64;
+    let mut data = Data::new(vec![
+        Column::new("ready", "slots held, mean", Unit::Number, Draw::Area).keyed("slots_held"),
+        Column::new("target", "slots", Unit::Number, Draw::Line),
+        Column::new("", "in use", Unit::Number, Draw::Not),
+    ]);
+    data.rows = report
+        .timeline
+        .rows
+        .iter()
+        .map(|row| {
+            let values = [row.slots, slots, row.in_use];
+            Row { from: row.from_s, to: row.to_s, values: values.into_iter().map(Some).collect() }
+        })
+        .collect();
+    let mut plot = Plot::over_time("slots", span(report), 150, data);
+    frame(&mut plot, report);
+    let content = plot.finish("slots held over time, against those that there are");
+    section("How full the workers were", &format!("Slots: {}.", escape(&says)), &content)
 }

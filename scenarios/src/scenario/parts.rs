@@ -277,6 +277,9 @@ pub struct GateEntry {
     /// Of the requests that end so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+    /// Of the requests that miss, or are not served, because of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// What is told apart to judge the worst of it.
