@@ -40,8 +40,7 @@ impl Guests for Kvm {
     fn save(&self, lease: Lease, key: Key) -> Result<Seal, VisitError> {
         let path = saved::path(&self.1, key);
         let kept = self.0.save(lease.sprite, lease.generation, &path).map_err(VisitError)?;
-        let Kept { digest: [low, high], generation } = kept;
-        Ok(Seal(format!("{low:x}-{high:x}-{generation:x}")))
+        Ok(Seal(kept.to_text()))
     }
 
     fn is_saved(&self, lease: Lease) -> bool {
@@ -51,13 +50,11 @@ impl Guests for Kvm {
     fn adopt(&self, key: Key, seal: &Seal) -> Result<(), VisitError> {
         let path = saved::path(&self.1, key);
         let fail = |why: &dyn std::fmt::Display| VisitError(format!("{}: {why}", path.display()));
-        let parts: Result<Vec<u64>, _> =
-            seal.0.split('-').map(|part| u64::from_str_radix(part, 16)).collect();
-        let Ok([low, high, generation]) = parts.as_deref() else {
+        let Some(kept) = Kept::from_text(&seal.0) else {
             return Err(fail(&"it was saved by another backend"));
         };
         let file = File::open(&path).map_err(|error| fail(&error))?;
-        self.0.adopt(key, file, &Kept { digest: [*low, *high], generation: *generation });
+        self.0.adopt(key, file, &kept);
         Ok(())
     }
 

@@ -64,6 +64,12 @@ pub struct Record {
     pub last_warming_ms: Option<i64>,
 }
 
-/// Proves that a saved memory is what was saved; only whoever saved it reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What it takes to read a saved memory, and to know that it is what was saved. Secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal(pub String);
+
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seal(..)")
+    }
+}

@@ -41,6 +41,7 @@ pub mod kept;
 pub mod machine;
 pub mod manifest;
 pub mod msr;
+pub mod requests;
 pub mod runner;
 pub mod saved;
 pub mod state;

@@ -14,7 +14,7 @@ use microvm::bind::{Ack, Generation, GuestError, Request};
 use microvm::guest::{Binding, Guest, Rang, layout};
 use microvm::machine::{self, MachineError};
 use microvm::runner::Runner;
-use microvm::saved::{load, nameless_file, save};
+use microvm::saved::{FileKey, load, nameless_file, save};
 use microvm::sys::memory::Mapping;
 use microvm::sys::pagemap::Pagemap;
 use microvm::template::Template;
@@ -109,9 +109,10 @@ fn another_guest_with_another_protocol_lives_from_template_to_wake() {
     assert!(matches!(refused, VmError::Guest(GuestError::Unknown)), "{refused}");
     vm.sleep().unwrap();
     let file = nameless_file(&std::env::temp_dir()).unwrap();
-    let digest = save(&mut vm, &Pagemap::open().unwrap(), &file).unwrap();
+    let key = FileKey::draw().unwrap();
+    save(&mut vm, &Pagemap::open().unwrap(), &file, &key).unwrap();
     drop(vm);
-    let mut vm = load(&hypervisor, &template, &file, digest).unwrap();
+    let mut vm = load(&hypervisor, &template, &file, &key).unwrap();
     let second = vm.wake(&mut runner, Generation(2), LIMIT).unwrap();
     assert_ne!(first.proof, second.proof);
 }

@@ -1,6 +1,7 @@
 //! What a fleet is to be, and what its VMs are called. Plain data.
 
 use crate::wire::VMS_PER_SHARD_MAX;
+use microvm::saved::FileKey;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,13 +26,34 @@ pub enum Stage {
 }
 
 /// What must be known of a sleeper's file to wake it under another parent. Whoever keeps it must keep it from
-/// others, for a file that matches it is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// others: with it the file can be read, and a file that was made with it is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The digest of the file.
-    pub digest: [u64; 2],
+    /// Under which the file is encrypted.
+    pub key: FileKey,
     /// No generation from here on has been given.
     pub generation: u64,
+}
+
+impl Kept {
+    /// As one word, secret as it is.
+    pub fn to_text(&self) -> String {
+        let key: String = self.key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{key}-{:x}", self.generation)
+    }
+
+    /// The reverse of [`Kept::to_text`]; `None` for any other text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (key, generation) = text.split_once('-')?;
+        let mut bytes = [0; FileKey::BYTES];
+        if key.len() != 2 * bytes.len() || !key.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&key[at..at + 2], 16).ok()?;
+        }
+        Some(Self { key: FileKey::from_bytes(bytes), generation: u64::from_str_radix(generation, 16).ok()? })
+    }
 }
 
 /// What a fleet is to be.
@@ -82,6 +104,17 @@ impl ShardsConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_wakes_a_kept_sleeper_survives_as_text_and_does_not_show_in_messages() {
+        let kept = Kept { key: FileKey::from_bytes(std::array::from_fn(|at| at as u8)), generation: 0x12 };
+        assert!(kept.to_text().starts_with("000102") && kept.to_text().ends_with("1e1f-12"));
+        assert_eq!(Kept::from_text(&kept.to_text()), Some(kept.clone()));
+        for wrong in ["", "-", "00-1", &kept.to_text()[2..], &kept.to_text().replace("01", "+1")] {
+            assert_eq!(Kept::from_text(wrong), None, "{wrong}");
+        }
+        assert!(!format!("{kept:?}").contains("1e"));
+    }
 
     #[test]
     fn shards_hold_exactly_as_many_vms_as_may_live() {

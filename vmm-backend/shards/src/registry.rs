@@ -3,6 +3,7 @@
 use crate::config::{ShardsConfig, VmId};
 use crate::error::ShardsError;
 use crate::shard::Shard;
+use microvm::saved::FileKey;
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 /// Where a VM is. Locked while something is done with it.
 pub(crate) enum Place {
     Live { shard: Arc<Shard>, slot: usize },
-    Saved { file: File, digest: [u64; 2] },
+    Saved { file: File, key: FileKey },
     Gone,
 }
 

@@ -1,16 +1,25 @@
 //! The system calls that a shard may make once it is set up: KVM's, memory, futexes, its socket and files
 //! that it was handed. Everything else kills the process. No call here opens, connects, starts or signals
-//! anything outside.
+//! anything outside. Of KVM each thread may ask what its role needs, by the request's number.
 
+use microvm::requests;
+use microvm::sys::pagemap::PAGEMAP_SCAN;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition as Condition,
     SeccompFilter, SeccompRule, TargetArch,
 };
 use std::collections::BTreeMap;
 
-/// ioctls of KVM have this in their second byte.
-const KVM_IOCTL_TYPE: u64 = 0xae00;
-const IOCTL_TYPE_MASK: u64 = 0xff00;
+/// What a thread of a shard is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Lets guests run.
+    Runner,
+    /// Makes, saves and loads VMs, and has a new one run ahead.
+    Control,
+    /// Asks nothing of KVM: ends VMs, or only shows that the process runs.
+    Other,
+}
 
 /// Calls without conditions on their arguments.
 const CALLS: &[libc::c_long] = &[
@@ -61,26 +70,28 @@ pub(super) enum SeccompError {
     Install(#[from] seccompiler::Error),
 }
 
-/// Put the filter over every thread of this process. There is no way back.
+/// Put the filter over this thread. There is no way back.
 ///
 /// # Errors
-/// Where the kernel has no seccomp, or a thread cannot take the filter.
-pub(super) fn install() -> Result<(), SeccompError> {
-    Ok(seccompiler::apply_filter_all_threads(&program()?)?)
+/// Where the kernel has no seccomp, or the thread cannot take the filter.
+pub(super) fn install(role: Role) -> Result<(), SeccompError> {
+    Ok(seccompiler::apply_filter(&program(role)?)?)
 }
 
-fn program() -> Result<BpfProgram, SeccompError> {
+fn program(role: Role) -> Result<BpfProgram, SeccompError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|&call| (call, Vec::new())).collect();
+    let requests: Vec<u64> = match role {
+        Role::Runner => vec![requests::RUN],
+        Role::Control => [requests::RUN, PAGEMAP_SCAN].into_iter().chain(requests::MAKE).collect(),
+        Role::Other => Vec::new(),
+    };
     let masked = |argument, mask, value| Condition::new(argument, Len::Qword, Op::MaskedEq(mask), value);
     let equal = |argument, value| Condition::new(argument, Len::Dword, Op::Eq, value);
     let one = |condition: Result<Condition, seccompiler::BackendError>| SeccompRule::new(vec![condition?]);
-    rules.insert(
-        libc::SYS_ioctl,
-        vec![
-            one(masked(1, IOCTL_TYPE_MASK, KVM_IOCTL_TYPE))?,
-            one(equal(1, microvm::sys::pagemap::PAGEMAP_SCAN))?,
-        ],
-    );
+    if !requests.is_empty() {
+        let each = requests.into_iter().map(|request| one(equal(1, request)));
+        rules.insert(libc::SYS_ioctl, each.collect::<Result<_, _>>()?);
+    }
     // A thread's own priority.
     rules.insert(
         libc::SYS_setpriority,
@@ -99,17 +110,19 @@ fn program() -> Result<BpfProgram, SeccompError> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use microvm::hypervisor::Hypervisor;
     use microvm::sys::process::{Ended, in_a_child};
 
     #[test]
     fn the_filter_compiles() {
-        assert!(super::program().unwrap().len() > super::CALLS.len());
+        assert!(program(Role::Control).unwrap().len() > CALLS.len());
     }
 
     /// How a child ends that installs the filter and then does this.
-    fn end_after(act: impl FnOnce()) -> Ended {
+    fn end_after(role: Role, act: impl FnOnce()) -> Ended {
         in_a_child(0, || {
-            let installed = super::install().is_ok();
+            let installed = install(role).is_ok();
             act();
             if installed { 7 } else { 1 }
         })
@@ -118,17 +131,34 @@ mod tests {
 
     #[test]
     fn a_call_that_is_not_listed_ends_the_process() {
-        let fine = end_after(|| drop(microvm::sys::random(&mut [0; 32])));
-        assert_eq!(fine, Ended::Exited(7));
-        let forbidden: [fn(); 4] = [
-            || drop(std::fs::File::open("/")),
-            || drop(std::os::unix::net::UnixStream::pair()),
-            // A terminal's ioctl is none of KVM's.
-            || _ = std::io::IsTerminal::is_terminal(&std::io::stdin()),
-            || _ = rustix::process::getppid(),
-        ];
-        for act in forbidden {
-            assert_eq!(end_after(act), Ended::Killed(libc::SIGSYS));
+        for role in [Role::Runner, Role::Control, Role::Other] {
+            let fine = end_after(role, || drop(microvm::sys::random(&mut [0; 32])));
+            assert_eq!(fine, Ended::Exited(7));
+            let forbidden: [fn(); 5] = [
+                || drop(std::fs::File::open("/")),
+                || drop(std::os::unix::net::UnixStream::pair()),
+                // A terminal's ioctl is none of KVM's.
+                || _ = std::io::IsTerminal::is_terminal(&std::io::stdin()),
+                || _ = rustix::process::getppid(),
+                || _ = rustix::process::setpriority_process(rustix::process::Pid::from_raw(1), 19),
+            ];
+            for act in forbidden {
+                assert_eq!(end_after(role, act), Ended::Killed(libc::SIGSYS), "{role:?}");
+            }
         }
+    }
+
+    #[test]
+    fn each_role_may_ask_of_kvm_what_it_needs_and_nothing_else() {
+        if !support::has(&support::Need::Kvm) {
+            return;
+        }
+        let hypervisor = Hypervisor::open().unwrap();
+        let make = || drop(hypervisor.kvm().create_vm());
+        assert_eq!(end_after(Role::Control, make), Ended::Exited(7));
+        assert_eq!(end_after(Role::Runner, make), Ended::Killed(libc::SIGSYS));
+        assert_eq!(end_after(Role::Other, make), Ended::Killed(libc::SIGSYS));
+        let ask = || _ = hypervisor.kvm().get_api_version();
+        assert_eq!(end_after(Role::Control, ask), Ended::Killed(libc::SIGSYS), "nobody needs it any more");
     }
 }

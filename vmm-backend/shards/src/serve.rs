@@ -9,14 +9,14 @@
 //! shard, until their limits end.
 
 use super::isolate::{Isolation, Limits, Measure, RUNNER_NICENESS, SLOW_NICENESS, isolate};
-use super::seccomp;
+use super::seccomp::{self, Role};
 use super::spawn::{ARGUMENT, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, HEARTBEAT, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Entropy, Generation, Request};
 use microvm::guest::EMBEDDED;
 use microvm::hypervisor::Hypervisor;
 use microvm::runner::{RunError, Runner};
-use microvm::saved::{self, Digest, SavedError};
+use microvm::saved::{self, FileKey, SavedError};
 use microvm::sys::memory::{Mapping, Sharing};
 use microvm::sys::pagemap::Pagemap;
 use microvm::sys::process::inherited;
@@ -181,7 +181,7 @@ impl Shard {
         }
     }
 
-    /// Start runners and reaper, then put the filter over all of them.
+    /// Start runners, heart and reaper; each puts its own filter over itself, and then this thread does.
     fn start_threads(
         self: &Arc<Self>,
         runners: usize,
@@ -195,6 +195,7 @@ impl Shard {
                 move || {
                     let turn = Rc::new(Turn::default());
                     let runner = shard.runner(&turn);
+                    confine(Role::Runner);
                     all_set.wait();
                     match runner {
                         Ok(runner) => shard.run(runner, &turn, &to_reaper),
@@ -205,6 +206,7 @@ impl Shard {
         }
         let (shard, set) = (self.clone(), all_set.clone());
         std::thread::Builder::new().name("heart".into()).stack_size(64 << 10).spawn(move || {
+            confine(Role::Other);
             set.wait();
             loop {
                 shard.board.beats().fetch_add(1, Ordering::Relaxed);
@@ -215,6 +217,7 @@ impl Shard {
         std::thread::Builder::new().name("reaper".into()).stack_size(256 << 10).spawn(move || {
             // Lowering one's own priority is always permitted.
             let _ = microvm::sys::set_thread_niceness(REAPER_NICENESS);
+            confine(Role::Other);
             set.wait();
             for (slot, vm, answer) in reaping {
                 // The cell is free with the answer, and by then its VM is gone, and so is its memory.
@@ -224,7 +227,7 @@ impl Shard {
         })?;
         all_set.wait();
         let _ = microvm::sys::set_thread_niceness(CONTROL_NICENESS);
-        let filtered = seccomp::install();
+        let filtered = seccomp::install(Role::Control);
         report.note(Measure::Seccomp, filtered.as_ref().copied().map_err(|_| io::ErrorKind::Other.into()));
         filtered?;
         Ok(to_reaper)
@@ -326,9 +329,8 @@ impl Shard {
                 Err(error) => vm_error(&error),
             },
             (op::LOAD, None) => {
-                let [low, high] = command.digest;
-                let digest = Digest(u128::from(low) | u128::from(high) << 64);
-                match file.map(|file| saved::load(&self.hypervisor, &self.template, &file, digest)) {
+                let key = FileKey::from_bytes(command.file_key);
+                match file.map(|file| saved::load(&self.hypervisor, &self.template, &file, &key)) {
                     Ok(Ok(vm)) => {
                         *held = Some(vm);
                         Answer::ok([0; 4])
@@ -337,11 +339,14 @@ impl Shard {
                     Err(text) => Answer::error(code::REFUSED, text),
                 }
             }
-            (op::SAVE, Some(vm)) => match file.map(|file| save(vm, &self.pagemap, &file)) {
-                Ok(Ok(Digest(digest))) => Answer::ok([digest as u64, (digest >> 64) as u64, 0, 0]),
-                Ok(Err(error)) => saved_error(&error),
-                Err(text) => Answer::error(code::REFUSED, text),
-            },
+            (op::SAVE, Some(vm)) => {
+                let key = FileKey::from_bytes(command.file_key);
+                match file.map(|file| save(vm, &self.pagemap, &file, &key)) {
+                    Ok(Ok(())) => Answer::ok([0; 4]),
+                    Ok(Err(error)) => saved_error(&error),
+                    Err(text) => Answer::error(code::REFUSED, text),
+                }
+            }
             (op::RECYCLE, Some(vm)) => match command.read_key().map(|key| vm.recycle(&key)) {
                 Some(Ok(())) => Answer::ok([0; 4]),
                 Some(Err(error)) => vm_error(&error),
@@ -378,12 +383,12 @@ struct Control {
 /// A cell, the VM in it that is to end, if there is one, and the answer when it has.
 type Reaping = (usize, Option<Vm>, Answer);
 
-fn save(vm: &mut Vm, pagemap: &Pagemap, file: &File) -> Result<Digest, SavedError> {
+fn save(vm: &mut Vm, pagemap: &Pagemap, file: &File, key: &FileKey) -> Result<(), SavedError> {
     let was_awake = vm.phase() == Phase::Started;
     if was_awake {
         vm.sleep()?;
     }
-    let saved = saved::save(vm, pagemap, file);
+    let saved = saved::save(vm, pagemap, file, key);
     if saved.is_err() && was_awake && vm.phase() == Phase::Asleep {
         // Nothing was written that anybody will read: it stays awake, as if it had not been asked.
         vm.stay_awake()?;
@@ -450,6 +455,13 @@ fn read_setup(file: &Arc<File>) -> Result<Setup, SetupError> {
     let mut encoded = vec![0; bytes];
     mapping.read(0, &mut encoded);
     Ok(postcard::from_bytes(&encoded)?)
+}
+
+/// Put the filter of its role over this thread; without it there is no shard.
+fn confine(role: Role) {
+    if let Err(error) = seccomp::install(role) {
+        die(&error.to_string());
+    }
 }
 
 fn die(message: &str) -> ! {

@@ -8,7 +8,7 @@ use microvm::sys::futex;
 use microvm::sys::process::{Child, Ended};
 use microvm::sys::socket::send;
 use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_now};
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -68,11 +68,37 @@ enum Cell {
     Abandoned(u32),
 }
 
+/// What a shard writes to its standard error. It has none of its parent's, so that it can neither read it nor
+/// write what looks like another program's, nor fill it without end.
+struct Log(PipeReader);
+
+/// Of its log a shard is heard this much at a time.
+const LOG_BYTES: usize = 4096;
+
+impl Log {
+    fn new(pipe: PipeReader) -> Self {
+        // Where it cannot be changed, which no system is known for, nothing is read from it.
+        let _ = rustix::io::ioctl_fionbio(&pipe, true);
+        Self(pipe)
+    }
+
+    /// Passes on what is there, by lines; does not wait for more.
+    fn pass_on(&self, number: usize, to: &mut dyn FnMut(&str)) {
+        let mut bytes = [0; LOG_BYTES];
+        let Ok(read) = rustix::io::read(&self.0, &mut bytes[..]) else { return };
+        for line in String::from_utf8_lossy(&bytes[..read]).lines() {
+            let harmless: String = line.chars().filter(|letter| !letter.is_control()).collect();
+            to(&format!("shard {number}: {harmless}\n"));
+        }
+    }
+}
+
 pub(crate) struct Shard {
     pub(crate) number: usize,
     child: Child,
     board: Board,
     socket: OwnedFd,
+    log: Log,
     gone: AtomicBool,
     cells: Mutex<Vec<Cell>>,
     slow_operations: AtomicUsize,
@@ -89,6 +115,7 @@ impl Shard {
         child: Child,
         board: Board,
         socket: OwnedFd,
+        log: PipeReader,
         vms_max: usize,
         spin: Duration,
     ) -> Self {
@@ -99,6 +126,7 @@ impl Shard {
             child,
             board,
             socket,
+            log: Log::new(log),
             gone,
             cells,
             slow_operations,
@@ -144,6 +172,11 @@ impl Shard {
         }
         let late = self.started.elapsed() > SETUP_LIMIT;
         late.then(|| Err(format!("not ready within {SETUP_LIMIT:?}")))
+    }
+
+    /// Writes to this program's standard error what the shard has written to its own.
+    pub(crate) fn pass_log_on(&self) {
+        self.log.pass_on(self.number, &mut |line| eprint!("{line}"));
     }
 
     /// The supervisor looks, about every heartbeat: whether the shard has not run for so many looks. Looks

@@ -5,6 +5,8 @@ use crate::wire::BOARD_BYTES;
 use microvm::sys::memory::memory_file;
 use microvm::sys::process::{Start, spawn};
 use microvm::sys::socket::pair;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +20,12 @@ fn shard() -> (Shard, Board, OwnedFd) {
         argument: c"60",
         argument_if_mapped: c"60",
         descriptors: &[],
+        log: std::io::stderr().as_fd(),
         own_pid_namespace: false,
     });
     let (ours, unread) = pair().unwrap();
     let board = Board::new(&file).unwrap();
-    let shard = Shard::new(0, child.unwrap(), board, ours, 1, Duration::ZERO);
+    let shard = Shard::new(0, child.unwrap(), board, ours, std::io::pipe().unwrap().0, 1, Duration::ZERO);
     (shard, Board::new(&file).unwrap(), unread)
 }
 
@@ -72,4 +75,15 @@ fn a_shard_whose_heart_stops_is_hung_and_one_that_beats_is_not() {
     let stuck = shard.control(slot, &Command::new(op::STOP, LIMIT), None);
     assert!(matches!(stuck, Err(NoAnswer::Stuck)));
     assert!(shard.was_hung());
+}
+
+#[test]
+fn what_a_shard_says_is_passed_on_by_lines_that_cannot_steer_a_terminal() {
+    let (ours, mut theirs) = std::io::pipe().unwrap();
+    let (log, mut said) = (Log::new(ours), String::new());
+    theirs.write_all(b"shard: one\x1b[2J\ntw").unwrap();
+    log.pass_on(3, &mut |line| said += line);
+    assert_eq!(said, "shard 3: shard: one[2J\nshard 3: tw\n");
+    log.pass_on(3, &mut |line| said += line);
+    assert_eq!(said.lines().count(), 2, "there is nothing more, and nobody waits for it");
 }

@@ -11,6 +11,7 @@ use crate::shard::{NoAnswer, Shard};
 use crate::supervisor::{self, Recipe};
 use crate::wire::{Answer, Command, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Ack, Bind, Entropy, Generation, Key, Request};
+use microvm::saved::FileKey;
 use microvm::template::Template;
 use rustix::event::{EventfdFlags, eventfd};
 use std::fs::{File, OpenOptions};
@@ -164,11 +165,11 @@ impl Shards {
     /// acknowledged, so that it can be woken again, unless its file is no longer what was saved.
     pub fn wake(&self, vm: VmId, limit: Duration) -> Result<Ack, ShardsError> {
         self.with(vm, |place| {
-            let Place::Saved { file, digest } = place else {
+            let Place::Saved { file, key } = place else {
                 return self.run_for_ack(vm, place, Command::new(op::WAKE, limit));
             };
             let (shard, slot) = self.inner.reserve()?;
-            let load = Command { digest: *digest, ..Command::new(op::LOAD, PATIENCE) };
+            let load = Command { file_key: *key.bytes(), ..Command::new(op::LOAD, PATIENCE) };
             let loaded = self.control(vm, &shard, slot, &load, Some(file));
             if let Err(error @ ShardsError::Failed { .. }) = loaded {
                 // The file is not what was saved, and never will be.
@@ -221,10 +222,10 @@ impl Shards {
             if matches!(place, Place::Live { .. }) {
                 self.save(vm, place)?;
             }
-            let Place::Saved { file, digest } = place else { return Err(ShardsError::Unknown(vm)) };
+            let Place::Saved { file, key } = place else { return Err(ShardsError::Unknown(vm)) };
             copy_whole(file, to)
                 .map_err(|source| ShardsError::SleepFile { directory: to.to_owned(), source })?;
-            Ok(Kept { digest: *digest, generation: self.inner.next_generation.load(Ordering::Relaxed) })
+            Ok(Kept { key: key.clone(), generation: self.inner.next_generation.load(Ordering::Relaxed) })
         })
     }
 
@@ -234,7 +235,7 @@ impl Shards {
         let vm = VmId(self.inner.next_vm.fetch_add(1, Ordering::Relaxed));
         // No generation is given twice, whichever parent gave it.
         self.inner.next_generation.fetch_max(kept.generation, Ordering::Relaxed);
-        let place = Place::Saved { file, digest: kept.digest };
+        let place = Place::Saved { file, key: kept.key.clone() };
         whole(self.inner.vms.lock()).insert(vm, Arc::new(Mutex::new(place)));
         vm
     }
@@ -348,10 +349,12 @@ impl Shards {
         let directory = &self.inner.config.sleep_directory;
         let file = microvm::saved::nameless_file(directory)
             .map_err(|source| ShardsError::SleepFile { directory: directory.clone(), source })?;
-        let outcome = self.control(vm, &shard, slot, &Command::new(op::SAVE, CONTROL_LIMIT), Some(&file));
-        let [low, high, ..] = self.tidy(vm, place, outcome)?.values;
+        let key = FileKey::draw().map_err(ShardsError::Entropy)?;
+        let command = Command { file_key: *key.bytes(), ..Command::new(op::SAVE, CONTROL_LIMIT) };
+        let outcome = self.control(vm, &shard, slot, &command, Some(&file));
+        self.tidy(vm, place, outcome)?;
         shard.release(slot);
-        *place = Place::Saved { file, digest: [low, high] };
+        *place = Place::Saved { file, key };
         Ok(())
     }
 

@@ -71,6 +71,7 @@ impl Recipe {
         seal(&board_file, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL)?;
         let board = Board::new(&board_file)?;
         let (ours, theirs) = socket::pair()?;
+        let (log, said) = io::pipe()?;
         let config = &inner.config;
         let start = |own_pid_namespace: bool| {
             let setup = &self.setup[usize::from(own_pid_namespace)];
@@ -81,10 +82,10 @@ impl Recipe {
                 setup.as_fd(),
                 self.device.as_fd(),
             ];
-            spawn::shard(config.program.as_deref(), &descriptors, own_pid_namespace)
+            spawn::shard(config.program.as_deref(), &descriptors, said.as_fd(), own_pid_namespace)
         };
         let child = start(true).or_else(|_| start(false))?;
-        Ok(Arc::new(Shard::new(number, child, board, ours, config.vms_of(number), config.spin)))
+        Ok(Arc::new(Shard::new(number, child, board, ours, log, config.vms_of(number), config.spin)))
     }
 }
 
@@ -96,7 +97,9 @@ pub(crate) fn start_all(recipe: &Recipe, inner: &Registry, shards: usize) -> Res
         .collect::<io::Result<_>>()
         .map_err(ShardsError::Spawn)?;
     for shard in &started {
-        shard.wait_ready().map_err(|text| ShardsError::Setup { shard: shard.number, text })?;
+        let ready = shard.wait_ready();
+        shard.pass_log_on();
+        ready.map_err(|text| ShardsError::Setup { shard: shard.number, text })?;
     }
     *inner.shards_mut() = started;
     Ok(())
@@ -126,6 +129,7 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedF
         if looked.elapsed() >= HEARTBEAT {
             looked = Instant::now();
             for shard in shards.iter().filter(|shard| !shard.is_gone()) {
+                shard.pass_log_on();
                 shard.clear_abandoned();
                 if shard.is_hung(SILENT_LOOKS_MAX) {
                     shard.kill_as_hung();
@@ -139,6 +143,7 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedF
                 false
             }
             Some(Err(_)) => {
+                shard.pass_log_on();
                 missing.push(shard.number);
                 retry_at = Instant::now() + RETRY_AFTER;
                 false
@@ -168,6 +173,7 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedF
 }
 
 fn report(fleet: &Registry, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) {
+    shard.pass_log_on();
     let vms = shard.lose();
     fleet.shards_mut().retain(|other| !Arc::ptr_eq(other, shard));
     fleet.forget(&vms);

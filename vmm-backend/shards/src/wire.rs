@@ -4,6 +4,7 @@
 
 use microvm::bind::{Bind, Key};
 use microvm::guest::mailbox::{KEY_BYTES_MAX, URL_BYTES_MAX};
+use microvm::saved::FileKey;
 use microvm::sys::futex;
 use microvm::sys::memory::{Mapping, Sharing};
 use std::fs::File;
@@ -84,8 +85,6 @@ pub struct Command {
     pub generation: u64,
     /// How long the guest has.
     pub limit_ns: u64,
-    /// Of a load: what the file must hash to.
-    pub digest: [u64; 2],
     /// Of a start or recycle.
     pub url_bytes: u32,
     /// Of a start or recycle.
@@ -96,10 +95,13 @@ pub struct Command {
     pub key: [u8; KEY_BYTES_MAX],
     /// Of a start or wake: what the guest must take, and prove that it has.
     pub entropy: [u8; ENTROPY_BYTES],
+    /// Of a save or load: the file's.
+    pub file_key: [u8; FileKey::BYTES],
 }
 
 const ENTROPY_BYTES: usize = 32;
-const _: () = assert!(offset_of!(Command, entropy) == offset_of!(Command, key) + KEY_BYTES_MAX);
+const SECRET_BYTES: usize = KEY_BYTES_MAX + ENTROPY_BYTES + FileKey::BYTES;
+const _: () = assert!(offset_of!(Command, key) + SECRET_BYTES == size_of::<Command>());
 
 /// Shard to parent.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -109,7 +111,7 @@ pub struct Answer {
     pub code: u32,
     /// Bytes used of `text`.
     pub text_bytes: u32,
-    /// Proof of an acknowledgement, values of a request, digest of a saved VM.
+    /// Proof of an acknowledgement, values of a request.
     pub values: [u64; 4],
     /// What went wrong, in words.
     pub text: [u8; TEXT_BYTES_MAX],
@@ -124,12 +126,12 @@ impl Command {
             args: [0; 2],
             generation: 0,
             limit_ns: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
-            digest: [0; 2],
             url_bytes: 0,
             key_bytes: 0,
             url: [0; URL_BYTES_MAX],
             key: [0; KEY_BYTES_MAX],
             entropy: [0; ENTROPY_BYTES],
+            file_key: [0; FileKey::BYTES],
         }
     }
 
@@ -356,9 +358,9 @@ impl Board {
 
     /// Shard: answer, and wake who waits.
     pub fn answer(&self, slot: usize, answer: &Answer) {
-        // The user's key and entropy stay no longer than they are needed. They lie beside each other.
+        // What is secret stays no longer than it is needed. It lies together.
         let key = offset_of!(CellLayout, command) + offset_of!(Command, key);
-        self.mapping.write(Self::cell(slot, key), &[0; KEY_BYTES_MAX + ENTROPY_BYTES]);
+        self.mapping.write(Self::cell(slot, key), &[0; SECRET_BYTES]);
         self.mapping.write(Self::cell(slot, offset_of!(CellLayout, answer)), answer.as_bytes());
         self.state(slot).store(cell::DONE, Ordering::Release);
         futex::wake(self.state(slot), 1);

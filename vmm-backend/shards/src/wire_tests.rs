@@ -94,14 +94,15 @@ fn lengths_on_the_board_are_not_believed() {
 }
 
 #[test]
-fn key_and_entropy_do_not_stay_on_the_board() {
+fn nothing_secret_stays_on_the_board() {
     let board = board();
     let mut command = Command::new(op::START, Duration::ZERO).with_key(&Key::new("secret").unwrap());
-    command.entropy = [9; 32];
+    (command.entropy, command.file_key) = ([9; 32], [8; 32]);
     board.post(0, &command, false);
     assert_eq!(board.command(0).unwrap().read_key().unwrap().as_str(), "secret");
     board.answer(0, &Answer::ok([0; 4]));
     board.state(0).store(cell::POSTED, Ordering::Release);
     assert_eq!(board.command(0).unwrap().key, [0; KEY_BYTES_MAX]);
     assert_eq!(board.command(0).unwrap().entropy, [0; 32]);
+    assert_eq!(board.command(0).unwrap().file_key, [0; 32]);
 }

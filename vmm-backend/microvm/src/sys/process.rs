@@ -111,6 +111,7 @@ struct Prepared {
     program: OwnedFd,
     name: CString,
     null: File,
+    log: OwnedFd,
     sources: Vec<OwnedFd>,
     /// Make the parent's user the root of a new user namespace: only then its rights survive the exec. Groups
     /// must be given up first.
@@ -128,6 +129,8 @@ pub struct Start<'a> {
     pub argument_if_mapped: &'static CStr,
     /// Its descriptors, from [`FIRST_DESCRIPTOR`] on.
     pub descriptors: &'a [BorrowedFd<'a>],
+    /// Its standard error. Standard input and output are `/dev/null`.
+    pub log: BorrowedFd<'a>,
     /// Whether it gets a PID namespace of its own.
     pub own_pid_namespace: bool,
 }
@@ -155,6 +158,7 @@ pub fn spawn(wanted: &Start<'_>) -> io::Result<Child> {
         name,
         null: File::options().read(true).write(true).open("/dev/null")?,
         maps: identity_maps()?,
+        log: duplicate(wanted.log)?,
         sources: descriptors.iter().map(|fd| duplicate(*fd)).collect::<io::Result<_>>()?,
     };
     let namespaces = if own_pid_namespace { libc::CLONE_NEWPID as u64 } else { 0 };
@@ -234,6 +238,7 @@ unsafe fn become_program(
         }
         let null = prepared.null.as_raw_fd();
         let mut fine = libc::dup2(null, 0) >= 0 && libc::dup2(null, 1) >= 0;
+        fine &= libc::dup2(prepared.log.as_raw_fd(), 2) >= 0;
         let mut target = FIRST_DESCRIPTOR;
         for source in &prepared.sources {
             fine &= libc::dup2(source.as_raw_fd(), target) >= 0;
