@@ -38,6 +38,7 @@ pub(crate) fn run(loaded: &Loaded, what: &str, journal: Option<&Path>) -> Result
             deliveries: Some(folder.join(DELIVERIES)),
             arrivals: Some(folder.join(ARRIVALS)),
             scenario,
+            bytes_max: None,
         });
         let options = Options { limits, progress, interrupted, journals };
         run_scenario(&loaded.scenario, Arc::clone(&machines) as Arc<_>, books, &options)

@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actors::policy::{PoolKey, PoolPolicy, Prefers, Step};
 use actors::{Duration, WallClock};
-use scenarios::scenario::{Begins, Fleet, Latency, SpriteLife};
-use scenarios::{HostFile, Scenario, ScenarioError};
+use scenarios::scenario::{Begins, Demand, Fleet, Latency, SpriteLife, Stage};
+use scenarios::{Distribution, HostFile, Scenario, ScenarioError};
 use serde::{Deserialize, Serialize};
 
 /// Which VMs a host has.
@@ -150,6 +150,20 @@ impl Default for SpriteTable {
     }
 }
 
+/// `[journal]`: what is written down of what the actors decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Bytes that the journals of this run and of those before it may take; 0: none is written.
+    pub bytes: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { bytes: 1 << 30 }
+    }
+}
+
 /// Everything that a host is told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -166,6 +180,8 @@ pub struct Config {
     pub latency: Latency,
     /// How Sprites live between uses.
     pub sprite: SpriteTable,
+    /// What is written down.
+    pub journal: Journal,
 }
 
 /// A configuration that was checked, with what it was read from.
@@ -207,8 +223,12 @@ impl Loaded {
         scenario.latency = config.latency.clone();
         scenario.clock.begins = Begins(now());
         let mut scenario = file.check(scenario)?;
-        // A user says when a use is over, so there is no lifetime to check it against.
+        // What a host cannot know, but a scenario that stands in a journal has to say: a user says when a use
+        // is over, and demand is what comes.
+        let stage = Stage { from: Some(1.0), to: None, length: Duration::from_secs(1), arrivals: None };
+        scenario.demand = Demand::Stages(vec![stage]);
         scenario.sprite = SpriteLife {
+            lifetime: Some(Distribution::Constant { constant: Duration::from_secs(1) }),
             idle_after: Some(config.sprite.idle_after),
             asleep: u32::MAX,
             prefers: Prefers::Own,
@@ -262,6 +282,14 @@ impl Loaded {
                 &["server", "capacity_wait"],
                 &format!("is {}", server.capacity_wait),
                 "give at most 24h",
+            );
+        }
+        let bytes = self.config.journal.bytes;
+        if bytes > 0 && bytes < 1 << 20 {
+            return fail(
+                &["journal", "bytes"],
+                &format!("is {bytes}"),
+                "give at least 1048576, or 0 for no journal",
             );
         }
         let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());

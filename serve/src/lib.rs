@@ -31,6 +31,7 @@ pub mod auth;
 pub mod config;
 pub mod door;
 pub mod host;
+mod journal;
 pub mod metrics;
 pub mod rate;
 mod service;

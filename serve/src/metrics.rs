@@ -168,7 +168,9 @@ impl Collector for OfHost {
         ] {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
         }
+        let missing = self.0.journal().missing;
         for (name, help, value) in [
+            ("journal_missing", "Records that are missing in the journal of decisions", missing),
             ("vms_readied", "VMs that became ready", counts.readied),
             (
                 "vms_lost",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use runtime::JournalPaths;
 use scenarios::ScenarioError;
 use tokio::net::TcpListener;
 
@@ -14,6 +15,7 @@ use crate::auth::{AuthError, Tokens};
 use crate::config::{Backend, Loaded};
 use crate::door;
 use crate::host::{self, Changes, Host, HostError};
+use crate::journal;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
 use crate::sprites::Sprites;
@@ -94,7 +96,17 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
     let address = listener.local_addr().map_err(failed)?;
     let sleepers = data.join("sleepers");
     make_folder(&sleepers).map_err(|source| StoreError::Folder { path: sleepers.clone(), source })?;
-    let (host, changes, why_not_kvm) = host::launch(&loaded, &sleepers)?;
+    let bytes = loaded.config.journal.bytes;
+    let journals = if bytes == 0 {
+        JournalPaths::default()
+    } else {
+        // A host that cannot write its journal serves all the same, and says so.
+        journal::begin_run(&data, loaded.scenario.explain()?, bytes).unwrap_or_else(|error| {
+            tracing::error!("{}: decisions are not written down: {error}", data.display());
+            JournalPaths::default()
+        })
+    };
+    let (host, changes, why_not_kvm) = host::launch(&loaded, &sleepers, &journals)?;
     let host: Arc<dyn Host> = Arc::new(host);
     let metrics = Metrics::new(Arc::clone(&host));
     let writes = metrics.store_writes();

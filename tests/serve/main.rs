@@ -6,6 +6,8 @@ mod host;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod journal;
+#[cfg(unix)]
 mod life;
 #[cfg(unix)]
 mod official;

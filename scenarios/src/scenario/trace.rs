@@ -59,6 +59,25 @@ fn one() -> f64 {
 }
 
 impl Trace {
+    /// The requests of a file, read as it says itself.
+    pub fn of(file: &str) -> Self {
+        Self {
+            trace: file.to_owned(),
+            format: None,
+            scale: 1.0,
+            speed: 1.0,
+            arrivals: Spread::default(),
+            columns: None,
+            unit: Units::default(),
+            interval: None,
+            delimiter: None,
+            comment: None,
+            empty: Empty::default(),
+            lifetimes: Lifetimes::default(),
+            order: Order::default(),
+        }
+    }
+
     /// The first key that says something which nobody asks of a trace in this format.
     pub(crate) fn unread_in(&self, format: Format) -> Option<&'static str> {
         let names_its_fields = matches!(format, Format::Csv | Format::Jsonl);

@@ -45,8 +45,21 @@ pub(crate) struct StatusBody {
     pub(crate) sprites: SpritesBody,
     /// VMs in each state.
     pub(crate) vms: BTreeMap<&'static str, u64>,
+    /// The journal of decisions.
+    pub(crate) journal: JournalBody,
     /// What could not be done so far and why.
     pub(crate) failures: Vec<String>,
+}
+
+/// The journal of decisions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct JournalBody {
+    /// Where it is; null where none is written.
+    pub(crate) path: Option<String>,
+    /// Records that are missing in it: its disk did not take them, or they came too fast.
+    pub(crate) missing: u64,
+    /// Why its disk did not take the last of them.
+    pub(crate) error: Option<String>,
 }
 
 /// The pool's level.
@@ -90,6 +103,7 @@ pub(crate) struct SpritesBody {
 )]
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusBody> {
     let (level, counts, totals) = (app.host.level(), app.host.counts(), app.sprites.totals());
+    let journal = app.host.journal();
     let alive = Vm::ALL.into_iter().filter(|state| !matches!(state, Vm::Stopped | Vm::Failed));
     Json(StatusBody {
         backend: app.host.backend().name(),
@@ -112,6 +126,11 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<StatusBody> {
         misses: counts.misses(),
         sprites: SpritesBody { running: totals.running, warm: totals.warm, cold: totals.cold },
         vms: alive.map(|state| (state_name(state), level.of(state))).collect(),
+        journal: JournalBody {
+            path: journal.path.map(|path| path.display().to_string()),
+            missing: journal.missing,
+            error: journal.error,
+        },
         failures: app.host.failures(),
     })
 }

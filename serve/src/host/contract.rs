@@ -1,6 +1,7 @@
 //! The trait between the API and whatever holds the VMs, and what goes through it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use actors::{ActorId, Key, Outcome, State};
 use runtime::Machines;
@@ -132,6 +133,9 @@ pub trait Host: Send + Sync {
     /// A VM that is not there, or a guest that does not answer.
     fn visit(&self, lease: Lease) -> Result<Visit, VisitError>;
 
+    /// How the journal of decisions fares.
+    fn journal(&self) -> Journal;
+
     /// The pool and the host now.
     fn level(&self) -> Level;
 
@@ -144,6 +148,17 @@ pub trait Host: Send + Sync {
 
     /// What could not be done so far and why, for people.
     fn failures(&self) -> Vec<String>;
+}
+
+/// How the journal of decisions fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Where it is; `None` where none is written.
+    pub path: Option<PathBuf>,
+    /// What could not be written down.
+    pub missing: u64,
+    /// Why.
+    pub error: Option<String>,
 }
 
 /// A VM that has, or had, a user changed its state.

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use actors::protocol::{End, Operation};
 use actors::{ActorId, Key};
-use runtime::{Lost, Machines};
+use runtime::{JournalPaths, Lost, Machines};
 use vmm_backend::machines::{Fit, Kept, KvmMachines, MachinesConfig, Resume};
 
 use super::contract::{Changes, Guests, Lease, Visit, VisitError};
@@ -73,7 +73,11 @@ impl Guests for Kvm {
 }
 
 /// Boots the template, starts the shards and begins to fill the pool.
-pub(super) fn launch(loaded: &Loaded, sleepers: &Path) -> Result<(ActorHost, Changes), HostError> {
+pub(super) fn launch(
+    loaded: &Loaded,
+    sleepers: &Path,
+    journals: &JournalPaths,
+) -> Result<(ActorHost, Changes), HostError> {
     let Fit { machines, limits } = Fit::of(&loaded.scenario)?;
     let machines = MachinesConfig {
         sleep_directory: sleepers.to_owned(),
@@ -82,5 +86,11 @@ pub(super) fn launch(loaded: &Loaded, sleepers: &Path) -> Result<(ActorHost, Cha
         ..machines
     };
     let machines = KvmMachines::launch(machines).map_err(|error| HostError::NoKvm(error.to_string()))?;
-    ActorHost::new(loaded, Backend::Kvm, Arc::new(Kvm(machines, sleepers.to_owned())), &limits)
+    ActorHost::new(
+        loaded,
+        Backend::Kvm,
+        Arc::new(Kvm(machines, sleepers.to_owned())),
+        &limits,
+        journals.clone(),
+    )
 }

@@ -19,7 +19,7 @@ mod saved;
 mod simulated;
 mod watched;
 
-pub use contract::{Began, Change, Changes, Guests, Host, Lease, Visit, VisitError};
+pub use contract::{Began, Change, Changes, Guests, Host, Journal, Lease, Visit, VisitError};
 pub use launch::launch;
 pub use level::{Counts, Level};
 pub use on_actors::{ActorHost, HostError};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actors::protocol::ToWorker;
 use actors::{ActorId, Key, Message, Worker};
-use runtime::{Config, Limits, Runtime, RuntimeError, UNTIL_TOLD, plan_of};
+use runtime::{Config, JournalPaths, Limits, Runtime, RuntimeError, UNTIL_TOLD, plan_of};
 use scenarios::{DistributionError, ScenarioError};
 use tokio::sync::oneshot;
 
 use super::books::Books;
-use super::contract::{Began, Changes, Guests, Host, Lease, Visit, VisitError};
+use super::contract::{Began, Changes, Guests, Host, Journal, Lease, Visit, VisitError};
 use super::level::{Counts, Level};
 use super::watched::Watched;
 use crate::config::{Backend, Loaded};
@@ -42,6 +42,8 @@ pub struct ActorHost {
     runtime: Runtime,
     guests: Arc<dyn Guests>,
     books: Books,
+    /// Where the journal is, or why there is none.
+    journal: Journal,
 }
 
 impl ActorHost {
@@ -54,26 +56,40 @@ impl ActorHost {
         backend: Backend,
         machines: Arc<M>,
         limits: &Limits,
+        journals: JournalPaths,
     ) -> Result<(Self, Changes), HostError> {
         let plan = plan_of(&loaded.scenario, limits)?;
         let (books, changes) = Books::new(plan.slots);
         let slots = plan.slots as usize;
-        let config = Config {
+        let mut journal = Journal { path: journals.deliveries.clone(), ..Journal::default() };
+        let mut config = Config {
             seed: random_seed(),
             in_flight_max: limits.in_flight_max,
             starts: limits.starts.min(slots),
             boots: plan.boots.min(limits.boots_max).min(plan.slots) as usize,
             creates: limits.boots_max.min(plan.slots) as usize,
+            journals,
             ..Config::default()
         };
-        let watched = Watched { machines: Arc::clone(&machines), books: books.clone() };
-        let runtime = Runtime::new(&config, Arc::new(watched), Box::new(books.clone()))?;
+        let start = |config: &Config| {
+            let watched = Watched { machines: Arc::clone(&machines), books: books.clone() };
+            Runtime::new(config, Arc::new(watched), Box::new(books.clone()))
+        };
+        let runtime = match start(&config) {
+            Err(error @ RuntimeError::Journal { .. }) => {
+                tracing::error!("{error}: decisions are not written down");
+                journal = Journal { error: Some(error.to_string()), ..Journal::default() };
+                config.journals = JournalPaths::default();
+                start(&config)?
+            }
+            started => started?,
+        };
         for worker in loaded.scenario.worker_configs() {
             runtime.host(move || Worker::new(worker.clone()));
         }
         runtime.open();
         runtime.tell(WORKER, Message::Worker(ToWorker::Begin(plan.pool.start)));
-        Ok((Self { backend, runtime, guests: machines, books }, changes))
+        Ok((Self { backend, runtime, guests: machines, books, journal }, changes))
     }
 }
 
@@ -129,6 +145,13 @@ impl Host for ActorHost {
 
     fn visit(&self, lease: Lease) -> Result<Visit, VisitError> {
         self.guests.visit(lease)
+    }
+
+    fn journal(&self) -> Journal {
+        let stats = self.runtime.stats();
+        let missing = stats.journal_overflowed + stats.journal_unwritten;
+        let error = self.runtime.journal_error().or_else(|| self.journal.error.clone());
+        Journal { path: self.journal.path.clone(), missing, error }
     }
 
     fn level(&self) -> Level {

@@ -88,10 +88,10 @@ use self::shell::Boxed;
 use self::timers::Timers;
 
 pub use error::RuntimeError;
-pub use journal::{Delivery, Effect, Header, JournalError, JournalPaths, Reader, Record, Tally};
+pub use journal::{Delivery, Effect, Header, JournalError, JournalPaths, Reader, Record, Tally, segment};
 pub use lag::Lag;
 pub use operations::{Lost, Machines, Script};
-pub use replay::{Difference, End, ReplayError, Replayed, replay};
+pub use replay::{Difference, End, ReplayError, Replayed, replay, replay_and_see};
 pub use scenario::{Limits, Options, Run, plan_of, rehearse, run_scenario};
 pub use scripted::Scripted;
 
@@ -168,6 +168,8 @@ pub struct Stats {
     pub ended_twice: u64,
     /// Lines that the journals had no room for.
     pub journal_overflowed: u64,
+    /// Lines that the journals' disk did not take.
+    pub journal_unwritten: u64,
     /// How late timers fired.
     pub timer_lag: Lag,
 }
@@ -404,8 +406,14 @@ impl Runtime {
             renewals: core.renewals,
             ended_twice: core.ledger.ended_twice,
             journal_overflowed: core.journals.overflowed(),
+            journal_unwritten: core.journals.unwritten().0,
             timer_lag: self.shared.timers.lag(),
         }
+    }
+
+    /// Why lines of a journal could not be written, if there are any.
+    pub fn journal_error(&self) -> Option<String> {
+        lock(&self.shared.core).journals.unwritten().1
     }
 
     /// Ends everything: waits for operations under way, has every VM destroyed, ends all threads and writes

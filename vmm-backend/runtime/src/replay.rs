@@ -108,6 +108,18 @@ pub fn replay(
     journal: &mut Reader<impl BufRead>,
     make: &mut dyn FnMut(ActorId) -> Option<AnyActor>,
 ) -> Result<Replayed, ReplayError> {
+    replay_and_see(journal, make, &mut |_| {})
+}
+
+/// The same, and shows each delivery that was replayed.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_and_see(
+    journal: &mut Reader<impl BufRead>,
+    make: &mut dyn FnMut(ActorId) -> Option<AnyActor>,
+    see: &mut dyn FnMut(&Delivery),
+) -> Result<Replayed, ReplayError> {
     let mut stage = Stage::new(journal.header().seed);
     let mut deliveries = 0;
     while let Some(record) = journal.record()? {
@@ -125,6 +137,7 @@ pub fn replay(
                     let difference = Difference { index: deliveries, delivery, now, effects };
                     return Err(ReplayError::Differs(Box::new(difference)));
                 }
+                see(&delivery);
                 deliveries += 1;
             }
             Record::Gap(missing) => return Ok(Replayed { deliveries, end: End::Gap(missing) }),

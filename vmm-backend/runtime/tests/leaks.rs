@@ -18,7 +18,7 @@ fn count(folder: &str) -> usize {
 fn live_and_die(shut_down: bool) {
     let (seen, machines) = (Seen::default(), Arc::new(Obedient::default()));
     let null = || Some("/dev/null".into());
-    let journals = JournalPaths { deliveries: null(), arrivals: null(), scenario: String::new() };
+    let journals = JournalPaths { deliveries: null(), arrivals: null(), ..JournalPaths::default() };
     let config = worker(8, 2, pool("depth = { kind = \"fixed\", ready = 4 }"));
     let runtime = full(&Config { journals, ..Config::default() }, config, machines.clone(), &seen);
     for _ in 0..10 {

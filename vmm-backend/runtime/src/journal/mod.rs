@@ -12,9 +12,9 @@
 
 mod effects;
 mod record;
+mod sink;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -29,6 +29,8 @@ use super::shared::lock;
 pub(crate) use effects::Fold;
 pub use effects::{Effect, Tally};
 pub use record::{Delivery, Header, JournalError, Reader, Record};
+use sink::Sink;
+pub use sink::segment;
 
 /// Lines and records that wait to be written.
 const LINES_MAX: usize = 1 << 17;
@@ -43,6 +45,9 @@ pub struct JournalPaths {
     pub arrivals: Option<PathBuf>,
     /// What configured the Workers, for the journal's [`Header`].
     pub scenario: String,
+    /// The most that each journal may take on disk: then it is kept in several files, of which the oldest are
+    /// removed. None: one file without a bound.
+    pub bytes_max: Option<u64>,
 }
 
 enum Line {
@@ -54,7 +59,10 @@ enum Line {
 struct Waiting {
     lines: Vec<Line>,
     overflowed: u64,
-    /// Of them, those that have not been noted where they are missing.
+    /// Lines that could not be written, and why the last could not.
+    unwritten: u64,
+    error: Option<String>,
+    /// Of all these, those that have not been noted where they are missing.
     unnoted: u64,
     closing: bool,
 }
@@ -64,14 +72,14 @@ pub(crate) struct Journals {
     waiting: Arc<Mutex<Waiting>>,
     deliveries: bool,
     arrivals: bool,
-    writer: Option<JoinHandle<std::io::Result<()>>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Journals {
     pub(crate) fn open(paths: &JournalPaths, seed: u64) -> Result<Self, RuntimeError> {
         let create = |path: &Option<PathBuf>| match path {
-            Some(path) => match File::create(path) {
-                Ok(file) => Ok(Some(BufWriter::new(file))),
+            Some(path) => match Sink::create(path, paths.bytes_max) {
+                Ok(file) => Ok(Some(file)),
                 Err(source) => Err(RuntimeError::Journal { path: path.clone(), source }),
             },
             None => Ok(None),
@@ -79,12 +87,14 @@ impl Journals {
         let mut files = Files { deliveries: create(&paths.deliveries)?, arrivals: create(&paths.arrivals)? };
         if let (Some(file), Some(path)) = (&mut files.deliveries, &paths.deliveries) {
             let header = Header { seed, scenario: paths.scenario.clone() };
-            record::begin(file, &header)
+            let mut bytes = Vec::new();
+            record::begin(&mut bytes, &header)
+                .and_then(|()| file.append(&bytes))
                 .map_err(|source| RuntimeError::Journal { path: path.clone(), source })?;
         }
         if let (Some(file), Some(path)) = (&mut files.arrivals, &paths.arrivals) {
             // What tells the trace from other JSON lines.
-            writeln!(file, "{}", scenarios::JOURNAL_MARK)
+            file.append(format!("{}\n", scenarios::JOURNAL_MARK).as_bytes())
                 .map_err(|source| RuntimeError::Journal { path: path.clone(), source })?;
         }
         let (deliveries, arrivals) = (files.deliveries.is_some(), files.arrivals.is_some());
@@ -146,11 +156,20 @@ impl Journals {
         lock(&self.waiting).overflowed
     }
 
+    /// Lines that could not be written, and why the last could not.
+    pub(crate) fn unwritten(&self) -> (u64, Option<String>) {
+        let waiting = lock(&self.waiting);
+        (waiting.unwritten, waiting.error.clone())
+    }
+
     /// Writes what is left.
     pub(crate) fn close(&mut self) -> Result<(), RuntimeError> {
         lock(&self.waiting).closing = true;
         match self.writer.take().map(JoinHandle::join) {
-            Some(Ok(written)) => written.map_err(RuntimeError::JournalWrite),
+            Some(Ok(())) => match self.unwritten() {
+                (_, Some(error)) => Err(RuntimeError::JournalWrite(std::io::Error::other(error))),
+                (_, None) => Ok(()),
+            },
             Some(Err(_)) => {
                 Err(RuntimeError::JournalWrite(std::io::Error::other("the thread that writes panicked")))
             }
@@ -160,14 +179,33 @@ impl Journals {
 }
 
 struct Files {
-    deliveries: Option<BufWriter<File>>,
-    arrivals: Option<BufWriter<File>>,
+    deliveries: Option<Sink>,
+    arrivals: Option<Sink>,
+}
+
+/// Lines as bytes, for one file.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Batch {
+    /// Appends it to a file and empties it. Gives what could not be written, and why.
+    fn write(&mut self, to: Option<&mut Sink>) -> Option<(u64, std::io::Error)> {
+        let (lines, bytes) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.bytes));
+        let written = if bytes.is_empty() { Ok(()) } else { to.map_or(Ok(()), |sink| sink.append(&bytes)) };
+        self.bytes = bytes;
+        self.bytes.clear();
+        written.err().map(|error| (lines, error))
+    }
 }
 
 impl Files {
-    /// The life of the thread.
-    fn write_all(&mut self, waiting: &Mutex<Waiting>) -> std::io::Result<()> {
+    /// The life of the thread. What it cannot write it counts, and goes on with what comes then.
+    fn write_all(&mut self, waiting: &Mutex<Waiting>) {
         let (mut lines, mut scratch) = (Vec::new(), Vec::new());
+        let (mut deliveries, mut arrivals) = (Batch::default(), Batch::default());
         loop {
             let (closing, missing) = {
                 let mut waiting = lock(waiting);
@@ -176,32 +214,38 @@ impl Files {
                 (closing, if closing { std::mem::take(&mut waiting.unnoted) } else { 0 })
             };
             for line in lines.drain(..) {
-                self.write(line, &mut scratch)?;
+                let (batch, encoded) = match line {
+                    Line::Record(record) => {
+                        let encoded = record::write(&mut deliveries.bytes, &record, &mut scratch);
+                        (&mut deliveries, encoded)
+                    }
+                    Line::Arrival { at, key, lifetime_ns } => {
+                        let at = at.as_nanos();
+                        let line = format_args!("{{\"at\":{at},\"key\":{key},\"lifetime\":{lifetime_ns}}}");
+                        let encoded = writeln!(arrivals.bytes, "{line}");
+                        (&mut arrivals, encoded)
+                    }
+                };
+                encoded.expect("memory takes every line");
+                batch.lines += 1;
             }
-            if missing > 0 && self.deliveries.is_some() {
-                self.write(Line::Record(Record::Gap(missing)), &mut scratch)?;
+            if missing > 0 {
+                record::write(&mut deliveries.bytes, &Record::Gap(missing), &mut scratch)
+                    .expect("memory takes every record");
             }
+            let failed = [deliveries.write(self.deliveries.as_mut()), arrivals.write(self.arrivals.as_mut())];
+            let [unwritten, _] = &failed;
+            let unnoted = unwritten.as_ref().map_or(0, |(lines, _)| *lines);
+            for (lines, error) in failed.into_iter().flatten() {
+                let mut waiting = lock(waiting);
+                waiting.unwritten += lines;
+                waiting.error = Some(error.to_string());
+            }
+            lock(waiting).unnoted += unnoted;
             if closing {
-                return self.flush();
+                return;
             }
             std::thread::sleep(WRITE_EVERY);
         }
-    }
-
-    fn write(&mut self, line: Line, scratch: &mut Vec<u8>) -> std::io::Result<()> {
-        match (line, &mut self.deliveries, &mut self.arrivals) {
-            (Line::Record(record), Some(file), _) => record::write(file, &record, scratch),
-            (Line::Arrival { at, key, lifetime_ns }, _, Some(file)) => {
-                writeln!(file, "{{\"at\":{},\"key\":{key},\"lifetime\":{lifetime_ns}}}", at.as_nanos())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        for file in [&mut self.deliveries, &mut self.arrivals].into_iter().flatten() {
-            file.flush()?;
-        }
-        Ok(())
     }
 }
