@@ -117,9 +117,11 @@ fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The columns of the terminal, for text that is laid out.
+/// The columns of the terminal, for text that is laid out; `COLUMNS` says otherwise.
 pub(crate) fn columns() -> usize {
-    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0))
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    asked.or_else(terminal).unwrap_or(100)
 }
 
 /// What a program reads.

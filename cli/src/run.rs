@@ -134,7 +134,9 @@ fn single(args: &Args, loaded: Loaded, run_id: &str) -> Ended {
         Backend::Sim => {
             let mut reports =
                 jobs::all(std::slice::from_ref(&loaded), &args.threads, |finished| finished.report)?;
-            (reports.remove(0), String::new())
+            let mut report = reports.remove(0);
+            report.summary.shortages = shortages(&loaded);
+            (report, String::new())
         }
         Backend::Kvm => kvm::run(&loaded, "running", args.journal.as_deref())?,
     };
@@ -149,6 +151,11 @@ fn single(args: &Args, loaded: Loaded, run_id: &str) -> Ended {
     Ok(code(report.summary.verdict))
 }
 
+/// What the fleet is short of, a line each.
+fn shortages(loaded: &Loaded) -> Vec<String> {
+    capacity::warnings(&loaded.scenario).iter().map(|warning| warning.replace("\n  ", "; ")).collect()
+}
+
 fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
     let first = loaded.scenario.seed;
     let jobs: Vec<Loaded> = (0..seeds).map(|index| loaded.with_seed(first.wrapping_add(index))).collect();
@@ -160,9 +167,10 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
     let summaries: Vec<Summary> = kept.into_iter().map(|(summary, _)| summary).collect();
     let mut spread = Spread::new(&summaries, loaded.scenario.gates_held_in);
     spread.identity.run = run_id;
-    let text = if args.json { json(&spread)? } else { spread.render() };
+    let text = if args.json { json(&spread)? } else { spread.render(columns()) };
     say(&text)?;
     if let (Some(out), Some(mut report)) = (&args.out.out, report) {
+        report.summary.shortages = shortages(loaded);
         loaded.sign(&mut report, &loaded.run_id()?)?;
         folder::write_spread(out, &report, &spread, &SeedTable::new(&summaries))?;
         written(args, out, folder::SPREAD_PAGE)?;

@@ -12,7 +12,7 @@ use crate::exit::{self, Failure};
 use crate::jobs;
 use crate::load::{Loaded, ScenarioArgs};
 use crate::out::Out;
-use crate::{Ended, json, kvm, say};
+use crate::{Ended, columns, json, kvm, say};
 
 /// Run a scenario simulated and on this host's real microVMs, and tell how well the simulation has predicted
 /// it
@@ -147,7 +147,7 @@ fn tell(args: &Args, run_id: &str, simulated: &Report, reals: &[Report], notes: 
     let summaries: Vec<&Summary> = reals.iter().map(|real| &real.summary).collect();
     let mut twin = Twin::new(&simulated.summary, &summaries);
     twin.identity.run = run_id.to_owned();
-    let text = if args.json { json(&twin)? } else { twin.render() + "\n" + notes };
+    let text = if args.json { json(&twin)? } else { twin.render(columns()) + "\n" + notes };
     say(&text)?;
     if let Some(out) = &args.out.out {
         folder::write_twin(out, &twin, simulated, reals)?;

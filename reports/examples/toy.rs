@@ -70,7 +70,7 @@ fn compare(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let page = reports::html::comparison_page(&comparison, &first);
     reports::folder::write_file(folder, "comparison.html", page.as_bytes())?;
     anstream::println!("{}", comparison.render(100));
-    anstream::println!("{}", reports::Spread::new(&variants[1].runs, reports::seeds::NEEDED).render());
+    anstream::println!("{}", reports::Spread::new(&variants[1].runs, reports::seeds::NEEDED).render(100));
     Ok(())
 }
 

@@ -141,6 +141,7 @@ fn figures(books: &Recorder, from: u64, end: u64, latencies: &Latencies, exact: 
         cost,
         regions: Vec::new(),
         empty_periods: None,
+        shortages: Vec::new(),
         causes: Vec::new(),
         bound: None,
         strip_width_s: seconds(books.strips.width),

@@ -11,6 +11,7 @@ use crate::no_value::NoValue;
 use crate::seeds::OverSeeds;
 use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::Summary;
+use crate::terminal::{INDENT, WIDTHS, wrapped};
 use crate::unit::Unit;
 
 /// Figures of one scenario over several seeds.
@@ -71,48 +72,105 @@ impl Spread {
         }
     }
 
-    /// The spread for a terminal, with colours as escape codes.
-    pub fn render(&self) -> String {
+    /// The spread for a terminal of so many columns, with colours as escape codes.
+    pub fn render(&self, columns: usize) -> String {
+        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
         let bold = Style::new().bold();
         let gates = &self.gates;
         let word = gates.verdict.word();
-        let mut text =
-            format!("{bold}{word:11}{}{bold:#}: {}; {}\n\n", self.name, gates.says(), gates.needed_says());
-        for gate in &gates.gates {
-            let _ = write!(text, "           {:28} {}", gate.gate, gate.says());
-            let broken: Vec<String> = gate.broken_by.iter().take(5).map(u64::to_string).collect();
-            if !broken.is_empty() {
-                let more = if gate.broken_by.len() > 5 { ", ..." } else { "" };
-                let _ = write!(text, "; not for {}{more}", broken.join(", "));
+        let says = format!("{}: {}; {}", self.name, gates.says(), gates.needed_says());
+        let mut text = String::new();
+        let entry = |text: &mut String, left: &str, says: &str| {
+            for (index, line) in wrapped(says, columns - INDENT).iter().enumerate() {
+                let left = if index == 0 { left } else { "" };
+                let _ = writeln!(text, "{bold}{left:INDENT$}{bold:#}{line}");
             }
+        };
+        entry(&mut text, word, &says);
+        text.push('\n');
+        for gate in &gates.gates {
+            let broken: Vec<String> = gate.broken_by.iter().take(5).map(u64::to_string).collect();
+            let more = if gate.broken_by.len() > 5 { ", ..." } else { "" };
+            let broken = match broken.is_empty() {
+                true => String::new(),
+                false => format!("; not for {}{more}", broken.join(", ")),
+            };
+            let line = format!("{:28} {}{broken}", gate.gate, gate.says());
+            match INDENT + line.chars().count() <= columns {
+                true => {
+                    let _ = writeln!(text, "{:INDENT$}{line}", "");
+                }
+                false => entry(&mut text, "", &format!("{}: {}{broken}", gate.gate, gate.says())),
+            }
+        }
+        if !gates.gates.is_empty() {
             text.push('\n');
         }
-        let _ = writeln!(
-            text,
-            "{}{bold}{:19}{:>10}{:>10}{:>10}{:>10}  95 % of the mean{bold:#}",
-            if gates.gates.is_empty() { "" } else { "\n" },
-            "figure",
-            "min",
-            "median",
-            "mean",
-            "max"
-        );
-        for row in &self.figures {
-            let show = |value: f64| row.unit.show(value);
-            let interval = row.interval.map_or_else(String::new, |(low, high)| {
-                format!("  {} to {}", show(low.max(0.0)), show(high))
-            });
-            let without =
-                if row.without > 0 { format!("  ({} without)", row.without) } else { String::new() };
-            let values = [row.min, row.median, row.mean, row.max].map(|value| format!("{:>10}", show(value)));
-            let _ = writeln!(text, "{:19}{}{interval}{without}", row.figure.to_string(), values.concat());
+        match columns >= TABLE {
+            true => self.table(&mut text, columns),
+            false => self.told(&mut text, columns),
         }
         for note in &self.notes {
-            let _ = writeln!(text, "\n           {note}");
+            text.push('\n');
+            entry(&mut text, "", note);
         }
         text
     }
+
+    /// A line for each figure; its interval stands below it where it has no room.
+    fn table(&self, text: &mut String, columns: usize) {
+        let bold = Style::new().bold();
+        let [min, median, mean, max] = ["min", "median", "mean", "max"].map(|head| format!("{head:>10}"));
+        let _ = writeln!(text, "{bold}{:19}{min}{median}{mean}{max}  95 % of the mean{bold:#}", "figure");
+        for row in &self.figures {
+            let values = row.values().map(|value| format!("{value:>10}")).concat();
+            let line = format!("{:19}{values}", row.figure.to_string());
+            let besides = row.besides();
+            let below = line.chars().count() + 2 + besides.chars().count() > columns;
+            let between = if below { "\n      " } else { "  " };
+            let _ = writeln!(text, "{line}{between}{besides}");
+        }
+    }
+
+    /// The same in words.
+    fn told(&self, text: &mut String, columns: usize) {
+        let bold = Style::new().bold();
+        for row in &self.figures {
+            let [min, median, mean, max] = row.values();
+            let _ = writeln!(text, "{bold}{}{bold:#}", row.figure);
+            let mut says = format!("{min} to {max}, median {median}, mean {mean}");
+            match row.besides() {
+                besides if besides.is_empty() => {}
+                besides => says += &format!("; 95 % of the mean {besides}"),
+            }
+            for line in wrapped(&says, columns - 2) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    }
 }
+
+impl Row {
+    /// The least, the median, the mean and the largest value.
+    fn values(&self) -> [String; 4] {
+        [self.min, self.median, self.mean, self.max].map(|value| self.unit.show(value))
+    }
+
+    /// The interval of the mean, and how many runs have no value.
+    fn besides(&self) -> String {
+        let show = |value: f64| self.unit.show(value);
+        let interval = self
+            .interval
+            .map_or_else(String::new, |(low, high)| format!("{} to {}", show(low.max(0.0)), show(high)));
+        match self.without {
+            0 => interval,
+            without => format!("{interval}  ({without} without)").trim_start().to_owned(),
+        }
+    }
+}
+
+/// From so many columns on the table has room.
+const TABLE: usize = 78;
 
 /// Nothing where no run has a value.
 fn row(figure: Figure, runs: &[Summary]) -> Option<Row> {

@@ -75,6 +75,9 @@ pub struct Summary {
     pub regions: Vec<Region>,
     /// When pools were empty, in the order of time; null where pools are per tenant.
     pub empty_periods: Option<Vec<EmptyPeriod>>,
+    /// What the fleet is short of by Little's law, before anything is simulated, each with what to do. Empty
+    /// where it can hold, and where that was not looked at.
+    pub shortages: Vec<String>,
     /// Why requests were not warm and pools were empty, by cause.
     pub causes: Vec<CauseFigures>,
     /// What bound the run, and what would have been needed; null where nothing missed.

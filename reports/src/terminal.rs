@@ -22,8 +22,11 @@ const GOOD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Gre
 const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)));
 const READY: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
 
-/// The narrowest and the widest text that is made. A narrower terminal wraps tables.
-pub(crate) const WIDTHS: std::ops::RangeInclusive<usize> = 76..=120;
+/// The narrowest and the widest text that is made. A narrower terminal wraps it.
+pub(crate) const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+
+/// Tables have room from so many columns on. On fewer, each row is told in words.
+pub(crate) const TABLES: usize = 76;
 
 /// The column in which what is said begins.
 pub(crate) const INDENT: usize = 11;
@@ -33,10 +36,20 @@ fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A text broken at spaces into lines of so many columns.
+/// A text broken at spaces into lines of so many columns; a word that is longer is broken anywhere.
 pub fn wrapped(says: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
+    let columns = columns.max(1);
     for word in says.split(' ') {
+        let mut word = word;
+        while let Some((at, _)) = word.char_indices().nth(columns) {
+            let (begin, rest) = word.split_at(at);
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => line.push_str(begin),
+                _ => lines.push(begin.to_owned()),
+            }
+            word = rest;
+        }
         let line = lines.len() - 1;
         let length = lines[line].chars().count();
         if length == 0 {
@@ -98,6 +111,11 @@ impl Page {
         }
     }
 
+    /// Whether tables have room.
+    fn has_tables(&self) -> bool {
+        self.columns >= TABLES
+    }
+
     /// A name in the left column and one line beside it.
     fn line(&mut self, name: &str, line: &str) {
         let name = format!("{name:INDENT$}");
@@ -112,13 +130,17 @@ fn verdict(page: &mut Page, summary: &Summary) {
         Verdict::NoGates => BOLD,
     };
     let word = format!("{:INDENT$}", summary.verdict.word());
-    let _ = writeln!(
-        page.text,
-        "{}{}: {}",
-        styled(style, word),
-        styled(BOLD, &summary.name),
-        gates_say(&summary.gates)
-    );
+    let says = gates_say(&summary.gates);
+    if INDENT + summary.name.chars().count() + 2 + says.chars().count() <= page.columns {
+        let name = styled(BOLD, &summary.name);
+        let _ = writeln!(page.text, "{}{name}: {says}", styled(style, word));
+    } else {
+        for (index, line) in wrapped(&summary.name, page.columns - INDENT).iter().enumerate() {
+            let left = if index == 0 { word.as_str() } else { "           " };
+            let _ = writeln!(page.text, "{}{}", styled(style, left), styled(BOLD, line));
+        }
+        page.entry("", &says);
+    }
     page.entry_in(SOFT, "", &wording::about(summary));
     if let Some(says) = wording::bound(summary) {
         page.entry("cause", &says);
@@ -136,6 +158,10 @@ fn gates(page: &mut Page, summary: &Summary) {
         let (sign, word) = gate.sign_and_word();
         let sign = format!("{sign} {word:6}");
         let name = if index == 0 { "gates" } else { "" };
+        if !page.has_tables() {
+            page.entry_in(style, name, &format!("{} {}: {}", sign.trim_end(), gate.gate, gate.shown()));
+            continue;
+        }
         page.line(
             name,
             &format!("{}  {:width$}  {}", styled(style, sign), gate.gate, styled(style, gate.shown())),
@@ -155,6 +181,13 @@ fn demand(page: &mut Page, summary: &Summary) {
 }
 
 fn outcomes(page: &mut Page, summary: &Summary) {
+    let row = |page: &Page, name: &str, count: u64, share: f64| {
+        let (count, share) = (format::count(count), format::share(share));
+        match page.has_tables() {
+            true => format!("{name:9}{count:>13}  {share:>9}"),
+            false => format!("{name:8}{count:>12}{share:>9}"),
+        }
+    };
     let room = page.columns.saturating_sub(INDENT + 36).min(40);
     let mut name = "outcomes";
     for (outcome, count) in summary.outcomes.iter().filter(|(_, count)| **count > 0) {
@@ -164,21 +197,12 @@ fn outcomes(page: &mut Page, summary: &Summary) {
             outcome if outcome.is_served() => Style::new(),
             _ => BAD,
         };
-        let bar = styled(style, bar(share, room));
-        page.line(
-            name,
-            &format!("{:9}{:>13}  {:>9}  {bar}", outcome.name(), format::count(*count), format::share(share)),
-        );
+        let bar = if page.has_tables() { styled(style, bar(share, room)) } else { String::new() };
+        page.line(name, &format!("{}  {bar}", row(page, outcome.name(), *count, share)));
         name = "";
     }
     if summary.requests > 0 {
-        let misses = format!(
-            "{:9}{:>13}  {:>9}",
-            "misses",
-            format::count(summary.misses),
-            format::share(summary.miss_ratio)
-        );
-        page.line(name, &styled(BOLD, misses));
+        page.line(name, &styled(BOLD, row(page, "misses", summary.misses, summary.miss_ratio)));
         page.gap();
     }
 }
@@ -196,19 +220,31 @@ fn latencies(page: &mut Page, summary: &Summary) {
         return;
     }
     let heads = [Statistic::P50, Statistic::P90, Statistic::P99, Statistic::P999, Statistic::Max];
-    let heads: String = heads.iter().map(|head| format!("{:>10}", head.name())).collect();
-    page.line("latency", &styled(SOFT, format!("{:9}{heads}", "")));
-    let row = |name: &str, figures: &LatencyFigures| {
+    let values = |figures: &LatencyFigures| {
         let values = [figures.p50, figures.p90, figures.p99, figures.p999, figures.max];
-        let values: String =
-            values.iter().map(|value| format!("{:>10}", format::nanos(*value as f64))).collect();
-        format!("{name:9}{values}")
+        values.map(|value| format::nanos(value as f64))
     };
-    page.line("", &styled(BOLD, row("served", &latency.served)));
-    for (outcome, figures) in latency.by_outcome.iter() {
-        if let Some(figures) = figures.as_ref().filter(|_| outcome.is_served()) {
-            page.line("", &row(outcome.name(), figures));
+    let outcomes = latency.by_outcome.iter().filter(|(outcome, _)| outcome.is_served());
+    let outcomes = outcomes.filter_map(|(outcome, figures)| Some((outcome.name(), figures.as_ref()?)));
+    let rows = std::iter::once(("served", &latency.served)).chain(outcomes);
+    if page.has_tables() {
+        let heads: String = heads.iter().map(|head| format!("{:>10}", head.name())).collect();
+        page.line("latency", &styled(SOFT, format!("{:9}{heads}", "")));
+    }
+    for (index, (name, figures)) in rows.enumerate() {
+        let style = if index == 0 { BOLD } else { Style::new() };
+        if page.has_tables() {
+            let values: String = values(figures).iter().map(|value| format!("{value:>10}")).collect();
+            page.line("", &styled(style, format!("{name:9}{values}")));
+            continue;
         }
+        let told: Vec<String> = heads
+            .iter()
+            .zip(values(figures))
+            .map(|(head, value)| format!("{} {value}", head.name()))
+            .collect();
+        let left = if index == 0 { "latency" } else { "" };
+        page.entry_in(style, left, &format!("{name}: {}", told.join(", ")));
     }
     page.gap();
 }
@@ -218,13 +254,13 @@ fn pool(page: &mut Page, report: &Report) {
     let level = sparkline(report, page.columns - INDENT);
     page.line("pool", &styled(READY, level));
     let end = format::seconds(summary.warmup_s + summary.duration_s);
-    let room = page.columns - INDENT;
-    let scale = format!(
-        "0s{:^1$}{end}",
-        "least level as a share of its target",
-        room.saturating_sub(2 + end.chars().count())
-    );
-    page.line("", &styled(SOFT, scale));
+    let room = (page.columns - INDENT).saturating_sub(2 + end.chars().count());
+    let says = "least level as a share of its target";
+    let within = if page.has_tables() { says } else { "" };
+    page.line("", &styled(SOFT, format!("0s{within:^room$}{end}")));
+    if !page.has_tables() {
+        page.entry_in(SOFT, "", says);
+    }
     page.entry("ready", &wording::ready(summary));
     page.entry("empty", &wording::empty(summary));
     page.entry("recovery", &wording::recovery(summary));
@@ -270,10 +306,20 @@ fn cost(page: &mut Page, summary: &Summary) {
     let mut name = "cost";
     for item in &summary.cost.items {
         let what = item.what.replace('_', " ");
+        if !page.has_tables() {
+            let (quantity, price) = (format::number(item.quantity), format::significant(item.price));
+            page.entry(name, &format!("{what}: {quantity} x {price} = {}", format::number(item.amount)));
+            name = "";
+            continue;
+        }
         let quantity = format!("{:>13} x {}", format::number(item.quantity), format::significant(item.price));
         page.line(name, &format!("{what:15}{quantity:28}{:>12}", format::number(item.amount)));
         name = "";
     }
-    page.line("", &styled(BOLD, format!("{:43}{:>12}", "total", format::number(summary.cost.total))));
+    let total = format::number(summary.cost.total);
+    match page.has_tables() {
+        true => page.line("", &styled(BOLD, format!("{:43}{total:>12}", "total"))),
+        false => page.entry_in(BOLD, "", &format!("total: {total}")),
+    }
     page.gap();
 }

@@ -10,6 +10,7 @@ use crate::format;
 use crate::identity::Identity;
 use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::{LatencyFigures, Summary};
+use crate::terminal::{WIDTHS, wrapped};
 use crate::verdict::Prediction;
 
 /// The number of this layout of `twin.json`.
@@ -259,10 +260,15 @@ impl Twin {
         }
     }
 
-    /// The text for a terminal: the verdict first, then the table.
-    pub fn render(&self) -> String {
+    /// The text for a terminal of so many columns: the verdict first, then the table.
+    pub fn render(&self, columns: usize) -> String {
+        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
         let (word, says) = self.verdict();
-        let mut text = format!("{word}  {}: {says}\n\n", self.scenario);
+        let says = wrapped(&format!("{word}  {}: {says}", self.scenario), columns);
+        let mut text = says.join("\n") + "\n\n";
+        if columns < TABLE {
+            return text + &self.told(columns);
+        }
         let spread = if self.real_runs > 1 { "real, all runs" } else { "" };
         let line = |figure: &str, [simulated, real, spread, gap, bound]: [&str; 5]| {
             let line = format!("{figure:<22}{simulated:>11}{real:>11}{spread:>22}{gap:>11}{bound:>7}");
@@ -278,7 +284,32 @@ impl Twin {
         }
         text
     }
+
+    /// The rows in words.
+    fn told(&self, columns: usize) -> String {
+        let mut text = String::new();
+        for row in &self.rows {
+            let [simulated, real] = row.values();
+            let mut says = format!("{simulated} simulated, {real} real");
+            for (name, value) in
+                [("all runs", row.spread_shown()), ("gap", row.gap_shown()), ("bound", row.bound_shown())]
+            {
+                if !value.is_empty() {
+                    says += &format!(", {name} {value}");
+                }
+            }
+            if let Some(prediction) = row.prediction {
+                says += &format!(": {}", prediction.sign_and_text().1);
+            }
+            text += &format!("{}\n", row.figure);
+            text.extend(wrapped(&says, columns - 2).iter().map(|line| format!("  {line}\n")));
+        }
+        text
+    }
 }
+
+/// From so many columns on the table has room.
+const TABLE: usize = 100;
 
 /// The percentiles of a latency; of the first and the third the bound is told.
 fn latencies(name: &str, one: &LatencyFigures, others: &[&LatencyFigures], bound: Option<f64>) -> [Row; 4] {

@@ -5,7 +5,7 @@ mod toy;
 use reports::compare::CompareError;
 use reports::seeds::NEEDED;
 use reports::verdict::Shown;
-use reports::{Comparison, Figure, SeedTable, Spread, Summary, Variant, Verdict};
+use reports::{Comparison, Figure, SeedTable, Spread, Summary, Twin, Variant, Verdict};
 use toy::Toy;
 
 fn runs(depth: u32, seeds: std::ops::RangeInclusive<u64>) -> Vec<Summary> {
@@ -156,7 +156,16 @@ fn no_line_is_wider_than_the_terminal() {
     let name = "a-policy-whose-name-alone-is-half-as-wide-as-the-terminal";
     let short = [variant("shallow", runs(2, 1..=4)), variant("machines-start-create", runs(40, 1..=4))];
     let long = [variant(name, runs(2, 1..=4)), variant("deep", tenants_runs(40, 1..=4, true))];
-    for (variants, columns) in [(&short, 80), (&short, 100), (&long, 76), (&long, 80), (&long, 120)] {
+    for (variants, columns) in [
+        (&short, 80),
+        (&short, 100),
+        (&long, 76),
+        (&long, 80),
+        (&long, 120),
+        (&short, 40),
+        (&long, 40),
+        (&short, 60),
+    ] {
         let comparison = Comparison::new(variants, NEEDED).unwrap();
         let text = anstream::adapter::strip_str(&comparison.render(columns)).to_string();
         for line in text.lines() {
@@ -164,6 +173,16 @@ fn no_line_is_wider_than_the_terminal() {
         }
         for part in ["[-", "better", "no difference shown", "not beaten"] {
             assert!(text.contains(part), "{columns} columns leave out {part}: {text}");
+        }
+        let spread = Spread::new(&variants[0].runs, NEEDED).render(columns);
+        let twin =
+            Twin::new(&variants[0].runs[0], &[&variants[1].runs[0], &variants[1].runs[1]]).render(columns);
+        let spread = anstream::adapter::strip_str(&spread).to_string();
+        for line in spread.lines().chain(twin.lines()) {
+            assert!(line.chars().count() <= columns, "{columns} columns: {line}");
+        }
+        for part in ["95 % of the mean", "latency p99.9", "holds in"] {
+            assert!(spread.contains(part), "{columns} columns leave out {part}: {spread}");
         }
     }
 }
@@ -194,7 +213,7 @@ fn what_is_not_known_of_pools_per_tenant_is_left_out_and_said_so() {
     assert!(
         spread.figures.iter().all(|row| !["empty", "recovery"].contains(&row.figure.to_string().as_str()))
     );
-    assert!(spread.render().contains("empty and recovery: not known"), "{}", spread.render());
+    assert!(spread.render(120).contains("empty and recovery: not known"), "{}", spread.render(120));
 }
 
 #[test]
@@ -254,7 +273,7 @@ fn a_spread_holds_where_enough_seeds_do() {
     );
     let misses = &spread.figures[0];
     assert_eq!((misses.min, misses.median, misses.mean, misses.max), (0.0, 0.01, 0.01, 0.02));
-    let text = anstream::adapter::strip_str(&spread.render()).to_string();
+    let text = anstream::adapter::strip_str(&spread.render(120)).to_string();
     assert!(text.contains("holds in 2 of 3 seeds (21 % to 94 %); not for 2"), "{text}");
     assert_eq!(Spread::new(&[], NEEDED).gates.verdict, Verdict::NoGates);
 }

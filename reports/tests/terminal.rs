@@ -28,11 +28,14 @@ fn the_verdict_stands_first_and_every_part_follows() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal_and_colour_adds_nothing() {
-    for columns in [76, 80, 120] {
+    for columns in [40, 50, 75, 76, 80, 120] {
         let report = Toy::default().report();
         let plain = reports::terminal::plain(&report, columns);
         for line in plain.lines() {
             assert!(line.chars().count() <= columns, "{columns} columns: {line}");
+        }
+        for part in ["launch-day", "latency p99 < 250ms", "misses", "p99.9", "cause", "total", "slots"] {
+            assert!(plain.contains(part), "{columns} columns lack {part}:\n{plain}");
         }
         let coloured = reports::terminal::render(&report, columns);
         assert!(coloured.contains("\u{1b}[") && coloured != plain);

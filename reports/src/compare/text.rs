@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Color, Style};
 use super::{Cell, Comparison, Difference, Row, letter};
 use crate::figure::Figure;
 use crate::format;
-use crate::terminal::{INDENT, WIDTHS, wrapped};
+use crate::terminal::{INDENT, TABLES, WIDTHS, wrapped};
 use crate::unit::Unit;
 use crate::verdict::Shown;
 
@@ -54,7 +54,8 @@ impl Comparison {
         for (point, name) in self.pareto.iter().zip(&names) {
             let front = if point.on_front { "not beaten" } else { "beaten in both" };
             let (misses, idle) = (format::share(point.miss_ratio), format::number(point.idle_vm_seconds));
-            let _ = writeln!(text, "  {name}{misses:>8}{idle:>12}  {front}");
+            let idle_columns = if columns >= TABLES { 12 } else { 10 };
+            let _ = writeln!(text, "  {name}{misses:>8}{idle:>idle_columns$}  {front}");
         }
         text
     }
@@ -65,11 +66,15 @@ impl Comparison {
         let cells = || rows.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
         let name = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let most = cells().map(|(row, cell)| width(row.unit, cell)).max().unwrap_or(0);
-        let below = BESIDE_NAME + name + most > columns;
+        let place = match BESIDE_NAME + name + most <= columns {
+            true => Place::Beside,
+            false if columns >= TABLES => Place::Below,
+            false => Place::Wrapped(columns),
+        };
         for row in rows {
             for (index, (cell, name)) in row.cells.iter().zip(&names).enumerate() {
                 let figure = if index == 0 { row.figure.to_string() } else { String::new() };
-                line(text, &figure, name, row, cell, below);
+                line(text, &figure, name, row, cell, place);
             }
         }
     }
@@ -84,17 +89,35 @@ impl Comparison {
     }
 }
 
+/// Where the difference of a cell stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On the line of its mean.
+    Beside,
+    /// On a line of its own.
+    Below,
+    /// On as many lines of so many columns as it takes.
+    Wrapped(usize),
+}
+
 /// One cell of one figure.
-fn line(text: &mut String, figure: &str, name: &str, row: &Row, cell: &Cell, below: bool) {
+fn line(text: &mut String, figure: &str, name: &str, row: &Row, cell: &Cell, place: Place) {
     let bold = Style::new().bold();
     let mean = cell.mean.map_or_else(|| "none".to_owned(), |mean| row.unit.show(mean));
     let _ = write!(text, "{bold}{figure:FIGURE$}{bold:#}{name}{mean:>10}");
     if let Some(difference) = &cell.difference {
-        if below {
-            let _ = write!(text, "\n  ");
-        }
         let [mean, interval, shows] = difference_says(row.unit, difference);
         let (soft, style) = (Style::new().dimmed(), style(difference.shows));
+        if let Place::Wrapped(columns) = place {
+            for line in wrapped(&format!("{mean} {interval} {shows}{}", without_says(cell)), columns - 4) {
+                let _ = write!(text, "\n    {style}{line}{style:#}");
+            }
+            text.push('\n');
+            return;
+        }
+        if place == Place::Below {
+            text.push_str("\n  ");
+        }
         let _ = write!(text, " {mean:>11} {soft}{interval:22}{soft:#} {style}{shows}{style:#}");
     }
     text.push_str(&without_says(cell));

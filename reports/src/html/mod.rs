@@ -266,7 +266,8 @@ fn run(summary: &Summary) -> String {
         .iter()
         .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value)))
         .collect();
-    let notes: String = summary.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+    let notes = summary.shortages.iter().chain(&summary.notes);
+    let notes: String = notes.map(|note| format!("<li>{}</li>", escape(note))).collect();
     let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
     section("VMs and the run itself", "", &format!("<dl class=\"facts\">{facts}</dl>{notes}"))
 }

@@ -216,9 +216,18 @@ pub(super) fn causes(report: &Report) -> String {
         true => ("requests that missed over time, by cause", "Requests that missed"),
         false => ("empty pools over time, by cause", "Pools that were empty, on average"),
     };
-    let says =
-        wording::bound(summary).map_or_else(String::new, |says| format!(" {}.", super::capitalised(&says)));
-    let says = format!("{drawn} over {} each, by cause.{}", format::seconds(width), escape(&says));
+
+    let told = shown.iter().map(|it| {
+        let misses = format::counted(it.misses, "miss", "misses");
+        match it.empty_seconds.filter(|seconds| *seconds > 0.0) {
+            Some(empty) => {
+                format!("{}: {misses}, empty for {}", wording::cause(it.cause), format::seconds(empty))
+            }
+            None => format!("{}: {misses}", wording::cause(it.cause)),
+        }
+    });
+    let told = escape(&super::capitalised(&told.collect::<Vec<_>>().join("; ")));
+    let says = format!("{drawn} over {} each, by cause. {told}.", format::seconds(width));
     section("Why requests missed", &says, &plot.finish(about))
 }
 
@@ -228,7 +237,7 @@ pub(super) fn slots(report: &Report) -> String {
     let slots = report.summary.pool.slots.unwrap_or(0) as f64;
     let mut data = Data::new(vec![
         Column::new("ready", "slots held, mean", Unit::Number, Draw::Area).keyed("slots_held"),
-        Column::new("target", "slots", Unit::Number, Draw::Line),
+        Column::new("a7", "slots", Unit::Number, Draw::Line),
         Column::new("", "in use", Unit::Number, Draw::Not),
     ]);
     data.rows = report

@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use actors::protocol::Target;
-use actors::{ActorId, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
-use reports::{Gate, Mark, Prices, Recorder, Report, RunMetadata};
+use actors::{ActorId, Cause, Duration, Key, Observation, Observer, Outcome, Request, State, Time, WorkerId};
+use reports::{Capacity, Gate, Mark, Prices, Recorder, Report, RunMetadata};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -101,6 +101,7 @@ impl Toy {
             workers: (0..self.workers).map(|worker| worker % 2).collect(),
             regions: vec!["fra".into(), "iad".into()],
             per_tenant: self.per_tenant,
+            capacity: vec![Capacity { slots: 200, boots: Some(self.boots) }; self.workers],
             warmup: Duration::from_secs(self.warmup_s),
             planned: Some(Duration::from_secs(self.length_s())),
             spike_end: Some(Time::from_nanos(until(spike + 1) * SECOND)),
@@ -248,8 +249,16 @@ impl<O: Observer> Play<'_, O> {
     }
 
     fn ended(&mut self, host: usize, id: u64, arrived: u64, outcome: Outcome) {
-        let request = Self::request(id, arrived);
-        self.tell(Observation::Ended { worker: WorkerId(host as u32), request, outcome, cause: None });
+        // Pools do not say here why they are empty; requests are told apart by how they ended.
+        let cause = match outcome {
+            Outcome::Warm | Outcome::Woken => None,
+            Outcome::Failed => Some(Cause::WorkerDown),
+            Outcome::Booted => Some(Cause::Depth),
+            _ => Some(Cause::BootSlots),
+        };
+        let request = Request { missed: cause, ..Self::request(id, arrived) };
+        let ended = if outcome == Outcome::Rejected { Some(Cause::QueueFull) } else { cause };
+        self.tell(Observation::Ended { worker: WorkerId(host as u32), request, outcome, cause: ended });
     }
 
     fn arrival(&mut self) {
