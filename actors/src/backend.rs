@@ -103,6 +103,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         (**self).closed(at);
     }
 
+    #[inline(always)]
     fn observe(&mut self, at: Time, observation: Observation) {
         (**self).observe(at, observation);
     }
@@ -131,10 +132,12 @@ pub trait Backend {
 }
 
 impl<B: Backend + ?Sized> Backend for &mut B {
+    #[inline(always)]
     fn now(&self) -> Time {
         (**self).now()
     }
 
+    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         (**self).send(me, to, message);
     }
@@ -151,10 +154,12 @@ impl<B: Backend + ?Sized> Backend for &mut B {
         (**self).disarm(me, timer);
     }
 
+    #[inline(always)]
     fn perform(&mut self, me: ActorId, operation: Operation) {
         (**self).perform(me, operation);
     }
 
+    #[inline(always)]
     fn observe(&mut self, observation: Observation) {
         (**self).observe(observation);
     }
@@ -182,6 +187,7 @@ impl<B: Backend> Context<B> {
     }
 
     /// The time of this delivery.
+    #[inline(always)]
     pub fn now(&self) -> Time {
         self.backend.now()
     }
@@ -202,6 +208,7 @@ impl<B: Backend> Context<B> {
     }
 
     /// Sends a message.
+    #[inline(always)]
     pub fn send(&mut self, to: ActorId, message: impl Into<Message>) {
         self.backend.send(self.me, to, message.into());
     }
@@ -222,11 +229,13 @@ impl<B: Backend> Context<B> {
     }
 
     /// Begins an operation; its end comes back as [`ToAny::Done`].
+    #[inline(always)]
     pub fn perform(&mut self, operation: Operation) {
         self.backend.perform(self.me, operation);
     }
 
     /// Tells whoever keeps the books.
+    #[inline(always)]
     pub fn observe(&mut self, observation: Observation) {
         self.backend.observe(observation);
     }

@@ -3,11 +3,10 @@
 //! once.
 
 mod dormant;
-mod own;
 mod unhindered;
 mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::backend::{Backend, Context};
@@ -19,7 +18,6 @@ use crate::protocol::{
 use crate::time::{Duration, Time};
 
 use dormant::Dormant;
-use own::Owed;
 use unhindered::Unhindered;
 use waiting::Waiting;
 
@@ -61,8 +59,8 @@ pub(crate) struct Pool {
     place: Place,
     dormant: Dormant,
     prefers: Prefers,
-    /// Requests whose own Sprite falls asleep.
-    owed: Owed,
+    /// Requests that wait for their own Sprite, which is idle, to be asleep: then it is woken.
+    falling_asleep: BTreeMap<ActorId, Request>,
     booting: u32,
     creating: u32,
     /// Aged Sprites that left and whose replacements are not ready yet.
@@ -92,7 +90,7 @@ impl Pool {
             place,
             dormant: Dormant::new(sprite.asleep),
             prefers: sprite.prefers,
-            owed: Owed::default(),
+            falling_asleep: BTreeMap::new(),
             booting: 0,
             creating: 0,
             replacing: 0,
@@ -319,7 +317,7 @@ impl Pool {
             self.tell_spare(cx);
             self.changed(cx);
         }
-        self.cannot_pay(cx);
+        self.lost_while_falling_asleep(cx);
     }
 
     // The exhausted policy.
@@ -557,8 +555,33 @@ impl Pool {
             self.in_use = self.in_use.saturating_sub(1);
             self.in_use_changed(cx);
         }
-        self.pay(cx);
+        self.fell_asleep(cx);
         if let Some(sprite) = self.dormant.pop_excess() {
+            cx.send(sprite, ToSprite::Stop);
+        }
+    }
+
+    // A key's own Sprite.
+
+    /// A Sprite is asleep: whoever waited for that wakes it.
+    fn fell_asleep(&mut self, cx: &mut Context<impl Backend>) {
+        if let Some(request) = self.falling_asleep.remove(&cx.sender()) {
+            self.wake(cx, request, StepIndex::FIRST);
+        }
+    }
+
+    /// A Sprite was lost while it fell asleep: whoever waited for it has none any more, and begins anew.
+    fn lost_while_falling_asleep(&mut self, cx: &mut Context<impl Backend>) {
+        if let Some(request) = self.falling_asleep.remove(&cx.sender()) {
+            let cause = if self.is_down { Cause::WorkerDown } else { Cause::BootsFail };
+            let request = Request { missed: request.missed.or(Some(cause)), ..request };
+            self.go_on(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Failed, cause });
+        }
+    }
+
+    /// Ends every Sprite of a key that nobody uses.
+    fn forget_key(&mut self, cx: &mut Context<impl Backend>, key: Key) {
+        while let Some((sprite, _)) = self.dormant.pop(key) {
             cx.send(sprite, ToSprite::Stop);
         }
     }
@@ -611,7 +634,9 @@ impl Pool {
             ToPool::Yield => self.make_room(cx),
             ToPool::WorkerDown => self.worker_down(cx),
             ToPool::WorkerUp => self.worker_up(cx),
-            ToPool::FallsAsleep(request) => self.owe(cx, request),
+            ToPool::FallsAsleep(request) => {
+                self.falling_asleep.insert(cx.sender(), request);
+            }
             ToPool::Forget { key } => self.forget_key(cx, key),
             ToPool::WakeRefused(request) => self.wake_refused(cx, request),
             ToPool::StartRefused(request) => self.start_refused(cx, request),

@@ -139,7 +139,8 @@ pub(crate) fn explain(scenario: &Scenario) -> String {
     out
 }
 
-/// How far the most of a stage is from its steady number: a short one does not reach it, and one may begin with more.
+/// How far the most of a stage is from its steady number: a short one does not reach it, and one may begin
+/// with more.
 fn reached(most: f64, steady: f64) -> String {
     if most < 0.99 * steady {
         format!(", {} reached", figure(most))

@@ -37,8 +37,8 @@ pub struct CauseFigures {
     pub to_s: f64,
     /// On how many workers.
     pub workers: u64,
-    /// The most requests that missed because of it within one boot time while the pool of one worker was empty;
-    /// those that a neighbour served are not known. Null where pools are per tenant.
+    /// The most requests that missed because of it within one boot time while the pool of one worker was
+    /// empty; those that a neighbour served are not known. Null where pools are per tenant.
     pub short_most: Option<u64>,
     /// Misses by the time of their arrival, in bins as wide as those of the workers' strips.
     pub misses_over_time: Vec<u64>,
@@ -153,8 +153,8 @@ impl CauseBooks {
         }
     }
 
-    /// A worker's pool may have become empty, or not to be: one that aims for nothing is not, whatever is said
-    /// of it.
+    /// A worker's pool may have become empty, or not to be: one that aims for nothing is not, whatever is
+    /// said of it.
     pub(crate) fn turns(&mut self, t: u64, worker: usize, is_empty: bool) {
         let Some(said) = self.said.get(worker) else { return };
         let is = if is_empty { *said } else { None };
@@ -246,8 +246,8 @@ impl CauseBooks {
         }
     }
 
-    /// What each cause came to that was in force at all. Of pools per tenant it is not known how long they were
-    /// empty.
+    /// What each cause came to that was in force at all. Of pools per tenant it is not known how long they
+    /// were empty.
     pub(crate) fn figures(&self, end: u64, per_tenant: bool) -> Vec<CauseFigures> {
         let seconds = |ns: u64| ns as f64 / 1e9;
         let bins = end.div_ceil(self.width).max(1) as usize;

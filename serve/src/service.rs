@@ -158,7 +158,8 @@ impl Running {
     }
 
     /// Answers until SIGTERM or SIGINT, then refuses what is new, finishes what is under way within the
-    /// bound, saves the memory of every Sprite within another, and ends every VM. Gives how many connections had to be cut off.
+    /// bound, saves the memory of every Sprite within another, and ends every VM. Gives how many connections
+    /// had to be cut off.
     pub fn serve(self) -> usize {
         let Self { runtime, app, changes, listener, .. } = self;
         let cut_off = runtime.block_on(async {

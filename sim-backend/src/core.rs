@@ -93,6 +93,7 @@ impl<O: Observer> Core<O> {
 
     /// Delivers a message at this moment, after those that were sent before it. Messages are delivered in the
     /// order in which they come here, so this is where they fold into the digest.
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, envelope: Envelope) {
         let is_due = self.digest.fold(envelope.to, envelope.from, &envelope.message);
         self.queue.push_now(envelope);
@@ -128,6 +129,7 @@ impl<O: Observer> Backend for Core<O> {
         self.now
     }
 
+    #[inline(always)]
     fn send(&mut self, me: ActorId, to: ActorId, message: Message) {
         self.deliver(Envelope { to, from: me, message });
     }
@@ -150,6 +152,7 @@ impl<O: Observer> Backend for Core<O> {
         self.timers.disarm(me, timer);
     }
 
+    #[inline(always)]
     fn perform(&mut self, me: ActorId, operation: Operation) {
         let Operation { kind, generation, worker, request } = operation;
         if kind == OperationKind::Detach {
@@ -171,6 +174,7 @@ impl<O: Observer> Backend for Core<O> {
         }
     }
 
+    #[inline(always)]
     fn observe(&mut self, observation: Observation) {
         if let Observation::Ended { .. } = observation {
             self.ended += 1;

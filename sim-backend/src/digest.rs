@@ -50,6 +50,7 @@ impl Default for Digest {
 
 impl Digest {
     /// Folds one delivery in; `true` when [`Self::due`] must be called.
+    #[inline(always)]
     pub(crate) fn fold(&mut self, to: ActorId, from: ActorId, message: &Message) -> bool {
         (to, from, message).hash(&mut self.value);
         self.left -= 1;
@@ -123,6 +124,7 @@ struct Folded(u64);
 impl Folded {
     /// The two halves of a product of 128 bits: every bit of the word reaches every other, and a later word
     /// cannot undo an earlier one.
+    #[inline(always)]
     fn word(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * 0x9fb2_1c65_1e98_df25;
         self.0 = (product as u64 ^ (product >> 64) as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -136,23 +138,28 @@ impl Hasher for Folded {
         }
     }
 
+    #[inline(always)]
     fn write_u8(&mut self, word: u8) {
         self.word(u64::from(word));
     }
 
+    #[inline(always)]
     fn write_u16(&mut self, word: u16) {
         self.word(u64::from(word));
     }
 
+    #[inline(always)]
     fn write_u32(&mut self, word: u32) {
         self.word(u64::from(word));
     }
 
+    #[inline(always)]
     fn write_u64(&mut self, word: u64) {
         self.word(word);
     }
 
     // Which variant an enum is comes as an `isize`, whose size differs between machines.
+    #[inline(always)]
     fn write_isize(&mut self, word: isize) {
         self.word(word as u64);
     }

@@ -1,5 +1,6 @@
-//! A named Sprite between its uses: idle, warm, cold, and after the host was killed. Its guest counts requests
-//! in its own memory, so that one sees whether that survived. One body, on simulated and on real microVMs.
+//! A named Sprite between its uses: idle, warm, cold, and after the host was killed. Its guest counts
+//! requests in its own memory, so that one sees whether that survived. One body, on simulated and on real
+//! microVMs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

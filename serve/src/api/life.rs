@@ -1,4 +1,5 @@
-//! What users of Sprites ask for and the public API does not have: put one to sleep, keep it awake, restart it.
+//! What users of Sprites ask for and the public API does not have: put one to sleep, keep it awake, restart
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;

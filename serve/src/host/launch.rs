@@ -11,7 +11,8 @@ use super::on_actors::{ActorHost, HostError};
 use super::simulated::Simulated;
 use crate::config::{Backend, BackendChoice, Loaded};
 
-/// The host that a configuration asks for, whose sleepers are saved in a folder, and why it is not KVM where that was left open.
+/// The host that a configuration asks for, whose sleepers are saved in a folder, and why it is not KVM where
+/// that was left open.
 ///
 /// # Errors
 /// KVM that was asked for and cannot be had; machines or threads that cannot be made.

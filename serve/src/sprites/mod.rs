@@ -173,8 +173,8 @@ fn recover(contents: &mut Contents, host: &dyn Host) -> Vec<Change> {
 }
 
 impl Sprites {
-    /// Reads the store. Sprites that slept on disk when the host ended sleep on; those that were awake or warm
-    /// have lost their memory: they are cold, and say so.
+    /// Reads the store. Sprites that slept on disk when the host ended sleep on; those that were awake or
+    /// warm have lost their memory: they are cold, and say so.
     ///
     /// # Errors
     /// A store that cannot be read or written.

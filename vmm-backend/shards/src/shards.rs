@@ -212,8 +212,8 @@ impl Shards {
         }
     }
 
-    /// Bring a sleeping VM to the second stage, if it is not there yet, and copy its file to `to`, which is on
-    /// disk when this returns. Gives what [`Shards::adopt`] needs to wake it after this parent has ended.
+    /// Bring a sleeping VM to the second stage, if it is not there yet, and copy its file to `to`, which is
+    /// on disk when this returns. Gives what [`Shards::adopt`] needs to wake it after this parent has ended.
     ///
     /// # Errors
     /// As [`Shards::sleep`]; [`ShardsError::SleepFile`] where the copy cannot be written. It sleeps on.
