@@ -5,6 +5,7 @@ use crate::sys::kick::Kicker;
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::io;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// A guest did not come back to its doorbell. Its VM must not run again.
@@ -16,6 +17,9 @@ pub enum RunError {
         /// How long it had.
         limit: Duration,
     },
+    /// Whoever looks after it said so at the end of a slice.
+    #[error("the guest was stopped")]
+    Stopped,
     /// `KVM_RUN`
     #[error("KVM_RUN: {0}")]
     Run(#[source] kvm_ioctls::Error),
@@ -45,7 +49,7 @@ pub enum RunError {
 pub struct Runner {
     kicker: Kicker,
     slice: Duration,
-    slow: Option<Box<dyn FnMut()>>,
+    slow: Option<Box<dyn FnMut() -> ControlFlow<()>>>,
     this_thread: PhantomData<*const ()>,
 }
 
@@ -60,8 +64,8 @@ impl Runner {
     }
 
     /// Call `slow` each time a run has lasted for another `slice`: time to let somebody else do what waits
-    /// for this thread.
-    pub fn on_slow(mut self, slice: Duration, slow: impl FnMut() + 'static) -> Self {
+    /// for this thread, and to say whether the guest may go on.
+    pub fn on_slow(mut self, slice: Duration, slow: impl FnMut() -> ControlFlow<()> + 'static) -> Self {
         self.slice = slice;
         self.slow = Some(Box::new(slow));
         self
@@ -85,8 +89,8 @@ impl Runner {
             if start.elapsed() >= limit {
                 break Err(RunError::TimedOut { limit });
             }
-            if let Some(slow) = &mut self.slow {
-                slow();
+            if self.slow.as_mut().is_some_and(|slow| slow().is_break()) {
+                break Err(RunError::Stopped);
             }
         };
         self.kicker.disarm();

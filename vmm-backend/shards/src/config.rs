@@ -61,7 +61,8 @@ impl Kept {
 pub struct ShardsConfig {
     /// VMs that may be alive at once; saved sleepers do not count.
     pub vms_max: usize,
-    /// VMs per shard process, 32 at most.
+    /// VMs per shard process, 32 at most. With 1 no two guests share a process: for tenants who may attack
+    /// each other through what a process has in common, at the cost that HAZARDS.md names.
     pub vms_per_shard: usize,
     /// Threads per shard that let guests run; so many hung guests at once it takes to stop a shard until
     /// their limits end.
@@ -72,9 +73,42 @@ pub struct ShardsConfig {
     pub spin: Duration,
     /// Where the nameless files of saved sleepers are made. Memory file systems work, but save no memory.
     pub sleep_directory: PathBuf,
+    /// What guests may write.
+    pub memory: Memory,
     /// The program to start as shards: its `main` must call [`crate::main_if_shard`] first. None: this
     /// program.
     pub program: Option<PathBuf>,
+}
+
+/// What guests may write beyond the template, whose pages they share. A page that a guest has written stays
+/// its own until it ends or is saved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Memory {
+    /// Bytes that one VM may write; one that has written more is ended. None: as much as it has. It is counted
+    /// when a guest has run for two milliseconds in all since the last time, and after every slice of a long
+    /// run.
+    pub quota: Option<u64>,
+    /// Bytes that all VMs may write together. Beyond it no VM is made or read from its file; those that there
+    /// are go on. None: no bound but the host's.
+    pub budget: Option<u64>,
+    /// How many times the budget may be promised: as many VMs are made as have quotas of so much together.
+    /// With 1 every guest can have all of its quota; more relies on most of them writing less.
+    pub overcommit: f64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { quota: None, budget: None, overcommit: f64::INFINITY }
+    }
+}
+
+impl Memory {
+    /// Whether one VM more may be made beside so many, which have written so much.
+    pub(crate) fn admits(&self, vms: usize, written: u64) -> bool {
+        let Some(budget) = self.budget else { return true };
+        let promised = self.quota.map_or(0, |quota| quota.saturating_mul(vms as u64 + 1));
+        written < budget && promised as f64 <= budget as f64 * self.overcommit
+    }
 }
 
 impl ShardsConfig {
@@ -86,6 +120,7 @@ impl ShardsConfig {
             runners_per_shard: 4,
             spin: Duration::from_micros(200),
             sleep_directory: std::env::temp_dir(),
+            memory: Memory::default(),
             program: None,
         }
     }
@@ -104,6 +139,16 @@ impl ShardsConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vm_is_admitted_by_what_was_promised_and_by_what_was_written() {
+        let memory = Memory { quota: Some(10), budget: Some(100), overcommit: 1.0 };
+        assert!(memory.admits(9, 99) && !memory.admits(10, 0) && !memory.admits(0, 100));
+        let twice = Memory { overcommit: 2.0, ..memory };
+        assert!(twice.admits(19, 0) && !twice.admits(20, 0) && !twice.admits(0, 100));
+        assert!(Memory { quota: None, ..memory }.admits(1000, 99));
+        assert!(Memory::default().admits(1 << 20, u64::MAX));
+    }
 
     #[test]
     fn what_wakes_a_kept_sleeper_survives_as_text_and_does_not_show_in_messages() {

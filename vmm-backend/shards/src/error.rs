@@ -102,6 +102,21 @@ pub enum ShardsError {
         /// Which VM.
         vm: VmId,
     },
+    /// The budget of what guests may write is spent or promised; nothing was done.
+    #[error(
+        "{vms} VMs have written {} MiB of a budget of {} MiB, so there is no room for another: raise the budget, \
+         promise more of it (overcommit), or have fewer VMs",
+        written >> 20,
+        budget >> 20
+    )]
+    Memory {
+        /// VMs that there are.
+        vms: usize,
+        /// Bytes that they have written.
+        written: u64,
+        /// Bytes that they may write.
+        budget: u64,
+    },
     /// The system has no random bytes to give; nothing was done.
     #[error("getrandom: {0}; nothing was done")]
     Entropy(#[source] io::Error),

@@ -38,8 +38,8 @@ pub enum Measure {
     Seccomp,
     /// Runners have raised priority. Not isolation, but the same privileges decide on it.
     RunnerPriority,
-    /// A guest that runs on gives way to others after its first slice. Needs the priority of runners, and
-    /// the right to return to it.
+    /// A guest that runs on gives way to others after its first slice. Needs the priority of runners: where
+    /// that may be had, the parent may raise it again.
     LowerPriority,
     /// Where the host has no memory left, shards go before the program that started them.
     GoesFirst,
@@ -150,10 +150,8 @@ pub fn isolate(limits: Limits, own_user_namespace: bool) -> Result<Isolation, Li
     report.note(Measure::RunnerPriority, microvm::sys::set_thread_niceness(RUNNER_NICENESS));
     limits.apply()?;
     report.note(Measure::ResourceLimits, Ok(()));
-    // `man setrlimit`: the least niceness that may be set is 20 less the limit.
-    let least = (20 - RUNNER_NICENESS) as u64;
-    let may_return = set_limit("RLIMIT_NICE", libc::RLIMIT_NICE, least).map_err(|error| error.source);
-    let lower = if report.has(Measure::RunnerPriority) { may_return } else { Err(denied()) };
+    // The parent raises it again, and may do so where it could give this process its own.
+    let lower = if report.has(Measure::RunnerPriority) { Ok(()) } else { Err(denied()) };
     report.note(Measure::LowerPriority, lower);
     report.note(Measure::Speculation, no_speculation());
     let unprivileged = if root && mapped_user == Some(0) { become_user(NOBODY) } else { Ok(()) };

@@ -6,8 +6,9 @@
 //! │ Shards                    │   memory,     │ runners   start, request, sleep, wake         │
 //! │   boot start request      │───futexes────▶│ control   boot, save to and load from a file  │
 //! │   sleep wake stop recycle │               │ reaper    stop                                │
-//! │ supervisor: starts shards,│   socket for  │   vm::Vm ── runner::Runner ── KVM_RUN         │
-//! │   reports what is lost    │───files──────▶│   template::Template (sealed memory)          │
+//! │ supervisor: starts shards,│   socket for  │ heart     beats ten times a second            │
+//! │   kills those that hang,  │───files──────▶│   vm::Vm ── runner::Runner ── KVM_RUN         │
+//! │   reports what is lost    │               │   template::Template (sealed memory)          │
 //! └───────────────────────────┘               └───────────────────────────────────────────────┘
 //! ```
 //!
@@ -65,7 +66,7 @@ pub mod spawn;
 mod supervisor;
 pub mod wire;
 
-pub use config::{Kept, ShardsConfig, Stage, VmId};
+pub use config::{Kept, Memory, ShardsConfig, Stage, VmId};
 pub use error::ShardsError;
 pub use lost::Lost;
 pub use serve::main_if_shard;

@@ -23,6 +23,8 @@ pub(crate) struct Registry {
     pub(crate) next_vm: AtomicU64,
     pub(crate) next_generation: AtomicU64,
     pub(crate) closing: AtomicBool,
+    /// Bytes that guests have written, as the supervisor saw it last.
+    pub(crate) written: AtomicU64,
 }
 
 pub(crate) fn whole<T>(locked: Result<T, PoisonError<T>>) -> T {
@@ -50,9 +52,18 @@ impl Registry {
         }
     }
 
+    fn admit(&self, shards: &[Arc<Shard>]) -> Result<(), ShardsError> {
+        let memory = &self.config.memory;
+        let Some(budget) = memory.budget else { return Ok(()) };
+        let vms = shards.iter().map(|shard| shard.vms()).sum();
+        let written = self.written.load(Ordering::Relaxed);
+        if memory.admits(vms, written) { Ok(()) } else { Err(ShardsError::Memory { vms, written, budget }) }
+    }
+
     /// A cell in the shard that has the least to do, and that runs.
     pub(crate) fn reserve(&self) -> Result<(Arc<Shard>, usize), ShardsError> {
         let shards = self.shards().clone();
+        self.admit(&shards)?;
         loop {
             let best =
                 shards.iter().filter_map(|shard| Some((shard.load()?, shard))).min_by_key(|(load, _)| *load);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// What a thread of a shard is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Lets guests run.
+    /// Lets guests run, and counts what they write.
     Runner,
     /// Makes, saves and loads VMs, and has a new one run ahead.
     Control,
@@ -81,7 +81,7 @@ pub(super) fn install(role: Role) -> Result<(), SeccompError> {
 fn program(role: Role) -> Result<BpfProgram, SeccompError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|&call| (call, Vec::new())).collect();
     let requests: Vec<u64> = match role {
-        Role::Runner => vec![requests::RUN],
+        Role::Runner => vec![requests::RUN, PAGEMAP_SCAN],
         Role::Control => [requests::RUN, PAGEMAP_SCAN].into_iter().chain(requests::MAKE).collect(),
         Role::Other => Vec::new(),
     };

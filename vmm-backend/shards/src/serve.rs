@@ -8,12 +8,13 @@
 //! guest in a loop delays nobody for long, and only as many hung guests as there are runners could stop a
 //! shard, until their limits end.
 
-use super::isolate::{Isolation, Limits, Measure, RUNNER_NICENESS, SLOW_NICENESS, isolate};
+use super::isolate::{Isolation, Limits, Measure, SLOW_NICENESS, isolate};
 use super::seccomp::{self, Role};
 use super::spawn::{ARGUMENT, OWN_USER_NAMESPACE};
 use super::wire::{Answer, Board, Command, HEARTBEAT, VMS_PER_SHARD_MAX, code, op};
 use microvm::bind::{Entropy, Generation, Request};
 use microvm::guest::EMBEDDED;
+use microvm::guest::layout::PAGE_BYTES;
 use microvm::hypervisor::Hypervisor;
 use microvm::runner::{RunError, Runner};
 use microvm::saved::{self, FileKey, SavedError};
@@ -28,12 +29,13 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Making and saving VMs yields to the runners.
 const CONTROL_NICENESS: i32 = -5;
@@ -45,6 +47,9 @@ const AHEAD_LIMIT: Duration = Duration::from_millis(500);
 /// After this long in one guest a runner passes the lead on by itself. Longer than the kernel's tick, because
 /// a timer that ends before it makes every run 20 us longer.
 const SLICE: Duration = Duration::from_millis(10);
+/// A guest's pages are counted when it has run for so long since they were counted last. It can write some
+/// hundred pages meanwhile; counting takes a millisecond.
+const COUNT_AFTER_US: u64 = 2_000;
 /// Address space beside the guests' memory: stacks, heap, the program.
 const ADDRESS_BYTES_EXTRA: u64 = 2 << 30;
 /// Descriptors beside two per VM.
@@ -60,6 +65,8 @@ const PANICKED: i32 = 101;
 pub(crate) struct Setup {
     pub runners: usize,
     pub run_ahead: bool,
+    /// Bytes that each guest may write.
+    pub quota: Option<u64>,
     pub own_pid_namespace: bool,
     pub memory_bytes: u64,
     pub template: Vec<u8>,
@@ -113,6 +120,10 @@ struct Shard {
     run_ahead: bool,
     /// Whether a runner whose guest runs on gives way, and may come back.
     lowers: bool,
+    /// Bytes that each guest may write.
+    quota: Option<u64>,
+    /// For how long each cell's guest has run since its pages were counted.
+    uncounted_us: [AtomicU64; VMS_PER_SHARD_MAX],
     slots: [Slot; VMS_PER_SHARD_MAX],
 }
 
@@ -158,6 +169,8 @@ impl Shard {
             pagemap,
             run_ahead: setup.run_ahead,
             lowers: report.has(Measure::LowerPriority),
+            quota: setup.quota,
+            uncounted_us: [const { AtomicU64::new(0) }; VMS_PER_SHARD_MAX],
             slots: [const { Mutex::new(None) }; VMS_PER_SHARD_MAX],
         });
         let outcome = shard.start_threads(setup.runners, &mut report);
@@ -193,7 +206,7 @@ impl Shard {
             let (shard, all_set, to_reaper) = (self.clone(), all_set.clone(), to_reaper.clone());
             std::thread::Builder::new().name(format!("runner-{number}")).stack_size(256 << 10).spawn(
                 move || {
-                    let turn = Rc::new(Turn::default());
+                    let turn = Rc::new(Turn { number: number as u32, ..Turn::default() });
                     let runner = shard.runner(&turn);
                     confine(Role::Runner);
                     all_set.wait();
@@ -243,7 +256,34 @@ impl Shard {
                 let _ = microvm::sys::set_thread_niceness(SLOW_NICENESS);
             }
             shard.board.end_lead(turn.lead.get());
+            match turn.guest.get().and_then(|guest| shard.over_quota(guest)) {
+                None => ControlFlow::Continue(()),
+                Some(_) => ControlFlow::Break(()),
+            }
         }))
+    }
+
+    /// What a guest in this memory has written, where that is more than it may.
+    fn over_quota(&self, (address, bytes): (u64, u64)) -> Option<u64> {
+        let quota = self.quota?;
+        let pages = self.pagemap.written(address, bytes).ok()?;
+        let written = pages.len() as u64 * PAGE_BYTES;
+        (written > quota).then_some(written)
+    }
+
+    /// After a run: the error that ends a guest which has written more than it may.
+    fn judge_quota(&self, slot: usize, guest: (u64, u64), ran: Duration) -> Option<Answer> {
+        let quota = self.quota?;
+        let ran_us = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX);
+        let uncounted = &self.uncounted_us[slot];
+        if uncounted.fetch_add(ran_us, Ordering::Relaxed).saturating_add(ran_us) < COUNT_AFTER_US {
+            return None;
+        }
+        uncounted.store(0, Ordering::Relaxed);
+        let written = self.over_quota(guest)?;
+        let (written, quota) = (written >> 20, quota >> 20);
+        let text = format!("its guest has written {written} MiB, and may write {quota} MiB (its quota)");
+        Some(Answer::error(code::FAILED, &text))
     }
 
     fn slot(&self, slot: usize) -> MutexGuard<'_, Option<Vm>> {
@@ -259,10 +299,12 @@ impl Shard {
                 let slot = self.board.next();
                 let Some(command) = self.board.command(slot) else { continue };
                 let mut held = self.slot(slot);
+                let guest = held.as_ref().map(|vm| (vm.memory().address(), vm.memory().bytes() as u64));
+                turn.guest.set(guest);
+                let begun = Instant::now();
                 let mut answer = run_command(&mut runner, held.as_mut(), &command);
-                if turn.is_slow.take() {
-                    // It was made sure that this is permitted before anything was lowered.
-                    let _ = microvm::sys::set_thread_niceness(RUNNER_NICENESS);
+                if let Some(over) = guest.and_then(|guest| self.judge_quota(slot, guest, begun.elapsed())) {
+                    answer = over;
                 }
                 if answer.code != code::TIMED_OUT && poisoned(held.as_ref()) {
                     answer.code = code::FAILED;
@@ -274,6 +316,11 @@ impl Shard {
                 } else {
                     drop(held);
                     self.board.answer(slot, &answer);
+                }
+                if turn.is_slow.take() {
+                    // Others lead meanwhile.
+                    self.board.end_lead(turn.lead.get());
+                    self.board.wait_to_be_raised(turn.number);
                 }
             }
         }
@@ -368,10 +415,14 @@ impl Shard {
 /// What a runner is at.
 #[derive(Default)]
 struct Turn {
+    /// Which runner it is.
+    number: u32,
     /// The lead that it took last.
     lead: Cell<u32>,
     /// Its guest has run for longer than a slice.
     is_slow: Cell<bool>,
+    /// Address and bytes of the guest's memory.
+    guest: Cell<Option<(u64, u64)>>,
 }
 
 /// What the control thread has of its own.

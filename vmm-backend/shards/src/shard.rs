@@ -2,11 +2,11 @@
 //! nothing about VMs.
 
 use crate::config::VmId;
-use crate::isolate::{Isolation, Measure};
+use crate::isolate::{Isolation, Measure, RUNNER_NICENESS};
 use crate::wire::{Answer, Board, Command, VMS_PER_SHARD_MAX, code, op, ready};
-use microvm::sys::futex;
 use microvm::sys::process::{Child, Ended};
 use microvm::sys::socket::send;
+use microvm::sys::{futex, set_niceness_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_now};
 use std::io::{self, PipeReader};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -107,6 +107,8 @@ pub(crate) struct Shard {
     beats_seen: AtomicU32,
     silent_looks: AtomicU32,
     hung: AtomicBool,
+    /// Its runners' threads by number, as they are seen here.
+    runners: OnceLock<Vec<i32>>,
 }
 
 impl Shard {
@@ -135,6 +137,7 @@ impl Shard {
             beats_seen: AtomicU32::new(0),
             silent_looks: AtomicU32::new(0),
             hung: AtomicBool::new(false),
+            runners: OnceLock::new(),
         }
     }
 
@@ -172,6 +175,22 @@ impl Shard {
         }
         let late = self.started.elapsed() > SETUP_LIMIT;
         late.then(|| Err(format!("not ready within {SETUP_LIMIT:?}")))
+    }
+
+    /// Raises the priority of runners that have lowered it for a guest that ran on, and are done with it.
+    pub(crate) fn raise_runners(&self) {
+        let lowered = self.board.lowered().load(Ordering::Acquire);
+        if lowered == 0 {
+            return;
+        }
+        let runners = self.runners.get_or_init(|| runners_of(self.child.pid()));
+        for (number, thread) in runners.iter().enumerate() {
+            if lowered & 1 << number != 0 {
+                // Where that cannot be done it goes on as it is: late, but not never.
+                let _ = set_niceness_of(*thread, RUNNER_NICENESS);
+            }
+        }
+        self.board.have_raised(lowered);
     }
 
     /// Writes to this program's standard error what the shard has written to its own.
@@ -363,6 +382,22 @@ impl Shard {
             }
         }
     }
+}
+
+/// The runners of a shard: threads by the numbers in their names.
+fn runners_of(pid: i32) -> Vec<i32> {
+    let mut found: Vec<(usize, i32)> = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|task| {
+            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+            let number = name.trim().strip_prefix("runner-")?.parse().ok()?;
+            Some((number, task.file_name().to_str()?.parse().ok()?))
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, thread)| thread).collect()
 }
 
 /// Whether nobody is at the other end any more. Anything else, as too many descriptors under way, leaves the

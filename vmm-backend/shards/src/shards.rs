@@ -71,7 +71,7 @@ impl Shards {
         bounded("vms_max", config.vms_max, 1 << 20)?;
         let count = config.shards();
         let run_ahead = changes_threads_cheaply(&template.manifest().host.kernel);
-        let recipe = Recipe::new(template, config.runners_per_shard, run_ahead)?;
+        let recipe = Recipe::new(template, &config, run_ahead)?;
         let wakeup = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| ShardsError::Spawn(error.into()))?;
         let theirs = wakeup.try_clone().map_err(ShardsError::Spawn)?;
         let inner = Arc::new(Registry {
@@ -81,6 +81,7 @@ impl Shards {
             next_vm: AtomicU64::new(1),
             next_generation: AtomicU64::new(1),
             closing: AtomicBool::new(false),
+            written: AtomicU64::new(0),
         });
         let (to_receiver, lost) = mpsc::channel();
         let (to_launch, launched) = mpsc::channel();

@@ -2,6 +2,7 @@
 //! place. It lives as long as the fleet, because the kernel ties a shard's life to the thread that started
 //! it.
 
+use crate::config::ShardsConfig;
 use crate::error::ShardsError;
 use crate::lost::Lost;
 use crate::registry::Registry;
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -41,15 +43,16 @@ pub(crate) struct Recipe {
 impl Recipe {
     pub(crate) fn new(
         template: &Arc<Template>,
-        runners: usize,
+        config: &ShardsConfig,
         run_ahead: bool,
     ) -> Result<Self, ShardsError> {
         let device = File::options().read(true).write(true).open("/dev/kvm").map_err(ShardsError::Device)?;
         let description = template.description()?;
         let file = |own_pid_namespace| {
             let setup = Setup {
-                runners,
+                runners: config.runners_per_shard,
                 run_ahead,
+                quota: config.memory.quota,
                 own_pid_namespace,
                 memory_bytes: template.manifest().memory_bytes,
                 template: description.clone(),
@@ -128,8 +131,13 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedF
         }
         if looked.elapsed() >= HEARTBEAT {
             looked = Instant::now();
+            if registry.config.memory.budget.is_some() {
+                let written = shards.iter().map(|shard| written_in(shard.child().pid())).sum();
+                registry.written.store(written, Ordering::Relaxed);
+            }
             for shard in shards.iter().filter(|shard| !shard.is_gone()) {
                 shard.pass_log_on();
+                shard.raise_runners();
                 shard.clear_abandoned();
                 if shard.is_hung(SILENT_LOOKS_MAX) {
                     shard.kill_as_hung();
@@ -170,6 +178,15 @@ pub(crate) fn supervise(recipe: &Recipe, inner: &Weak<Registry>, wakeup: &OwnedF
             }
         });
     }
+}
+
+/// Bytes of memory that a process has of its own: of a shard almost all are pages that guests have written. 0
+/// where it has ended.
+fn written_in(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
 }
 
 fn report(fleet: &Registry, shard: &Arc<Shard>, ended: Ended, lost: &Sender<Lost>) {

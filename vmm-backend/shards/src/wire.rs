@@ -194,6 +194,8 @@ impl Answer {
 
 /// How often a shard proves that it runs.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
+/// A runner whose guest has run on waits no longer for its priority than this.
+const RAISED_WITHIN: Duration = Duration::from_secs(1);
 /// A runner that is awake begins within this time.
 const BEGIN_WITHIN: Duration = Duration::from_micros(60);
 /// Where no runner has begun after this time, another one takes the lead.
@@ -216,6 +218,7 @@ struct BoardLayout {
     applied: u32,
     missed: u32,
     beats: u32,
+    lowered: u32,
     setup: Answer,
     cells: [CellLayout; VMS_PER_SHARD_MAX],
 }
@@ -291,6 +294,28 @@ impl Board {
     /// Counted up by the shard every [`HEARTBEAT`], for as long as it runs.
     pub(crate) fn beats(&self) -> &AtomicU32 {
         self.mapping.word(offset_of!(BoardLayout, beats) as u64)
+    }
+
+    /// Bits of the runners that have lowered their priority and wait for the parent to raise it.
+    pub(crate) fn lowered(&self) -> &AtomicU32 {
+        self.mapping.word(offset_of!(BoardLayout, lowered) as u64)
+    }
+
+    /// Shard: have the parent raise this runner's priority again, and wait until it has; not for ever.
+    pub(crate) fn wait_to_be_raised(&self, runner: u32) {
+        let bit = 1 << runner;
+        let mut lowered = self.lowered().fetch_or(bit, Ordering::AcqRel) | bit;
+        let begun = Instant::now();
+        while lowered & bit != 0 && begun.elapsed() < RAISED_WITHIN {
+            futex::wait(self.lowered(), lowered, Some(RAISED_WITHIN));
+            lowered = self.lowered().load(Ordering::Acquire);
+        }
+    }
+
+    /// Parent: these runners have their priority again.
+    pub(crate) fn have_raised(&self, runners: u32) {
+        self.lowered().fetch_and(!runners, Ordering::AcqRel);
+        futex::wake(self.lowered(), i32::MAX);
     }
 
     /// Say how the setup went.

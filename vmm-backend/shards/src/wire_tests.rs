@@ -106,3 +106,20 @@ fn nothing_secret_stays_on_the_board() {
     assert_eq!(board.command(0).unwrap().entropy, [0; 32]);
     assert_eq!(board.command(0).unwrap().file_key, [0; 32]);
 }
+
+#[test]
+fn a_runner_waits_for_its_priority_until_the_parent_has_raised_it() {
+    let board = board();
+    let runner = board.clone();
+    let begun = Instant::now();
+    let waits = std::thread::spawn(move || runner.wait_to_be_raised(3));
+    while board.lowered().load(Ordering::Acquire) != 1 << 3 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "nobody asks");
+        std::thread::yield_now();
+    }
+    board.have_raised(1 << 2);
+    assert!(!waits.is_finished(), "that was another");
+    board.have_raised(1 << 3);
+    waits.join().unwrap();
+    assert!(begun.elapsed() < RAISED_WITHIN, "it was told, and did not give up");
+}

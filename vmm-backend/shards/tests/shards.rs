@@ -11,7 +11,7 @@ use microvm::bind::{Key, Request};
 use microvm::template::Template;
 use microvm::training::capture;
 use shards::isolate::Measure;
-use shards::{Shards, ShardsError, Stage, VmId};
+use shards::{Memory, Shards, ShardsError, Stage, VmId};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -287,7 +287,7 @@ fn a_guest_that_runs_on_gives_way_after_its_first_slice_and_only_meanwhile() {
     let Some((shards, _lost)) = launch(config(1)) else { return };
     let shard = shards.shards()[0];
     if !shard.isolation.has(Measure::LowerPriority) {
-        return eprintln!("skipped: no raised priority here; run as root, or raise RLIMIT_NICE");
+        return eprintln!("skipped: no raised priority here; run as root, or `ulimit -e 35`");
     }
     let vm = shards.boot().unwrap();
     shards.start(vm, &bind("user"), LIMIT).unwrap();
@@ -415,4 +415,69 @@ fn a_cell_is_free_when_its_vm_is_gone() {
             });
         }
     });
+}
+
+#[test]
+fn guests_that_write_beyond_their_quota_are_ended_and_nobody_else_is() {
+    let mut config = config(24);
+    config.vms_per_shard = 8;
+    config.memory = Memory { quota: Some(1 << 20), ..Memory::default() };
+    let Some((shards, lost)) = launch(config) else { return };
+    let vms: Vec<_> = (0..24).map(|_| shards.boot().unwrap()).collect();
+    for vm in &vms {
+        shards.start(*vm, &bind("user"), LIMIT).unwrap();
+    }
+    // One of three writes all that it can; the others a quarter of their quota.
+    let (greedy, modest): (Vec<_>, Vec<_>) = vms.iter().partition(|vm| vm.0 % 3 == 0);
+    for vm in &modest {
+        shards.request(*vm, Request::Touch(64), LIMIT).unwrap();
+    }
+    for vm in &greedy {
+        let begun = Instant::now();
+        let error = loop {
+            assert!(begun.elapsed() < Duration::from_secs(5), "{vm} was not ended");
+            if let Err(error) = shards.request(*vm, Request::Touch(u64::MAX), LIMIT) {
+                break error;
+            }
+        };
+        assert!(matches!(error, ShardsError::Failed { .. }), "{error}");
+        assert!(error.to_string().contains("may write 1 MiB (its quota)"), "{error}");
+        assert!(!shards.holds(*vm));
+    }
+    for vm in &modest {
+        assert_eq!(shards.request(*vm, Request::Sum(64), LIMIT).unwrap()[0], 64 * 65 / 2);
+    }
+    assert!(lost.try_recv().is_err(), "no shard ended");
+}
+
+#[test]
+fn beyond_the_budget_no_vm_is_made_and_those_that_there_are_go_on() {
+    let mut config = config(16);
+    config.memory = Memory { budget: Some(4 * MEMORY_BYTES), ..Memory::default() };
+    let Some((shards, _lost)) = launch(config) else { return };
+    let begun = Instant::now();
+    let mut vms = Vec::new();
+    let error = loop {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{} VMs were made", vms.len());
+        match shards.boot() {
+            Ok(vm) => vms.push(vm),
+            Err(error) => break error,
+        }
+        let vm = *vms.last().unwrap();
+        shards.start(vm, &bind("user"), LIMIT).unwrap();
+        shards.request(vm, Request::Touch(u64::MAX), LIMIT).unwrap();
+        // What was written is looked up ten times a second.
+        std::thread::sleep(Duration::from_millis(250));
+    };
+    assert!(matches!(error, ShardsError::Memory { vms: 4..=6, .. }), "{error}");
+    assert!(error.to_string().contains("raise the budget"), "{error}");
+    for vm in &vms {
+        shards.request(*vm, Request::Add(1), LIMIT).unwrap();
+    }
+    // A guest that ends gives back what it wrote.
+    while vms.len() > 1 {
+        shards.stop(vms.pop().unwrap()).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    shards.boot().unwrap();
 }

@@ -5,7 +5,8 @@ use crate::host::{WARM_VM_BYTES, is_nested, meminfo};
 use microvm::saved::nameless_file;
 use microvm::sys::memory::{SEALS, memory_file, seal, seals};
 use microvm::sys::pagemap::{Means, Pagemap};
-use microvm::sys::process::in_a_child;
+use microvm::sys::privileges::{go_first_when_memory_is_short, no_speculation};
+use microvm::sys::process::{Ended, in_a_child};
 use shards::changes_threads_cheaply;
 use shards::wire::VMS_PER_SHARD_MAX;
 use std::io;
@@ -30,6 +31,8 @@ pub(super) fn examine(wanted: &Wanted) -> Vec<Finding> {
         namespaces(),
         seccomp(),
         priority(),
+        speculation(),
+        out_of_memory(),
         sleep_directory(wanted),
     ]
 }
@@ -200,11 +203,46 @@ fn priority() -> Finding {
     // one.
     let raised = std::thread::spawn(|| microvm::sys::set_thread_niceness(-15)).join();
     match raised {
-        Ok(Ok(())) => Finding::ok(name, "runners may have raised priority"),
+        Ok(Ok(())) => Finding::ok(
+            name,
+            "runners may have raised priority, and a guest that runs on gives way after its first slice",
+        ),
         _ => Finding::warn(
             name,
-            "runners may not have raised priority: under CPU load starts have tails of milliseconds",
+            "runners may not have raised priority: under CPU load, also that of guests that run on, starts have \
+             tails of milliseconds",
             "give CAP_SYS_NICE, or `ulimit -e 35`",
+        ),
+    }
+}
+
+fn speculation() -> Finding {
+    let name = "speculation";
+    // It cannot be undone, so a child tries.
+    match in_a_child(0, || libc::c_int::from(no_speculation().is_err())) {
+        Ok(Ended::Exited(0)) => {
+            Finding::ok(name, "off in shards: over unknown stores, and through branches that others prepared")
+        }
+        _ => Finding::warn(
+            name,
+            "the kernel does not let a process switch it off, and the processor is affected: guests of different \
+             tenants on one processor may learn of each other",
+            "see /sys/devices/system/cpu/vulnerabilities; boot with `spec_store_bypass_disable=prctl \
+             spectre_v2_user=prctl`, or give each tenant processors of its own",
+        ),
+    }
+}
+
+fn out_of_memory() -> Finding {
+    let name = "out of memory";
+    match in_a_child(0, || libc::c_int::from(go_first_when_memory_is_short(500).is_err())) {
+        Ok(Ended::Exited(0)) => {
+            Finding::ok(name, "the kernel ends shards before the program that started them")
+        }
+        _ => Finding::warn(
+            name,
+            "/proc/self/oom_score_adj cannot be written: the kernel may end the program before its shards",
+            "mount /proc, writable for this user",
         ),
     }
 }
@@ -233,6 +271,16 @@ mod tests {
         let finding = memory(&wanted);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.remedy.contains("fit"), "{finding}");
+    }
+
+    #[test]
+    fn what_guests_may_do_to_each_other_and_to_the_host_is_said_with_a_remedy() {
+        for finding in [priority(), speculation(), out_of_memory()] {
+            assert_ne!(finding.verdict, Verdict::Fail, "{finding}");
+            assert_eq!(finding.verdict == Verdict::Warn, !finding.remedy.is_empty(), "{finding}");
+        }
+        // What a process itself finds out here holds in the child that the doctor asks.
+        assert_eq!(out_of_memory().verdict, Verdict::Ok);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::time::Duration;
 use actors::protocol::{End, Operation};
 use actors::{ActorId, Key, OperationKind};
 
+use crate::host::meminfo;
+
 use super::directory::{Directory, Life};
 use super::failures::Failures;
 use super::{Failed, MachinesConfig, Resume, Visit};
@@ -22,7 +24,7 @@ use microvm::sys;
 use microvm::template::Template;
 use microvm::training::{CaptureError, capture};
 use runtime::{Lost, Machines};
-use shards::{Kept, ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
+use shards::{Kept, Memory, ShardStatus, Shards, ShardsConfig, ShardsError, Stage, VmId};
 
 /// A guest that has not acknowledged after this long is dropped. The embedded one takes a tenth of a
 /// millisecond. With what a shard may be late, no start takes longer than two seconds.
@@ -105,6 +107,12 @@ impl KvmMachines {
         let shards = ShardsConfig {
             sleep_directory: config.sleep_directory.clone(),
             program: config.program.clone(),
+            vms_per_shard: config.vms_per_shard,
+            memory: Memory {
+                quota: config.memory_quota,
+                budget: config.memory_budget.or_else(|| Some((meminfo("MemAvailable")? << 10) / 10 * 9)),
+                overcommit: config.overcommit,
+            },
             ..ShardsConfig::new(config.vms_max)
         };
         let (shards, lost) = Shards::launch(shards, &template)?;

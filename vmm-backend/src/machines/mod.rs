@@ -57,6 +57,9 @@ pub enum Resume {
     AsItIs,
 }
 
+/// Few enough that the mapping changes of one cost the others little, see HAZARDS.md.
+const VMS_PER_SHARD: usize = 32;
+
 /// What is to be held, and where.
 #[derive(Clone, Debug)]
 pub struct MachinesConfig {
@@ -76,6 +79,16 @@ pub struct MachinesConfig {
     pub resume: Resume,
     /// Where tenants have their objects: a start binds `{object_store}/tenant-{key}`.
     pub object_store: String,
+    /// VMs in one process at most; see `shards::ShardsConfig::vms_per_shard`.
+    pub vms_per_shard: usize,
+    /// Bytes that one guest may write beyond the template; one that has written more is ended. None: as much
+    /// as it has.
+    pub memory_quota: Option<u64>,
+    /// Bytes that all guests may write together; beyond them none is made. None: nine tenths of what is
+    /// available when this begins.
+    pub memory_budget: Option<u64>,
+    /// How many times the budget may be promised, where there is a quota.
+    pub overcommit: f64,
     /// The program to start as shards; none: this program. See `shards::ShardsConfig::program`.
     pub program: Option<PathBuf>,
 }
@@ -91,6 +104,10 @@ impl MachinesConfig {
             template_file: None,
             resume: Resume::Renewed,
             object_store: "s3://warmpool".to_owned(),
+            vms_per_shard: VMS_PER_SHARD,
+            memory_quota: None,
+            memory_budget: None,
+            overcommit: f64::INFINITY,
             program: None,
         }
     }

@@ -60,3 +60,15 @@ pub fn set_thread_niceness(niceness: i32) -> io::Result<()> {
     // SAFETY: takes no pointer. On Linux PRIO_PROCESS with 0 means the calling thread.
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) }).map(drop)
 }
+
+/// Make another thread run at this niceness, by the number that this process sees it under.
+///
+/// # Errors
+/// `ESRCH` where there is none; `EACCES` or `EPERM` where this process may not.
+pub fn set_niceness_of(thread: i32, niceness: i32) -> std::io::Result<()> {
+    if thread <= 0 {
+        return Err(std::io::ErrorKind::NotFound.into());
+    }
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, thread as libc::id_t, niceness) }).map(drop)
+}
