@@ -75,13 +75,13 @@ pub(crate) fn serve(args: &Args) -> Ended {
     let settings = Settings { data: args.data.clone(), token_file: args.token_file.clone() };
     let running = ::serve::start(loaded, &settings)?;
     let (address, backend) = (running.address(), running.backend().name());
-    let mut text = format!("warmpool serves on http://{address}\nbackend  {backend}");
+    let mut text = format!("warmpool serves on {}\nbackend  {backend}", running.url());
     if let Some(why) = running.why_not_kvm() {
         text.push_str(&format!(": {why}"));
     }
     text.push_str(&format!("\ntoken    {}\ndata     {}\n", running.tokens(), running.data().display()));
-    if !address.ip().is_loopback() {
-        text.push_str("warning  this address is reached from elsewhere, and without TLS: whoever listens on the way reads the token\n");
+    if !address.ip().is_loopback() && running.url().starts_with("http:") {
+        text.push_str("warning  this address is reached from elsewhere, and without TLS: whoever listens on the way reads the token; give `server.tls`, or put a proxy before it\n");
     }
     crate::say(&text)?;
     let cut_off = running.serve();

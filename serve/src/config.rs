@@ -60,6 +60,9 @@ pub struct Server {
     /// Where the tokens are, one a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// A certificate chain and its key, in PEM files: then the address speaks TLS, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// What the URLs of Sprites begin with; `http://` and the address, if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
@@ -77,6 +80,16 @@ pub struct Server {
     pub drain: Duration,
 }
 
+/// `[server.tls]`: the files of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, and those that lead to its issuer.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -84,6 +97,7 @@ impl Default for Server {
             backend: BackendChoice::Auto,
             data: None,
             token_file: None,
+            tls: None,
             public_url: None,
             domain: None,
             organization: "local".to_owned(),

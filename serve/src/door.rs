@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::config::Limits;
@@ -31,6 +32,7 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
 /// as `drain` at most. `turned_away` hears of connections beyond the limit. Gives how many had to be cut off.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     limits: &Limits,
     drain: Duration,
@@ -65,10 +67,22 @@ pub async fn serve(
         let counted = Counted::new(&open);
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let Some(tls) = tls.clone() else {
+            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                // A client that breaks off, or is too slow, is no fault of ours.
+                let _ = connection.await;
+                drop(counted);
+            });
+            continue;
+        };
+        let (http, watcher) = (http.clone(), graceful.watcher());
+        let header_time = Duration::from_nanos(limits.header_time.as_nanos());
         tokio::spawn(async move {
-            // A client that breaks off, or is too slow, is no fault of ours.
-            let _ = connection.await;
+            // The same of one that does not come to terms.
+            if let Ok(Ok(stream)) = tokio::time::timeout(header_time, tls.accept(stream)).await {
+                let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+            }
             drop(counted);
         });
     }

@@ -37,5 +37,7 @@ pub mod rate;
 mod service;
 pub mod sprites;
 pub mod store;
+mod tls;
 
 pub use service::{Running, ServeError, Settings, start};
+pub use tls::TlsError;

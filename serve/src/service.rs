@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use runtime::JournalPaths;
 use scenarios::ScenarioError;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::api::{App, router};
 use crate::auth::{AuthError, Tokens};
@@ -20,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::rate::Rates;
 use crate::sprites::Sprites;
 use crate::store::{RedbStore, StoreError};
+use crate::tls::{TlsError, acceptor};
 
 /// Why a host cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,9 @@ pub enum ServeError {
     /// No folder for the data is known.
     #[error("no folder for the data is known\n  name one with --data, or set HOME")]
     NoFolder,
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("{address}: cannot be listened on: {source}")]
     Listen {
@@ -67,6 +72,7 @@ pub struct Running {
     app: Arc<App>,
     changes: Changes,
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     address: SocketAddr,
     tokens: String,
     data: PathBuf,
@@ -84,6 +90,11 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
     let token_file = settings.token_file.clone();
     let token_file = token_file.or_else(|| server.token_file.as_deref().map(|file| loaded.path(file)));
     let (accepted, tokens) = Tokens::find(token_file.as_deref(), &data)?;
+    let tls = match &server.tls {
+        Some(tls) => Some(acceptor(&loaded.path(&tls.cert), &loaded.path(&tls.key))?),
+        None => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let store = RedbStore::open(&data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8))
@@ -116,7 +127,7 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
     let sprites = Sprites::open(Box::new(store), Arc::clone(&host), limits.names, cold_after, wrote)?;
     let window = Duration::from_nanos(limits.creates_per.as_nanos());
     let app = App {
-        base_url: server.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
+        base_url: server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}")),
         rates: Rates::new(limits.creates, window, accepted.count()),
         tokens: accepted,
         begun: Instant::now(),
@@ -128,13 +139,19 @@ pub fn start(loaded: Loaded, settings: &Settings) -> Result<Running, ServeError>
         metrics,
         why_not_kvm,
     };
-    Ok(Running { runtime, app: Arc::new(app), changes, listener, address, tokens, data })
+    Ok(Running { runtime, app: Arc::new(app), changes, listener, tls, address, tokens, data })
 }
 
 impl Running {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Which VMs it has.
@@ -161,7 +178,7 @@ impl Running {
     /// bound, saves the memory of every Sprite within another, and ends every VM. Gives how many connections
     /// had to be cut off.
     pub fn serve(self) -> usize {
-        let Self { runtime, app, changes, listener, .. } = self;
+        let Self { runtime, app, changes, listener, tls, .. } = self;
         let cut_off = runtime.block_on(async {
             let (router, limits) = (router(&app), app.loaded.config.limits.clone());
             let drain = Duration::from_nanos(app.loaded.config.server.drain.as_nanos());
@@ -177,7 +194,7 @@ impl Running {
                 // Whoever comes now is told where it stands, before nobody listens any more.
                 tokio::time::sleep((drain / 4).min(Duration::from_millis(500))).await;
             };
-            let cut_off = door::serve(listener, router, &limits, drain, turned_away, stop).await;
+            let cut_off = door::serve(listener, tls, router, &limits, drain, turned_away, stop).await;
             let lost = app.sprites.rest(drain).await;
             if lost > 0 {
                 tracing::warn!("the memory of {lost} sprites could not be saved and is lost");

@@ -101,9 +101,10 @@ fn a_journal_that_was_changed_is_not_believed() {
 struct Small(std::path::PathBuf);
 
 impl Small {
-    fn mount(at: &Path) -> Option<Self> {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).expect("there is room for a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(at).output();
+        let size = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }
 }
@@ -120,7 +121,7 @@ impl Drop for Small {
 fn a_full_disk_is_said_and_counted_and_serving_goes_on() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let journal = folder.path().join("data/journal");
-    let Some(_small) = Small::mount(&journal) else {
+    let Some(_small) = Small::mount(&journal, "64k") else {
         eprintln!("skipped: this user may not mount a small file system");
         return;
     };
@@ -139,4 +140,38 @@ fn a_full_disk_is_said_and_counted_and_serving_goes_on() {
     let replayed = warmpool(folder.path(), &["replay", "data/journal"]);
     assert_eq!(replayed.status.code(), Some(0), "{}", said(&replayed));
     assert!(said(&replayed).contains("SAME"), "what was written is whole: {}", said(&replayed));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_cannot_grow_says_so_and_creates_go_on_when_it_can() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let data = folder.path().join("data");
+    let Some(_small) = Small::mount(&data, "2m") else {
+        eprintln!("skipped: this user may not mount a small file system");
+        return;
+    };
+    let host = Host::start(folder.path(), &format!("{CONFIG}[journal]\nbytes = 0\n"), &["--backend", "sim"]);
+    host.must("POST", "/v1/sprites", Some("{\"name\":\"kept\"}"), 201);
+    let filler = data.join("filler");
+    // As much as there is room for.
+    let _ = std::fs::write(&filler, vec![1; 4 << 20]);
+    let labels = vec!["x".repeat(120); 32];
+    let mut told = None;
+    for number in 0..500 {
+        let body = serde_json::json!({ "name": format!("box-{number}"), "labels": labels, "wait_for_capacity": true });
+        let answer = host.ask("POST", "/v1/sprites", Some(&body.to_string())).expect("it answers");
+        if answer.status != 201 {
+            told = Some(answer);
+            break;
+        }
+        host.must("DELETE", "/v1/sprites/kept", None, 204);
+        host.must("POST", "/v1/sprites", Some("{\"name\":\"kept\",\"wait_for_capacity\":true}"), 201);
+    }
+    let told = told.expect("the disk is full at last");
+    assert_eq!(told.status, 503, "{told:?}");
+    assert!(told.body["message"].as_str().is_some_and(|text| text.contains("space")), "{told:?}");
+    host.must("GET", "/v1/sprites/kept", None, 200);
+    std::fs::remove_file(&filler).expect("it is there");
+    host.must("POST", "/v1/sprites", Some("{\"name\":\"after\",\"wait_for_capacity\":true}"), 201);
 }

@@ -13,3 +13,5 @@ mod life;
 mod official;
 #[cfg(unix)]
 mod refusals;
+#[cfg(unix)]
+mod tls;

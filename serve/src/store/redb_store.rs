@@ -87,6 +87,7 @@ impl RedbStore {
 
 fn open(path: &Path) -> Result<Database, StoreError> {
     let owned = path.to_owned();
+    own(path).map_err(|error| StoreError::Unwritable { path: owned.clone(), why: error.to_string() })?;
     Database::create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: owned },
         DatabaseError::Storage(StorageError::Io(error))
@@ -99,6 +100,19 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         }
         other => StoreError::Unreadable { path: owned, why: other.to_string() },
     })
+}
+
+/// Nobody else may read the file: it holds the keys of saved memories.
+fn own(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    drop(file);
+    Ok(())
 }
 
 /// A record as it is stored. JSON, so that it can be read by people and by later versions.
@@ -217,6 +231,18 @@ mod tests {
         assert_eq!((contents.records, contents.next_key), (vec![next, record("other", 9)], 4_096));
         let mut store = RedbStore::open(folder.path()).unwrap();
         assert_eq!(store.apply(&[remove(2), remove(2)]).unwrap(), [Done, Conflict]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, b"").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        drop(RedbStore::open(folder.path()).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
