@@ -115,6 +115,32 @@ fn recovery_is_counted_from_the_spikes_end_or_else_from_empty() {
     assert_eq!(recovery(&summary), (Some(0.0), None));
 }
 
+/// Three are ready until 5 s and two until the spike at 10 s: 2.5 on average, so two count as recovered,
+/// though four are aimed for. At the end of the spike, at 20 s, one is ready, and the second comes at 23 s.
+#[test]
+fn the_mean_level_before_the_spike_rounded_down_counts_as_recovered() {
+    let moment = |seconds: u64| Some(Time::from_nanos(seconds * 1_000_000_000));
+    let mut books = Recorder::new(RunMetadata {
+        spike_begin: moment(10),
+        spike_end: moment(20),
+        ..RunMetadata::new("by hand", 1)
+    });
+    let four = Target::exactly(4);
+    books.observe(at(0), Observation::Target { worker: WORKER, was: Target::default(), is: four });
+    let boots = |books: &mut Recorder, ms| {
+        books.observe(at(ms), sprite(State::Stopped, State::Booting));
+        books.observe(at(ms), sprite(State::Booting, State::Ready));
+    };
+    (0..3).for_each(|_| boots(&mut books, 0));
+    books.opened(at(0));
+    for ms in [5_000, 12_000] {
+        books.observe(at(ms), sprite(State::Ready, State::Starting));
+    }
+    boots(&mut books, 23_000);
+    let summary = books.finish(at(30_000)).summary;
+    assert_eq!(recovery(&summary), (Some(3.0), Some(0)));
+}
+
 #[test]
 fn what_did_not_recover_does_not_hold_and_says_so() {
     let gates = vec![Gate::parse("recovery", "< 1h").unwrap()];

@@ -246,3 +246,141 @@ fn a_run_that_is_cut_off_has_no_failed_boots_that_nobody_had() {
     assert!(!history.boots_ms.is_empty(), "boots are under way");
     assert_eq!(history.failing_streaks, [0; 0]);
 }
+
+/// Eight seconds after the depth was last wanted to be what it is.
+#[test]
+fn a_buffer_falls_when_less_has_been_wanted_for_a_whole_cooldown() {
+    let text = format!(
+        r#"
+        [pool]
+        depth = {{ kind = "buffer", percent = 100, max = 10, cooldown = "8s" }}
+        exhausted = [{{ kind = "boot" }}]
+        [sprite]
+        lifetime = "5s"
+        {LATENCIES}boot = "1s"
+        "#
+    );
+    // In use from 1 s to 6 s, and from 10 s to 15 s: the second begins before the cooldown of the first ends.
+    let history = history(&[0.0, 10.0, 30.0], &text);
+    assert_eq!(history.depths[..2], [(1_000, 1), (23_000, 0)]);
+}
+
+/// A sixteenth of `ttl` is a second. The Sprite is ready from 1.5 s on, so the first whole second in which it
+/// is idle begins at 2 s.
+#[test]
+fn on_misses_gives_up_what_was_idle_in_every_sixteenth_of_its_ttl() {
+    let text = format!(
+        r#"
+        [pool]
+        depth = {{ kind = "on-misses", min = 0, max = 5, period = "1s", ttl = "16s" }}
+        exhausted = [{{ kind = "reject" }}]
+        {LATENCIES}boot = "500ms"
+        "#
+    );
+    let idle = history(&[0.0, 30.0], &text);
+    assert_eq!((&idle.depths[..], &idle.given_up_ms[..]), (&[(1_000, 1), (18_000, 0)][..], &[18_000][..]));
+    let used = history(&[0.0, 10.0, 30.0], &text);
+    assert_eq!(used.depths[..2], [(1_000, 1), (27_000, 0)], "it was taken at 10 s and back at 10.5 s");
+}
+
+/// In Berlin the clock goes from 02:00 to 03:00 at 01:00 UTC in March, and from 03:00 to 02:00 at 01:00 UTC
+/// in October.
+#[test]
+fn a_window_is_read_off_the_clock_on_the_wall_also_on_the_days_on_which_it_is_changed() {
+    for (begins, depths) in [
+        ("2024-03-31T00:00:00Z", &[(1_800, 2), (3_600, 0)][..]),
+        ("2024-10-26T23:00:00Z", &[(1_800, 2), (5_400, 0), (7_200, 2), (9_000, 0)][..]),
+    ] {
+        let history = history(
+            &[0.0, 10_000.0],
+            &format!(
+                r#"
+                [clock]
+                begins = "{begins}"
+                [pool]
+                exhausted = [{{ kind = "reject" }}]
+                [pool.depth]
+                kind = "schedule"
+                otherwise = {{ kind = "fixed", ready = 0 }}
+                windows = [{{ timezone = "Europe/Berlin", from = "01:30", to = "02:30", depth = {{ kind = "fixed", ready = 2 }} }}]
+                {LATENCIES}boot = "1s"
+                "#
+            ),
+        );
+        let depths: Vec<(u64, u32)> = depths.iter().map(|(second, depth)| (second * 1_000, *depth)).collect();
+        assert_eq!(history.depths, depths, "{begins}");
+    }
+}
+
+#[test]
+fn who_no_step_serves_is_rejected_and_after_a_failed_boot_of_its_own_has_failed() {
+    let text = |slots: u32, exhausted: &str| {
+        format!(
+            r#"
+            fault = [{{ at = "0s", kind = "failed-boots", for = "5s" }}]
+            [fleet]
+            slots = {slots}
+            [pool]
+            depth = {{ kind = "fixed", ready = 1 }}
+            refill = {{ kind = "never" }}
+            exhausted = {exhausted}
+            [sprite]
+            lifetime = "1m"
+            {LATENCIES}boot = "1s"
+            "#
+        )
+    };
+    let boot = r#"[{ kind = "boot" }]"#;
+    let boot_then_reject = r#"[{ kind = "boot" }, { kind = "reject" }]"#;
+    for (slots, exhausted, outcome, latency_ms) in [
+        (9, boot, Outcome::Failed, 1_000),
+        (9, boot_then_reject, Outcome::Failed, 1_000),
+        (1, boot, Outcome::Rejected, 0),
+        (1, boot_then_reject, Outcome::Rejected, 0),
+        (9, r#"[{ kind = "reject" }]"#, Outcome::Rejected, 0),
+    ] {
+        let history = history(&[0.0, 1.0], &text(slots, exhausted));
+        assert_eq!(history.ended[&1], (outcome, latency_ms), "{slots} slots, {exhausted}");
+    }
+}
+
+#[test]
+fn a_crash_ends_who_waits_forgets_what_has_not_begun_and_begins_anew() {
+    let history = history(
+        &[0.0, 1.0, 9.0],
+        &format!(
+            r#"
+            fault = [{{ at = "2s", worker = 0, kind = "crash", for = "1s" }}]
+            [fleet]
+            boots = 1
+            [pool]
+            depth = {{ kind = "fixed", ready = 1 }}
+            exhausted = [{{ kind = "wait", deadline = "60s" }}]
+            {LATENCIES}boot = "3s"
+            "#
+        ),
+    );
+    assert_eq!(history.ended[&1], (Outcome::Failed, 1_000));
+    assert_eq!(history.boots_ms, [0, 3_000, 9_000], "one after the other would have been at 3 s and 6 s");
+    assert_eq!(history.ended[&2].0, Outcome::Warm);
+}
+
+/// The second request leaves at 1.5 s, but its boot goes on.
+#[test]
+fn a_boot_that_ends_at_the_depth_makes_a_ready_sprite_and_the_oldest_is_given_up() {
+    let history = history(
+        &[0.0, 0.5, 9.0],
+        &format!(
+            r#"
+            [fleet]
+            boots = "unlimited"
+            [pool]
+            depth = {{ kind = "fixed", ready = 1 }}
+            exhausted = [{{ kind = "wait", deadline = "1s" }}]
+            {LATENCIES}boot = "2s"
+            "#
+        ),
+    );
+    assert_eq!(history.ended[&1], (Outcome::Rejected, 1_000));
+    assert_eq!((&history.boots_ms[..2], &history.given_up_ms[..]), (&[0, 500][..], &[2_500][..]));
+}

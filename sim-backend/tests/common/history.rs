@@ -18,6 +18,10 @@ pub(crate) struct History {
     pub(crate) boots_ms: Vec<u64>,
     /// Why each miss found nothing, and why it ended as it did.
     pub(crate) causes: BTreeMap<u64, (Option<Cause>, Option<Cause>)>,
+    /// When the depth changed after the pools were filled, in milliseconds, and to what.
+    pub(crate) depths: Vec<(u64, u32)>,
+    /// When ready Sprites were given up, in milliseconds.
+    pub(crate) given_up_ms: Vec<u64>,
     opened: bool,
     /// Failed boots in a row, as they were told.
     pub(crate) failing_streaks: Vec<u32>,
@@ -44,6 +48,10 @@ impl Observer for History {
                 }
             }
             Observation::Sprite { is: State::Booting, .. } if self.opened => self.boots_ms.push(ms(at)),
+            Observation::Sprite { was: State::Ready, is: State::Stopping | State::Stopped, .. } => {
+                self.given_up_ms.push(ms(at));
+            }
+            Observation::Target { is, .. } if self.opened => self.depths.push((ms(at), is.depth)),
             Observation::BootsFailing { streak, .. } => self.failing_streaks.push(streak),
             _ => {}
         }
