@@ -84,9 +84,9 @@ pub struct ShardsConfig {
 /// its own until it ends or is saved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memory {
-    /// Bytes that one VM may write; one that has written more is ended. None: as much as it has. It is counted
-    /// when a guest has run for two milliseconds in all since the last time, and after every slice of a long
-    /// run.
+    /// Bytes that one VM may write; one that has written more is ended. None: as much as it has. It is
+    /// counted when a guest has run for two milliseconds in all since the last time, and after every slice
+    /// of a long run.
     pub quota: Option<u64>,
     /// Bytes that all VMs may write together. Beyond it no VM is made or read from its file; those that there
     /// are go on. None: no bound but the host's.

@@ -451,6 +451,37 @@ fn guests_that_write_beyond_their_quota_are_ended_and_nobody_else_is() {
 }
 
 #[test]
+fn sixty_four_guests_that_write_all_they_have_cost_themselves_and_nobody_else() {
+    const GUEST_BYTES: u64 = 128 << 20;
+    let Some(hypervisor) = hypervisor() else { return };
+    let template = capture(&hypervisor, Arc::new(microvm::guest::EMBEDDED), GUEST_BYTES).unwrap();
+    let mut config = config(65);
+    config.memory = Memory { quota: Some(16 << 20), budget: Some(1040 << 20), overcommit: 1.0 };
+    let (shards, lost) = Shards::launch(config, &template).unwrap();
+    let vms: Vec<_> = (0..65).map(|_| shards.boot().unwrap()).collect();
+    for vm in &vms {
+        shards.start(*vm, &bind("user"), LIMIT).unwrap();
+    }
+    let (bystander, greedy) = vms.split_first().unwrap();
+    shards.request(*bystander, Request::Add(1), LIMIT).unwrap();
+    std::thread::scope(|scope| {
+        for part in greedy.chunks(8) {
+            let shards = &shards;
+            scope.spawn(move || {
+                for vm in part {
+                    let limit = Duration::from_secs(10);
+                    let error = shards.request(*vm, Request::Touch(u64::MAX), limit).unwrap_err();
+                    assert!(error.to_string().contains("may write 16 MiB (its quota)"), "{error}");
+                }
+            });
+        }
+    });
+    assert!(lost.try_recv().is_err(), "no shard ended");
+    assert_eq!(shards.request(*bystander, Request::Add(1), LIMIT).unwrap()[0], 2);
+    assert_eq!(shards.shards().iter().map(|shard| shard.vms).sum::<usize>(), 1);
+}
+
+#[test]
 fn beyond_the_budget_no_vm_is_made_and_those_that_there_are_go_on() {
     let mut config = config(16);
     config.memory = Memory { budget: Some(4 * MEMORY_BYTES), ..Memory::default() };
