@@ -3,9 +3,12 @@
 
 mod common;
 
-use actors::Outcome;
+use std::path::Path;
+
 use actors::protocol::Cause;
+use actors::{Observation, Observer, Outcome, Time};
 use common::history::{History, history};
+use scenarios::Scenario;
 
 const START: &str = "[latency]\nstart = \"0s\"\n";
 
@@ -200,5 +203,48 @@ fn nothing_to_spill_to_queues_and_deadlines_say_how_a_search_ended() {
         let history = history(&[0.0, 0.0, 1.0, 1.0, 1.0], &text(exhausted));
         assert_eq!(history.ended[&4].0, Outcome::Rejected, "{exhausted}");
         assert_eq!(history.causes[&4], (Some(Cause::Depth), Some(cause)), "{exhausted}");
+    }
+}
+
+/// Counts misses by why their pool was empty.
+#[derive(Default)]
+struct Misses(std::collections::BTreeMap<Cause, u64>);
+
+impl Observer for Misses {
+    fn opened(&mut self, _at: Time) {}
+
+    fn closed(&mut self, _at: Time) {}
+
+    fn observe(&mut self, _at: Time, observation: Observation) {
+        if let Observation::Ended { request, cause: Some(cause), .. } = observation {
+            *self.0.entry(request.missed.unwrap_or(cause)).or_default() += 1;
+        }
+    }
+}
+
+/// What most misses of each ready-made scenario are due to, as its comment has it.
+#[test]
+fn ready_made_scenarios_have_the_cause_that_their_comments_name() {
+    for (name, cause, share) in [
+        ("agents-by-the-hundred", Cause::Depth, 0.9),
+        ("daily-wave", Cause::Depth, 0.9),
+        ("exhaustion-cliff", Cause::Depth, 1.0),
+        ("fleet-regions", Cause::BootSlots, 0.9),
+        ("kvm-spike", Cause::Depth, 0.8),
+        ("machines-start-create", Cause::Depth, 0.5),
+        ("per-tenant", Cause::Depth, 1.0),
+        ("replenish-delay", Cause::RefillHolds, 0.99),
+        ("slow-boot", Cause::Depth, 0.8),
+        ("spike", Cause::BootSlots, 0.9),
+        ("sprites", Cause::BootSlots, 0.9),
+        ("worker-crash", Cause::WorkerDown, 0.5),
+    ] {
+        let file = format!("{}/../scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let scenario = Scenario::load(Path::new(&file), &[]).unwrap_or_else(|error| panic!("{error}"));
+        let mut misses = Misses::default();
+        common::run(&scenario, &mut misses);
+        let all: u64 = misses.0.values().sum();
+        let of = misses.0.get(&cause).copied().unwrap_or(0);
+        assert!(of as f64 >= share * all as f64, "{name}: {:?}", misses.0);
     }
 }
