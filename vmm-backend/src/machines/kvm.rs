@@ -11,7 +11,7 @@ use std::time::Duration;
 use actors::protocol::{End, Operation};
 use actors::{ActorId, Key, OperationKind};
 
-use crate::host::meminfo;
+use crate::host::memory_available;
 
 use super::directory::{Directory, Life};
 use super::failures::Failures;
@@ -110,7 +110,7 @@ impl KvmMachines {
             vms_per_shard: config.vms_per_shard,
             memory: Memory {
                 quota: config.memory_quota,
-                budget: config.memory_budget.or_else(|| Some((meminfo("MemAvailable")? << 10) / 10 * 9)),
+                budget: config.memory_budget.or_else(|| Some(memory_available()? / 10 * 9)),
                 overcommit: config.overcommit,
             },
             ..ShardsConfig::new(config.vms_max)

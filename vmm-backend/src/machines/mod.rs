@@ -85,7 +85,7 @@ pub struct MachinesConfig {
     /// as it has.
     pub memory_quota: Option<u64>,
     /// Bytes that all guests may write together; beyond them none is made. None: nine tenths of what is
-    /// available when this begins.
+    /// available when this begins, or of what its control groups permit where that is less.
     pub memory_budget: Option<u64>,
     /// How many times the budget may be promised, where there is a quota.
     pub overcommit: f64,
