@@ -1,4 +1,5 @@
-//! The official Python client against a host with simulated VMs, and the essentials on real ones.
+//! The official Python client against a host with simulated VMs, whatever schemathesis thinks of, and the
+//! essentials on real ones.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +10,8 @@ use crate::host::Host;
 
 const PACKAGE: &str = "sprites-py==0.7.2";
 
-/// A Python with the client in it, or the reason why there is none.
-fn python(folder: &Path) -> Option<PathBuf> {
+/// A Python with a package in it, which comes with a program; or the reason why there is none.
+fn python(folder: &Path, package: &'static str, program: &str) -> Option<PathBuf> {
     let remedy = "install python3 with its venv module";
     if !has(&Need::Program { program: "python3".to_owned(), name: "pip", remedy }) {
         return None;
@@ -22,10 +23,9 @@ fn python(folder: &Path) -> Option<PathBuf> {
     let python = venv.join("bin/python");
     let made = run(Path::new("python3"), &["-m", "venv", &venv.to_string_lossy()]);
     let installed =
-        made && run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]);
-    // A program that is there once the client's own dependencies are.
-    let program = venv.join(if installed { "bin/httpx" } else { "bin/the-official-client" });
-    let remedy = "let `pip install sprites-py==0.7.2` reach a package index";
+        made && run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+    let program = venv.join("bin").join(if installed { program } else { "what-was-to-be-installed" });
+    let remedy = "let `pip install` reach a package index";
     let need = Need::Program { program: program.to_string_lossy().into_owned(), name: "pip", remedy };
     has(&need).then_some(python)
 }
@@ -67,7 +67,8 @@ const SLOW: &str = "[limits]\ncreates = 3\ncreates_per = \"10m\"\n";
 #[test]
 fn the_official_client_does_all_that_this_guest_can() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let Some(python) = python(folder.path()) else { return };
+    // A program that is there once the client's own dependencies are.
+    let Some(python) = python(folder.path(), PACKAGE, "httpx") else { return };
     for (config, parts) in
         [(ROOMY, &["life", "burst", "one-name"][..]), (TIGHT, &["full"]), (SLOW, &["rate"])]
     {
@@ -78,6 +79,31 @@ fn the_official_client_does_all_that_this_guest_can() {
         }
         assert_eq!(host.end(nix::sys::signal::Signal::SIGTERM).code(), Some(0), "it ends in order");
     }
+}
+
+/// What schemathesis looks for in each answer.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_schema_conformance,response_headers_conformance";
+
+#[test]
+fn whatever_is_asked_no_answer_is_outside_the_schema() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let Some(python) = python(folder.path(), "schemathesis==4.32.0", "schemathesis") else { return };
+    let host = Host::start(folder.path(), ROOMY, &["--backend", "sim"]);
+    for name in ["a", "b"] {
+        host.must("POST", "/v1/sprites", Some(&format!("{{\"name\":\"{name}\"}}")), 201);
+    }
+    let url = format!("http://{}/openapi.json", host.address);
+    let header = format!("Authorization: Bearer {}", host.token);
+    let output = Command::new(python.with_file_name("schemathesis"))
+        .args(["run", &url, "-H", &header, "--checks", CHECKS, "--max-examples", "30"])
+        .args(["--phases", "examples,coverage,fuzzing", "--seed", "1"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("generated"), "{told}");
+    host.must("GET", "/warmpool/v1/status", None, 200);
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn large_slow_and_many_clients_are_turned_away_and_others_are_served() {
     host.must("POST", "/v1/sprites", Some(&large), 413);
     host.must("POST", "/v1/sprites", Some("{\"name\":"), 400);
     host.must("POST", "/v1/sprites", Some("{\"name\":3}"), 400);
+    host.must("POST", "/v1/sprites", Some("[\"list\"]"), 400);
     let chunked =
         "POST /v1/sprites HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\nconnection: close\r\n";
     let authorization = format!("authorization: Bearer {}\r\n\r\n", host.token);

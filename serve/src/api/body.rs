@@ -28,6 +28,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Given<T> {
         };
         match read {
             Ok(bytes) if bytes.len() > most => Err(too_large(most)),
+            // A list would be taken for the fields in their order.
+            Ok(bytes) if bytes.trim_ascii_start().first() != Some(&b'{') => {
+                Err(ApiError::invalid("the body is invalid: send a JSON object"))
+            }
             Ok(bytes) => match serde_json::from_slice(&bytes) {
                 Ok(value) => Ok(Self(value)),
                 Err(error) => Err(ApiError::invalid(format!("the body is invalid: {error}"))),
