@@ -127,6 +127,9 @@ errors! {
     a_return_to_a_uniform_pool: "[sprite]\nlifetime = \"1s\"\nafter_use = \"return\"" =>
         "a.toml:3: `sprite.after_use` is \"return\", but the pools are uniform and a Sprite never passes from one user to another\n  \
          set `key = \"tenant\"` in [pool], or leave `after_use` at \"stop\"";
+    own_sprites_that_nobody_keeps: "[sprite]\nlifetime = \"1s\"\nprefers = \"own\"" =>
+        "a.toml:3: `sprite.prefers` is \"own\", but no tenant keeps a Sprite after use\n  \
+            give `idle_after` in [sprite] and leave `after_use` at \"stop\", or leave it out";
     sleep_without_a_life: "[sprite]\nidle_after = \"1s\"" =>
         "a.toml:2: `sprite.idle_after` has no effect, for without a lifetime a started Sprite leaves the model at once\n  \
          give `lifetime` in [sprite], or leave this key out";

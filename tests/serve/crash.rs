@@ -149,8 +149,8 @@ fn visit(host: &Host, name: &str, sprite: &mut Sprite, books: &Books) -> Option<
     Some(())
 }
 
-/// What the host has against what was seen, and what was unclear is clear from now on. Wakes every memory that
-/// is there, and gives how many.
+/// What the host has against what was seen, and what was unclear is clear from now on. Wakes every memory
+/// that is there, and gives how many.
 fn check(host: &Host, folder: &Path, books: &Books) -> usize {
     let mut listed = BTreeMap::new();
     for sprite in host.all() {
