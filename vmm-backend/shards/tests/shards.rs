@@ -248,7 +248,7 @@ fn speculation_is_off_where_a_process_may_choose() {
     let lines: Vec<_> = status.lines().filter(|line| line.starts_with("Speculation")).collect();
     let open = |line: &&str| line.ends_with("thread vulnerable") || line.ends_with("conditional enabled");
     if shard.isolation.has(Measure::Speculation) {
-        assert!(!lines.iter().any(|line| open(&line)), "{lines:?}");
+        assert!(!lines.iter().any(open), "{lines:?}");
     } else {
         eprintln!("note: the host does not let a process choose: {lines:?}");
     }

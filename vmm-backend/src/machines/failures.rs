@@ -32,14 +32,18 @@ impl fmt::Display for Failed {
     }
 }
 
+/// How often by what was asked and how it ended, and why the last time.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+type Seen = BTreeMap<(&'static str, &'static str), (u64, String)>;
+
 /// See the [module](self).
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<BTreeMap<(&'static str, &'static str), (u64, String)>>);
+pub(super) struct Failures(Mutex<Seen>);
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
 impl Failures {
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<(&'static str, &'static str), (u64, String)>> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
