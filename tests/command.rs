@@ -157,6 +157,37 @@ fn a_gate_that_fails_has_its_own_code() {
     assert!(text(&output.stdout).starts_with("FAILED"), "{}", text(&output.stdout));
 }
 
+/// A hundred at once on a pool of eight, of which each worker has one: the rest miss for the depth.
+#[test]
+fn what_bound_a_run_is_said_below_its_verdict_and_a_gate_may_judge_it() {
+    let burst = SMALL.replace("to = 60\nfor = \"2s\"", "from = 50000\nto = 50000\nfor = \"2ms\"").replacen(
+        "to = 20\nfor = \"10s\"\n[gates]",
+        "from = 20\nto = 20\nfor = \"10s\"\n[gates]",
+        1,
+    );
+    let gate = |cause: &str| {
+        format!("{burst}[[gate]]\nfigure = \"misses\"\nbound = \"< 1%\"\ncause = \"{cause}\"\n")
+    };
+    let folder = folder_with("burst.toml", &gate("depth"));
+    let output = warmpool(folder.path(), &["run", "burst.toml", "--out", "out"]);
+    ends(&output, 99);
+    let said = text(&output.stdout);
+    assert!(said.contains("\ncause      depth ("), "{said}");
+    assert!(said.contains("misses < 1%, depth"), "{said}");
+    let summary = std::fs::read(folder.path().join("out/summary.json")).expect("it was written");
+    let summary: serde_json::Value = serde_json::from_slice(&summary).expect("it is JSON");
+    assert_eq!(summary["bound"]["cause"], "depth");
+    assert_eq!(summary["causes"][0]["cause"], "depth");
+    assert!(summary["shortages"].is_array(), "{}", summary["shortages"]);
+    write(folder.path(), "other.toml", &gate("refill-holds"));
+    ends(&warmpool(folder.path(), &["run", "other.toml"]), 0);
+    write(folder.path(), "bad.toml", &gate("deth"));
+    let output = warmpool(folder.path(), &["run", "bad.toml"]);
+    ends(&output, 104);
+    let error = text(&output.stderr);
+    assert!(error.contains("`deth` is not a cause") && error.contains("did you mean `depth`?"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_names_file_line_key_and_remedy() {
     let folder = folder();

@@ -230,7 +230,7 @@ impl Worker {
                 self.displacing.push_back(Heir::Make(make));
                 cx.send(victim, ToPool::Yield);
             }
-            None => self.refuse(cx, make.pool, make.request, make.step, Cause::SlotsFull),
+            None => self.refuse(cx, make.pool, make.request, make.step, self.lacks()),
         }
     }
 
@@ -260,9 +260,15 @@ impl Worker {
         }
     }
 
+    /// What holds up who waits for a boot. Slots that are kept for VMs which themselves wait for a boot would be
+    /// free if there were more boots.
+    fn lacks(&self) -> Cause {
+        if self.slots_free == 0 && !self.orders.has_makes() { Cause::SlotsFull } else { Cause::BootSlots }
+    }
+
     /// Tells each Refiller what its orders wait for, where that has changed.
     fn tell_what_orders_wait_for(&mut self, cx: &mut Context<impl Backend>) {
-        let cause = if self.slots_free == 0 { Cause::SlotsFull } else { Cause::BootSlots };
+        let cause = self.lacks();
         self.orders.news(cause, |refiller, cause| cx.send(refiller, ToRefiller::OrdersWait(cause)));
     }
 

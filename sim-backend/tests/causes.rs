@@ -138,6 +138,27 @@ fn slots_that_are_full() {
     assert_eq!(full.causes.len(), 1);
 }
 
+/// One boot at a time, and every slot is kept for a request whose own boot waits for it: more slots would not
+/// help.
+#[test]
+fn slots_that_are_kept_for_requests_that_wait_for_a_boot() {
+    let text = format!(
+        r#"
+        [fleet]
+        slots = 4
+        boots = 1
+        [pool]
+        depth = {{ kind = "fixed", ready = 1 }}
+        exhausted = [{{ kind = "boot" }}]
+        {START}boot = "1s"
+        "#
+    );
+    let kept = history(&[0.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.5], &text);
+    assert_eq!(kept.ended[&7].0, Outcome::Rejected, "{:?}", kept.ended);
+    assert_eq!(kept.causes[&7], (Some(Cause::Depth), Some(Cause::BootSlots)));
+    assert!(kept.causes.values().all(|(_, cause)| *cause != Some(Cause::SlotsFull)), "{:?}", kept.causes);
+}
+
 #[test]
 fn boots_that_fail() {
     let text = format!(

@@ -98,6 +98,11 @@ impl Orders {
         self.makes.push_back(make);
     }
 
+    /// Whether VMs for requests, which have their slots, wait for a boot.
+    pub(super) fn has_makes(&self) -> bool {
+        !self.makes.is_empty()
+    }
+
     /// What is next, for a worker that has a slot for it or has not. Pools of the same urgency take turns.
     pub(super) fn pop(&mut self, has_slot: bool) -> Option<Next> {
         if let Some(make) = self.makes.pop_front() {
