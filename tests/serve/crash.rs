@@ -117,7 +117,7 @@ fn work(host: &Host, name: &str, number: u64, books: &Books) -> Option<()> {
         if number % 4 == 3 {
             continue;
         }
-        let to = if (number + step) % 2 == 0 { "cold" } else { "warm" };
+        let to = if (number + step).is_multiple_of(2) { "cold" } else { "warm" };
         books.note(name, Seen::There(Sprite { memory: Memory::Unclear, ..sprite }));
         let path = format!("/warmpool/v1/sprites/{name}/sleep");
         let slept = host.ask("POST", &path, Some(&format!("{{\"to\":\"{to}\"}}")))?;
