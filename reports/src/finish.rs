@@ -1,8 +1,9 @@
 //! From the books of a run that is over to its report.
 
+mod bound;
+
 use actors::{Observer, Time};
 
-use crate::bound::bound;
 use crate::cost::Quantities;
 use crate::identity::{Identity, Provenance};
 use crate::latency::{Exact, Latencies, at_rank, over_all};
@@ -52,7 +53,7 @@ fn report(mut books: Recorder, end: u64) -> Report {
     summary.regions = regions(&books, &workers);
     summary.workers = workers;
     summary.causes = books.causes.figures(end, books.run.per_tenant);
-    summary.bound = bound(&books, end, &summary);
+    summary.bound = bound::bound(&books, end, &summary);
     summary.empty_periods = of_one_pool(&books, empty_periods);
     summary.notes = [books.run.notes.clone(), notes(&summary, end)].concat();
     let mut scopes = books.scopes.all.iter();
