@@ -260,8 +260,8 @@ impl Worker {
         }
     }
 
-    /// What holds up who waits for a boot. Slots that are kept for VMs which themselves wait for a boot would be
-    /// free if there were more boots.
+    /// What holds up who waits for a boot. Slots that are kept for VMs which themselves wait for a boot would
+    /// be free if there were more boots.
     fn lacks(&self) -> Cause {
         if self.slots_free == 0 && !self.orders.has_makes() { Cause::SlotsFull } else { Cause::BootSlots }
     }

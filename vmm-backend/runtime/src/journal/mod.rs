@@ -59,11 +59,11 @@ enum Line {
 struct Waiting {
     lines: Vec<Line>,
     overflowed: u64,
+    /// Of these, those that have not been noted where they are missing.
+    unnoted: u64,
     /// Lines that could not be written, and why the last could not.
     unwritten: u64,
     error: Option<String>,
-    /// Of all these, those that have not been noted where they are missing.
-    unnoted: u64,
     closing: bool,
 }
 
@@ -206,6 +206,9 @@ impl Files {
     fn write_all(&mut self, waiting: &Mutex<Waiting>) {
         let (mut lines, mut scratch) = (Vec::new(), Vec::new());
         let (mut deliveries, mut arrivals) = (Batch::default(), Batch::default());
+        // Records that could not be written. What is written next says so first: more may have been added
+        // before they failed.
+        let mut lost = 0;
         loop {
             let (closing, missing) = {
                 let mut waiting = lock(waiting);
@@ -213,6 +216,11 @@ impl Files {
                 let closing = waiting.closing;
                 (closing, if closing { std::mem::take(&mut waiting.unnoted) } else { 0 })
             };
+            let noted = lost > 0 && (closing || !lines.is_empty());
+            if noted {
+                record::write(&mut deliveries.bytes, &Record::Gap(lost), &mut scratch)
+                    .expect("memory takes every record");
+            }
             for line in lines.drain(..) {
                 let (batch, encoded) = match line {
                     Line::Record(record) => {
@@ -234,14 +242,16 @@ impl Files {
                     .expect("memory takes every record");
             }
             let failed = [deliveries.write(self.deliveries.as_mut()), arrivals.write(self.arrivals.as_mut())];
-            let [unwritten, _] = &failed;
-            let unnoted = unwritten.as_ref().map_or(0, |(lines, _)| *lines);
+            match &failed[0] {
+                Some((lines, _)) => lost += lines,
+                None if noted => lost = 0,
+                None => {}
+            }
             for (lines, error) in failed.into_iter().flatten() {
                 let mut waiting = lock(waiting);
                 waiting.unwritten += lines;
                 waiting.error = Some(error.to_string());
             }
-            lock(waiting).unnoted += unnoted;
             if closing {
                 return;
             }
