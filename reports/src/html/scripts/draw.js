@@ -182,7 +182,12 @@ class Drawing {
   ticks(kind, ticks) {
     for (const old of this.plot.querySelectorAll(`.${kind}`)) old.remove();
     for (const [at, label] of ticks) {
-      add(this.plot, "span", kind, label).style[kind === "xt" ? "left" : "bottom"] = `${at * 100}%`;
+      const span = add(this.plot, "span", kind, label);
+      span.style[kind === "xt" ? "left" : "bottom"] = `${at * 100}%`;
+      if (kind !== "xt") continue;
+      // The last one may stand out by the card's padding and no further.
+      const beyond = span.offsetWidth / 2 - (1 - at) * this.plot.clientWidth - 8;
+      if (beyond > 0) span.style.marginLeft = `${-beyond}px`;
     }
   }
 
