@@ -563,6 +563,14 @@ impl Pool {
 
     // A key's own Sprite.
 
+    /// A request came too late for its own Sprite, and waits until that is asleep. It may have said so before.
+    fn falls_asleep(&mut self, cx: &mut Context<impl Backend>, request: Request) {
+        self.falling_asleep.insert(cx.sender(), request);
+        if self.dormant.has(cx.sender()) {
+            self.fell_asleep(cx);
+        }
+    }
+
     /// A Sprite is asleep: whoever waited for that wakes it.
     fn fell_asleep(&mut self, cx: &mut Context<impl Backend>) {
         if let Some(request) = self.falling_asleep.remove(&cx.sender()) {
@@ -634,9 +642,7 @@ impl Pool {
             ToPool::Yield => self.make_room(cx),
             ToPool::WorkerDown => self.worker_down(cx),
             ToPool::WorkerUp => self.worker_up(cx),
-            ToPool::FallsAsleep(request) => {
-                self.falling_asleep.insert(cx.sender(), request);
-            }
+            ToPool::FallsAsleep(request) => self.falls_asleep(cx, request),
             ToPool::Forget { key } => self.forget_key(cx, key),
             ToPool::WakeRefused(request) => self.wake_refused(cx, request),
             ToPool::StartRefused(request) => self.start_refused(cx, request),

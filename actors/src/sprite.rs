@@ -319,7 +319,7 @@ impl Sprite {
         match self.state {
             State::Ready => {}
             State::Idle if !self.falling_asleep => cx.disarm(Timer::Idle),
-            State::Idle if self.policy.prefers == Prefers::Own => {
+            State::Idle | State::Asleep if self.policy.prefers == Prefers::Own => {
                 return cx.send(self.pool, ToPool::FallsAsleep(request));
             }
             // It was lost, or falls asleep, while the message was on its way. That is not the request's

@@ -53,6 +53,11 @@ impl Dormant {
         }
     }
 
+    /// Whether this Sprite is noted.
+    pub(super) fn has(&self, sprite: ActorId) -> bool {
+        self.sprites.contains_key(&sprite)
+    }
+
     /// Takes the Sprite of this key that became idle last, and says whether it is asleep.
     pub(super) fn pop(&mut self, key: Key) -> Option<(ActorId, bool)> {
         let all = (key, 0, ActorId(0))..=(key, u64::MAX, ActorId::OUTSIDE);

@@ -175,7 +175,8 @@ pub enum ToPool {
     WorkerDown,
     /// Worker: the host is up again.
     WorkerUp,
-    /// Sprite: I was idle and am falling asleep: this request of my own key has to wait until I am.
+    /// Sprite: I was idle and am falling asleep, or am asleep by now: this request of my own key has to wait
+    /// until I am.
     FallsAsleep(Request),
     /// Worker: nobody will ask for this key again.
     Forget {

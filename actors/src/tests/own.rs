@@ -86,6 +86,20 @@ fn a_request_waits_for_its_own_sprite_that_falls_asleep_and_begins_anew_when_it_
 }
 
 #[test]
+fn a_request_that_comes_just_as_its_own_sprite_is_asleep_wakes_it() {
+    let mut sprite = Stage::new(Sprite::new(WorkerId(0), WORKER, OWN, false));
+    sprite.tell(WORKER, ToSprite::Adopt { pool: POOL, key: KEY });
+    let start = sprite.tell(POOL, ToSprite::Start { request: own(7), outcome: Outcome::Warm });
+    assert_eq!(start.sent, sent([(POOL, ToPool::FallsAsleep(own(7)).into())]));
+
+    let mut pool = pool();
+    pool.tell(WORKER, ToPool::Take(own(7)));
+    pool.tell(SPRITE, ToPool::Slept { key: KEY });
+    let wake = ToWorker::WakeFor { sprite: SPRITE, request: own(7), step: StepIndex::FIRST };
+    assert_eq!(pool.tell(SPRITE, ToPool::FallsAsleep(own(7))).sent, sent([(WORKER, wake.into())]));
+}
+
+#[test]
 fn a_key_that_is_forgotten_ends_its_sprite_also_while_that_falls_asleep() {
     let stopped = pool().tell(WORKER, ToPool::Forget { key: KEY }).sent;
     assert_eq!(stopped, sent([(SPRITE, ToSprite::Stop.into())]));

@@ -1,13 +1,19 @@
 //! A headless Chromium that tests drive over the DevTools protocol, through a pair of pipes: no port, no
 //! network.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::Need;
+
+/// For as long it may say nothing while something is waited for.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The names a browser of this kind goes by.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -16,7 +22,10 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chro
 pub(crate) struct Browser {
     process: Child,
     to: File,
-    from: BufReader<File>,
+    /// What it says, as a thread reads it.
+    from: Receiver<Value>,
+    /// Events that came while something else was waited for.
+    events: VecDeque<Value>,
     session: Option<String>,
     last: u64,
     /// Its profile, its pipes, and the files that pages are read from and saved to.
@@ -33,6 +42,22 @@ fn program() -> Option<&'static str> {
     let found = NAMES.into_iter().find(|name| support::look(&need(name)).is_ok());
     // Where there is none, this says so and counts it.
     found.or_else(|| support::has(&need(NAMES[0])).then_some(NAMES[0]))
+}
+
+/// Reads what the browser says until it ends.
+fn said(from: File) -> Receiver<Value> {
+    let (to_us, said) = channel();
+    std::thread::spawn(move || {
+        for message in BufReader::new(from).split(0) {
+            let message = message.expect("the browser can be heard");
+            let message = serde_json::from_slice(&message).expect("the browser speaks JSON");
+            // Whoever listened has ended.
+            if to_us.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    said
 }
 
 impl Browser {
@@ -59,8 +84,8 @@ impl Browser {
             .spawn()
             .expect("a shell starts");
         let to = OpenOptions::new().write(true).open(to).expect("the shell opens the other end");
-        let from = BufReader::new(File::open(from).expect("the shell opens the other end"));
-        let mut browser = Self { process, to, from, session: None, last: 0, folder };
+        let from = said(File::open(from).expect("the shell opens the other end"));
+        let mut browser = Self { process, to, from, events: VecDeque::new(), session: None, last: 0, folder };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", &attach);
@@ -87,21 +112,18 @@ impl Browser {
                 assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                 return answer["result"].clone();
             }
+            self.events.push_back(answer);
         }
     }
 
     fn next(&mut self) -> Value {
-        let mut message = Vec::new();
-        let read = self.from.read_until(0, &mut message).expect("the browser answers");
-        assert!(read > 0, "the browser ended");
-        message.pop();
-        serde_json::from_slice(&message).expect("the browser answers in JSON")
+        self.from.recv_timeout(SILENCE_MAX).expect("the browser says something within a minute")
     }
 
-    /// Waits for an event of the protocol.
+    /// Waits for an event of the protocol, which may have come already.
     pub(crate) fn await_event(&mut self, method: &str) -> Value {
         loop {
-            let message = self.next();
+            let message = self.events.pop_front().unwrap_or_else(|| self.next());
             if message["method"] == json!(method) {
                 return message["params"].clone();
             }
@@ -130,6 +152,8 @@ impl Browser {
 
     /// Shows a file.
     pub(crate) fn open(&mut self, file: &Path) {
+        // Of a page that was shown before.
+        self.events.clear();
         self.call("Page.navigate", &json!({ "url": format!("file://{}", file.display()) }));
         self.await_event("Page.loadEventFired");
         // Sizes are told to scripts with the first frame, and the one after it has what they make of them.

@@ -13,6 +13,8 @@
 //! One VM, where KVM can be used:
 //!
 //! ```no_run
+//! # #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+//! # fn one() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
@@ -29,7 +31,9 @@
 //! let bind = Bind::new("s3://bucket/alice", Key::new("alice")?)?;
 //! let ack = vm.start(&mut Runner::new()?, Generation(1), &bind, Duration::from_secs(1))?;
 //! assert_eq!(ack.generation, Generation(1));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
+//! # fn main() {}
 //! ```
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]

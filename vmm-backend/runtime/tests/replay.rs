@@ -105,10 +105,14 @@ fn a_journal_cut_short_is_replayed_up_to_its_last_whole_record() {
     let (folder, scenario) = (tempfile::tempdir().unwrap(), scenario(FAULTY));
     let delivered = journal_of(&scenario, Arc::new(Scripted::new(&scenario).unwrap()), &file(&folder));
     let bytes = std::fs::read(file(&folder)).unwrap();
-    std::fs::write(file(&folder), &bytes[..bytes.len() / 2]).unwrap();
-    let replayed = again(&file(&folder), &scenario.worker_configs()).unwrap();
-    assert_eq!(replayed.end, End::Torn);
-    assert!((delivered / 4..delivered).contains(&replayed.deliveries), "{replayed:?} of {delivered}");
+    // One of two neighbouring places may be just where a record ends.
+    let ends = [0, 1].map(|more| {
+        std::fs::write(file(&folder), &bytes[..bytes.len() / 2 + more]).unwrap();
+        let replayed = again(&file(&folder), &scenario.worker_configs()).unwrap();
+        assert!((delivered / 4..delivered).contains(&replayed.deliveries), "{replayed:?} of {delivered}");
+        replayed.end
+    });
+    assert!(ends.contains(&End::Torn), "{ends:?}");
 }
 
 /// A Worker that panics after it has handled the sixth request.

@@ -30,6 +30,8 @@
 //! One VM in a shard, where KVM can be used:
 //!
 //! ```no_run
+//! # #[cfg(all(target_os = "linux", target_arch = "x86_64", not(warmpool_no_kvm)))]
+//! # fn one() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
@@ -47,7 +49,9 @@
 //! let bind = Bind::new("s3://bucket/alice", Key::new("alice")?)?;
 //! shards.start(vm, &bind, Duration::from_secs(1))?;
 //! shards.stop(vm)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
+//! # fn main() {}
 //! ```
 
 #![forbid(unsafe_code)]
