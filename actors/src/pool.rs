@@ -563,7 +563,8 @@ impl Pool {
 
     // A key's own Sprite.
 
-    /// A request came too late for its own Sprite, and waits until that is asleep. It may have said so before.
+    /// A request came too late for its own Sprite, and waits until that is asleep. It may have said so
+    /// before.
     fn falls_asleep(&mut self, cx: &mut Context<impl Backend>, request: Request) {
         self.falling_asleep.insert(cx.sender(), request);
         if self.dormant.has(cx.sender()) {
