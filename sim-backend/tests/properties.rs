@@ -44,13 +44,21 @@ fn holds(text: &str) {
     rules.finish(&one);
     let other = run(&scenario, Rules::new(&scenario));
     assert_eq!(one.digest, other.digest, "two runs differ");
-    // Nothing spins: events are bounded by requests and, through timers, failing boots and Sprites that grow
-    // old, by time.
+    // Nothing spins: events are bounded by requests and, through timers, failing boots, Sprites that grow old
+    // and refused sleeps, by time.
     let ages = scenario.workers().into_iter().map(|plan| match plan.pool.max_age {
         Some(max_age) => u64::from(plan.slots) * (one.ended.as_nanos() / max_age.as_nanos()),
         None => 0,
     });
-    let bound = 400 * (one.requests + 1_000) + one.ended.as_nanos() / 20_000 + 20 * ages.sum::<u64>();
+    let slots: u64 = scenario.workers().into_iter().map(|plan| u64::from(plan.slots)).sum();
+    let sleeps = match scenario.sprite.idle_after {
+        Some(after) if scenario.latency.sleep_refusals > 0.0 => {
+            slots * (one.ended.as_nanos() / after.as_nanos().max(1))
+        }
+        _ => 0,
+    };
+    let bound =
+        400 * (one.requests + 1_000) + one.ended.as_nanos() / 20_000 + 20 * ages.sum::<u64>() + 8 * sleeps;
     assert!(one.events < bound, "{} events for {} requests in {}", one.events, one.requests, one.ended);
 }
 
