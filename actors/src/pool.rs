@@ -171,18 +171,15 @@ impl Pool {
     }
 
     fn take(&mut self, cx: &mut Context<impl Backend>, request: Request) {
-        let has_own = self.prefers == Prefers::Own && self.wake(cx, request, StepIndex::FIRST);
-        let found = match (has_own, if has_own { None } else { self.pop_ready(cx) }) {
-            (true, _) => Found::Own,
-            (false, Some(sprite)) => {
-                self.give(cx, sprite, request, Outcome::Warm);
-                Found::Ready
-            }
-            (false, None) => {
-                let cause = self.unhindered.cause(cx.now());
-                let request = Request { missed: Some(cause), ..request };
-                self.exhausted(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Rejected, cause })
-            }
+        let found = if self.prefers == Prefers::Own && self.wake(cx, request, StepIndex::FIRST) {
+            Found::Own
+        } else if let Some(sprite) = self.pop_ready(cx) {
+            self.give(cx, sprite, request, Outcome::Warm);
+            Found::Ready
+        } else {
+            let cause = self.unhindered.cause(cx.now());
+            let request = Request { missed: Some(cause), ..request };
+            self.exhausted(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Rejected, cause })
         };
         if found != Found::Own {
             self.unhindered.asked(cx.now());
@@ -583,8 +580,7 @@ impl Pool {
     fn lost_while_falling_asleep(&mut self, cx: &mut Context<impl Backend>) {
         if let Some(request) = self.falling_asleep.remove(&cx.sender()) {
             let cause = if self.is_down { Cause::WorkerDown } else { Cause::BootsFail };
-            let request = Request { missed: request.missed.or(Some(cause)), ..request };
-            self.go_on(cx, request, StepIndex::FIRST, Ending { outcome: Outcome::Failed, cause });
+            self.start_again(cx, request, cause);
         }
     }
 

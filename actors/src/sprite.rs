@@ -87,14 +87,17 @@ impl Sprite {
         cx.perform(Operation { kind, generation: self.generation, worker: self.worker_id, request });
     }
 
-    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {
+    /// The next VM begins, without a user.
+    fn begin_vm(&mut self, pool: ActorId) {
         debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
         self.generation = self.generation.wrapping_add(1);
         self.pool = pool;
+        (self.falling_asleep, self.leaving, self.has_user) = (false, false, false);
+    }
+
+    fn boot(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, purpose: For, making: Making) {
+        self.begin_vm(pool);
         self.boot_began = cx.now();
-        self.falling_asleep = false;
-        self.leaving = false;
-        self.has_user = false;
         self.outcome = None;
         if let For::Request(request, step) = purpose {
             self.step = step;
@@ -171,14 +174,21 @@ impl Sprite {
             self.outcome = None;
             self.enter(cx, State::Ready);
             cx.send(self.pool, ToPool::Ready(ReadyAfter::Use));
-        } else if let Some(idle_after) = self.policy.idle_after {
+        } else if self.policy.idle_after.is_some() {
             self.enter(cx, State::Idle);
-            cx.arm(Timer::Idle, idle_after);
-            cx.send(self.pool, ToPool::Idle { key: request.key });
+            self.is_idle(cx, request.key);
         } else {
             self.ended(cx);
             self.stop(cx);
         }
+    }
+
+    /// Its own user may have it at once; after a while it falls asleep.
+    fn is_idle(&self, cx: &mut Context<impl Backend>, key: Key) {
+        if let Some(idle_after) = self.policy.idle_after {
+            cx.arm(Timer::Idle, idle_after);
+        }
+        cx.send(self.pool, ToPool::Idle { key });
     }
 
     fn fall_asleep(&mut self, cx: &mut Context<impl Backend>) {
@@ -280,11 +290,8 @@ impl Sprite {
             self.ended(cx);
             return self.stop(cx);
         }
-        if let Some(idle_after) = self.policy.idle_after {
-            cx.arm(Timer::Idle, idle_after);
-        }
-        // It may have looked for this Sprite meanwhile, and have forgotten it.
-        cx.send(self.pool, ToPool::Idle { key: request.key });
+        // The Pool may have looked for this Sprite meanwhile, and have forgotten it.
+        self.is_idle(cx, request.key);
     }
 
     fn sleep_on(&mut self, cx: &mut Context<impl Backend>) {
@@ -302,10 +309,7 @@ impl Sprite {
         request.missed = request.missed.or(Some(Cause::HostRefuses));
         if self.has_user && self.policy.after_use == AfterUse::Stop {
             self.enter(cx, State::Idle);
-            if let Some(idle_after) = self.policy.idle_after {
-                cx.arm(Timer::Idle, idle_after);
-            }
-            cx.send(self.pool, ToPool::Idle { key: request.key });
+            self.is_idle(cx, request.key);
             cx.send(self.pool, ToPool::StartRefused(request));
         } else {
             self.outcome = None;
@@ -331,11 +335,7 @@ impl Sprite {
 
     /// It is asleep, without ever having had a VM here.
     fn adopt(&mut self, cx: &mut Context<impl Backend>, pool: ActorId, key: Key) {
-        debug_assert!(matches!(self.state, State::Stopped | State::Failed), "a Sprite has one VM at a time");
-        self.generation = self.generation.wrapping_add(1);
-        self.pool = pool;
-        self.falling_asleep = false;
-        self.leaving = false;
+        self.begin_vm(pool);
         self.has_user = true;
         self.serve(Request { key, ..Request::default() }, Outcome::Woken);
         self.enter(cx, State::Asleep);

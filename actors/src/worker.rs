@@ -48,7 +48,16 @@ enum Heir {
     /// The request of another tenant.
     Make(Make),
     /// A sleeper that wakes for a request of its own key.
-    Wake { pool: ActorId, sprite: ActorId, request: Request, step: StepIndex },
+    Wake(Wake),
+}
+
+/// A sleeper that is to be woken for a request.
+#[derive(Clone, Copy, Debug)]
+struct Wake {
+    pool: ActorId,
+    sprite: ActorId,
+    request: Request,
+    step: StepIndex,
 }
 
 /// One physical host: its slots and boots, its pools, its neighbours.
@@ -65,7 +74,7 @@ pub struct Worker {
     /// Who gets the slot that a Sprite is about to leave.
     displacing: VecDeque<Heir>,
     /// Sleepers for which nothing makes room yet, but a boot that is under way may.
-    hopeful: Vec<Heir>,
+    hopeful: Vec<Wake>,
     /// Every Sprite there is.
     sprites: Vec<ActorId>,
     /// Those without a VM.
@@ -213,7 +222,7 @@ impl Worker {
 
     fn make(&mut self, cx: &mut Context<impl Backend>, make: Make) {
         if self.is_down {
-            self.refuse(cx, make.pool, make.request, make.step, Cause::WorkerDown);
+            self.refuse_heir(cx, Heir::Make(make), Cause::WorkerDown);
         } else if self.slots_free > 0 {
             self.slots_free -= 1;
             self.with_slot(cx, make);
@@ -230,7 +239,7 @@ impl Worker {
                 self.displacing.push_back(Heir::Make(make));
                 cx.send(victim, ToPool::Yield);
             }
-            None => self.refuse(cx, make.pool, make.request, make.step, self.lacks()),
+            None => self.refuse_heir(cx, Heir::Make(make), self.lacks()),
         }
     }
 
@@ -317,7 +326,7 @@ impl Worker {
                 self.refuse_heir(cx, heir, Cause::WorkerDown);
             }
             Some(Heir::Make(make)) => self.with_slot(cx, make),
-            Some(Heir::Wake { sprite, request, .. }) => cx.send(sprite, ToSprite::Wake { request }),
+            Some(Heir::Wake(Wake { sprite, request, .. })) => cx.send(sprite, ToSprite::Wake { request }),
             None => self.slots_free += 1,
         }
     }
@@ -325,7 +334,7 @@ impl Worker {
     fn refuse_heir(&self, cx: &mut Context<impl Backend>, heir: Heir, cause: Cause) {
         let (pool, request, step, sprite) = match heir {
             Heir::Make(Make { pool, request, step, .. }) => (pool, request, step, None),
-            Heir::Wake { pool, sprite, request, step } => (pool, request, step, Some(sprite)),
+            Heir::Wake(Wake { pool, sprite, request, step }) => (pool, request, step, Some(sprite)),
         };
         cx.send(pool, ToPool::Refused { request, step, cause, sprite });
     }
@@ -334,7 +343,7 @@ impl Worker {
     fn nothing_to_yield(&mut self, cx: &mut Context<impl Backend>) {
         match self.displacing.pop_back() {
             Some(Heir::Make(make)) => self.make(cx, make),
-            Some(heir) if self.boots_free < self.config.boots => self.hopeful.push(heir),
+            Some(Heir::Wake(wake)) if self.boots_free < self.config.boots => self.hopeful.push(wake),
             Some(heir) => self.refuse_heir(cx, heir, Cause::SlotsFull),
             None => {}
         }
@@ -343,25 +352,28 @@ impl Worker {
     /// A boot has ended, and its Sprite is ready or gives its slot back: whoever hopes for that asks again.
     fn boot_ended(&mut self, cx: &mut Context<impl Backend>) {
         self.boots_free += 1;
-        for heir in std::mem::take(&mut self.hopeful) {
-            if let Heir::Wake { pool, .. } = heir {
-                cx.send(pool, ToPool::Yield);
-            }
-            self.displacing.push_back(heir);
+        for wake in std::mem::take(&mut self.hopeful) {
+            self.ask_for_room(cx, wake);
         }
     }
 
-    fn wake(&mut self, cx: &mut Context<impl Backend>, sprite: ActorId, request: Request, step: StepIndex) {
-        if self.slots_free > 0 && !self.is_down {
+    /// The sleeper's own pool is to give a ready Sprite up for it.
+    fn ask_for_room(&mut self, cx: &mut Context<impl Backend>, wake: Wake) {
+        cx.send(wake.pool, ToPool::Yield);
+        self.displacing.push_back(Heir::Wake(wake));
+    }
+
+    fn wake(&mut self, cx: &mut Context<impl Backend>, wake: Wake) {
+        let Wake { sprite, request, .. } = wake;
+        if self.is_down {
+            self.refuse_heir(cx, Heir::Wake(wake), Cause::WorkerDown);
+        } else if self.slots_free > 0 {
             self.slots_free -= 1;
             cx.send(sprite, ToSprite::Wake { request });
-        } else if self.config.sprite.prefers == Prefers::Own && !self.is_down {
-            let pool = cx.sender();
-            self.displacing.push_back(Heir::Wake { pool, sprite, request, step });
-            cx.send(pool, ToPool::Yield);
+        } else if self.config.sprite.prefers == Prefers::Own {
+            self.ask_for_room(cx, wake);
         } else {
-            let cause = if self.is_down { Cause::WorkerDown } else { Cause::SlotsFull };
-            cx.send(cx.sender(), ToPool::Refused { request, step, cause, sprite: Some(sprite) });
+            self.refuse_heir(cx, Heir::Wake(wake), Cause::SlotsFull);
         }
     }
 
@@ -380,7 +392,7 @@ impl Worker {
         let makes = std::mem::take(&mut self.orders).into_makes();
         self.slots_free += makes.len() as u32;
         let makes = makes.into_iter().map(Heir::Make);
-        let hopeful = std::mem::take(&mut self.hopeful);
+        let hopeful = std::mem::take(&mut self.hopeful).into_iter().map(Heir::Wake);
         for heir in makes.chain(std::mem::take(&mut self.displacing)).chain(hopeful) {
             self.refuse_heir(cx, heir, Cause::WorkerDown);
         }
@@ -424,7 +436,10 @@ impl Worker {
             ToWorker::Make { request, step, making } => {
                 self.make(cx, Make { pool: cx.sender(), request, step, making });
             }
-            ToWorker::WakeFor { sprite, request, step } => self.wake(cx, sprite, request, step),
+            ToWorker::WakeFor { sprite, request, step } => {
+                let pool = cx.sender();
+                self.wake(cx, Wake { pool, sprite, request, step });
+            }
             ToWorker::SpillOut(spill) => self.spill_out(cx, spill),
             ToWorker::Spare { key, ready } => self.tenants.set_spare(key, ready),
             ToWorker::NothingToYield => self.nothing_to_yield(cx),

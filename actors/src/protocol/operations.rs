@@ -1,7 +1,5 @@
 //! What only a backend can do: operations on VMs, and the actors' named timers.
 
-use std::hash::{Hash, Hasher};
-
 use serde::{Deserialize, Serialize};
 
 use super::{Request, StepIndex, WorkerId};
@@ -41,26 +39,15 @@ pub enum OperationKind {
     Detach,
 }
 
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How an operation ended. Digests are older than the three ways: a success is 1 in them, and a failure 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
     /// It was done.
-    Done,
+    Done = 1,
     /// Nothing has changed, and it may be asked again: no room, no descriptor, no space, busy.
-    Refused,
+    Refused = 2,
     /// The VM is gone, or nobody may use it any more. A boot that fails ends so too.
-    Lost,
-}
-
-// Digests are older than the three ways: a success is 1 in them, and a failure 0.
-impl Hash for End {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u8(match self {
-            Self::Done => 1,
-            Self::Lost => 0,
-            Self::Refused => 2,
-        });
-    }
+    Lost = 0,
 }
 
 /// The named timers of the actors. Arming one again replaces it.

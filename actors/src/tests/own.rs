@@ -1,5 +1,6 @@
 //! A key that has a Sprite of its own: where policy prefers it, no request of the key gets another.
 
+use super::sprite::asleep_soon;
 use super::*;
 use crate::policy::Begin;
 use crate::pool::{Place, Pool};
@@ -104,14 +105,7 @@ fn a_key_that_is_forgotten_ends_its_sprite_also_while_that_falls_asleep() {
     let stopped = pool().tell(WORKER, ToPool::Forget { key: KEY }).sent;
     assert_eq!(stopped, sent([(SPRITE, ToSprite::Stop.into())]));
 
-    let mut sprite = Stage::new(Sprite::new(WorkerId(0), WORKER, OWN, false));
-    let purpose = crate::protocol::For::Pool;
-    sprite.tell(WORKER, ToSprite::Boot { pool: POOL, purpose, making: crate::protocol::Making::Boot });
-    sprite.done(OperationKind::Boot, End::Done);
-    sprite.tell(POOL, ToSprite::Start { request: own(7), outcome: Outcome::Warm });
-    sprite.done(OperationKind::Start, End::Done);
-    sprite.done(OperationKind::Run, End::Done);
-    assert_eq!(sprite.fire(Timer::Idle).performed, [OperationKind::Sleep]);
+    let mut sprite = asleep_soon(OWN, own(7));
     let start = sprite.tell(POOL, ToSprite::Start { request: own(8), outcome: Outcome::Warm });
     assert_eq!(start.sent, sent([(POOL, ToPool::FallsAsleep(own(8)).into())]));
     assert!(sprite.tell(POOL, ToSprite::Stop).performed.is_empty());
@@ -198,14 +192,7 @@ fn what_the_host_refuses_is_no_reason_to_take_another() {
 
 #[test]
 fn a_forgotten_sprite_whose_sleep_is_refused_ends() {
-    let mut sprite = Stage::new(Sprite::new(WorkerId(0), WORKER, OWN, false));
-    let purpose = crate::protocol::For::Pool;
-    sprite.tell(WORKER, ToSprite::Boot { pool: POOL, purpose, making: crate::protocol::Making::Boot });
-    sprite.done(OperationKind::Boot, End::Done);
-    sprite.tell(POOL, ToSprite::Start { request: own(7), outcome: Outcome::Warm });
-    sprite.done(OperationKind::Start, End::Done);
-    sprite.done(OperationKind::Run, End::Done);
-    sprite.fire(Timer::Idle);
+    let mut sprite = asleep_soon(OWN, own(7));
     sprite.tell(POOL, ToSprite::Stop);
     assert_eq!(sprite.done(OperationKind::Sleep, End::Refused).performed, [OperationKind::Stop]);
 }

@@ -117,14 +117,19 @@ fn a_sleeper_gives_its_slot_back_and_keeps_its_actor() {
     assert!(matches!(woken.observed[..], [Observation::Sprite { is: State::Waking, .. }]));
 }
 
-/// A Sprite whose user has gone, and which is about to sleep.
+/// The usual one.
 fn falling_asleep() -> Stage {
     let idle_after = Some(Duration::from_secs(30));
-    let mut sprite = ready(SpritePolicy { idle_after, asleep: 1, ..STOPS });
-    sprite.tell(POOL, ToSprite::Start { request: request(7), outcome: Outcome::Warm });
+    asleep_soon(SpritePolicy { idle_after, asleep: 1, ..STOPS }, request(7))
+}
+
+/// A Sprite whose user has gone, and which is about to sleep.
+pub(super) fn asleep_soon(policy: SpritePolicy, request: Request) -> Stage {
+    let mut sprite = ready(policy);
+    sprite.tell(POOL, ToSprite::Start { request, outcome: Outcome::Warm });
     sprite.done(OperationKind::Start, End::Done);
     sprite.done(OperationKind::Run, End::Done);
-    sprite.fire(Timer::Idle);
+    assert_eq!(sprite.fire(Timer::Idle).performed, [OperationKind::Sleep]);
     sprite
 }
 
