@@ -81,9 +81,13 @@ pub(crate) fn run(args: &Args) -> Ended {
         say(&(loaded.scenario.explain()? + &capacity::explain(&loaded.scenario)))?;
         return Ok(exit::HELD);
     }
-    if args.backend == Backend::Sim {
-        capacity::warnings(&loaded.scenario).iter().for_each(|warning| exit::warn(warning));
-    }
+    let shortages = match args.backend {
+        Backend::Sim => capacity::warnings(&loaded.scenario),
+        Backend::Kvm => Vec::new(),
+    };
+    shortages.iter().for_each(|shortage| exit::warn(shortage));
+    // In the summary each is one line.
+    let shortages = shortages.iter().map(|shortage| shortage.replace("\n  ", "; ")).collect();
     if let Some(journal) = &args.journal {
         out::prepare(journal)?;
     }
@@ -97,8 +101,8 @@ pub(crate) fn run(args: &Args) -> Ended {
     };
     args.out.prepare(&run_id)?;
     match args.seeds {
-        Some(seeds) if seeds > 1 => spread(args, &loaded, seeds, run_id),
-        _ => single(args, loaded, &run_id),
+        Some(seeds) if seeds > 1 => spread(args, &loaded, seeds, run_id, shortages),
+        _ => single(args, loaded, &run_id, shortages),
     }
 }
 
@@ -129,17 +133,16 @@ fn only_real(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn single(args: &Args, loaded: Loaded, run_id: &str) -> Ended {
+fn single(args: &Args, loaded: Loaded, run_id: &str, shortages: Vec<String>) -> Ended {
     let (mut report, notes) = match args.backend {
         Backend::Sim => {
             let mut reports =
                 jobs::all(std::slice::from_ref(&loaded), &args.threads, |finished| finished.report)?;
-            let mut report = reports.remove(0);
-            report.summary.shortages = shortages(&loaded);
-            (report, String::new())
+            (reports.remove(0), String::new())
         }
         Backend::Kvm => kvm::run(&loaded, "running", args.journal.as_deref())?,
     };
+    report.summary.shortages = shortages;
     loaded.sign(&mut report, run_id)?;
     let text =
         if args.json { report.summary.to_json() } else { terminal::render(&report, columns()) + &notes };
@@ -151,12 +154,7 @@ fn single(args: &Args, loaded: Loaded, run_id: &str) -> Ended {
     Ok(code(report.summary.verdict))
 }
 
-/// What the fleet is short of, a line each.
-fn shortages(loaded: &Loaded) -> Vec<String> {
-    capacity::warnings(&loaded.scenario).iter().map(|warning| warning.replace("\n  ", "; ")).collect()
-}
-
-fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
+fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String, shortages: Vec<String>) -> Ended {
     let first = loaded.scenario.seed;
     let jobs: Vec<Loaded> = (0..seeds).map(|index| loaded.with_seed(first.wrapping_add(index))).collect();
     let mut kept = jobs::all(&jobs, &args.threads, |Finished { report, .. }| {
@@ -170,7 +168,7 @@ fn spread(args: &Args, loaded: &Loaded, seeds: u64, run_id: String) -> Ended {
     let text = if args.json { json(&spread)? } else { spread.render(columns()) };
     say(&text)?;
     if let (Some(out), Some(mut report)) = (&args.out.out, report) {
-        report.summary.shortages = shortages(loaded);
+        report.summary.shortages = shortages;
         loaded.sign(&mut report, &loaded.run_id()?)?;
         folder::write_spread(out, &report, &spread, &SeedTable::new(&summaries))?;
         written(args, out, folder::SPREAD_PAGE)?;

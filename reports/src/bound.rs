@@ -3,6 +3,7 @@
 use actors::Cause;
 use serde::{Deserialize, Serialize};
 
+use crate::causes::cause_schema;
 use crate::stats::sum;
 
 /// What bound a run. Where there were no misses, nothing did.
@@ -10,7 +11,7 @@ use crate::stats::sum;
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     /// The cause of most misses.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "cause_schema")]
     pub cause: Cause,
     /// Its part of all misses.
     pub share: f64,

@@ -7,8 +7,6 @@ use actors::{Cause, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::integral::Integral;
-use crate::ladder;
-use crate::strip;
 
 const CAUSES: usize = Cause::ALL.len();
 
@@ -46,7 +44,8 @@ pub struct CauseFigures {
     pub empty_over_time: Vec<f64>,
 }
 
-fn cause_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+/// The names of causes, as summary.json has them.
+pub(crate) fn cause_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "enum": Cause::ALL.map(Cause::name) })
 }
 
@@ -64,6 +63,11 @@ struct Sum {
     span: Option<(u64, u64)>,
     /// By bin: misses, and time that pools were empty.
     bins: Vec<(u64, u64)>,
+}
+
+/// A cause in a set of them.
+fn bit(cause: Cause) -> u16 {
+    1 << cause as usize
 }
 
 /// The books of all causes of a run that goes on.
@@ -124,14 +128,15 @@ impl Sum {
 }
 
 impl CauseBooks {
-    pub(crate) fn new(workers: usize, planned_ns: Option<u64>) -> Self {
+    /// For so many workers, in bins as wide as those of their strips.
+    pub(crate) fn new(workers: usize, width: u64) -> Self {
         Self {
             sums: std::array::from_fn(|_| Sum::default()),
             said: vec![None; workers],
             in_force: vec![None; workers],
             met: vec![0; workers],
             spells: vec![Spells::default(); workers],
-            width: ladder::first_width(planned_ns, strip::MOST),
+            width,
         }
     }
 
@@ -171,7 +176,7 @@ impl CauseBooks {
             let sum = &mut self.sums[cause as usize];
             sum.empty.rise(t);
             sum.touch(t);
-            self.met[worker] |= 1 << cause as usize;
+            self.met[worker] |= bit(cause);
         }
     }
 
@@ -194,7 +199,7 @@ impl CauseBooks {
             if outcome != Outcome::Spilled
                 && let Some(met) = self.met.get_mut(worker)
             {
-                *met |= 1 << cause as usize;
+                *met |= bit(cause);
                 sum.short_most = sum.short_most.max(self.spells[worker].miss(arrived, cause));
             }
         }
@@ -226,24 +231,24 @@ impl CauseBooks {
             sum.span = (sum.empty.level() > 0).then_some((t, t));
         }
         for (met, cause) in self.met.iter_mut().zip(&self.in_force) {
-            *met = cause.map_or(0, |cause| 1 << cause as usize);
+            *met = cause.map_or(0, bit);
         }
     }
 
-    /// Makes the bins wide enough for time `t`, as those of the strips.
-    pub(crate) fn fit(&mut self, t: u64) {
-        while t / self.width >= strip::MOST as u64 {
-            let wider = ladder::wider(self.width);
-            let factor = (wider / self.width) as usize;
-            for sum in &mut self.sums {
-                let merged = sum
-                    .bins
-                    .chunks(factor)
-                    .map(|bins| bins.iter().fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1)));
-                sum.bins = merged.collect();
-            }
-            self.width = wider;
+    /// Merges the bins to those of the strips, whose width is a multiple of what it was.
+    pub(crate) fn fit(&mut self, width: u64) {
+        let factor = (width / self.width) as usize;
+        if factor == 1 {
+            return;
         }
+        for sum in &mut self.sums {
+            let merged = sum
+                .bins
+                .chunks(factor)
+                .map(|bins| bins.iter().fold((0, 0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1)));
+            sum.bins = merged.collect();
+        }
+        self.width = width;
     }
 
     /// What each cause came to that was in force at all. Of pools per tenant it is not known how long they
@@ -267,7 +272,7 @@ impl CauseBooks {
                 empty_seconds: (!per_tenant).then_some(empty as f64 / 1e9),
                 from_s: seconds(from),
                 to_s: seconds(to.max(open)),
-                workers: self.met.iter().filter(|met| **met & (1 << cause as usize) != 0).count() as u64,
+                workers: self.workers_of(cause).count() as u64,
                 short_most: (!per_tenant).then_some(sum.short_most),
                 misses_over_time: (0..bins).map(|index| bin(index).0).collect(),
                 empty_over_time: match per_tenant {
@@ -286,7 +291,7 @@ impl CauseBooks {
 
     /// The workers that have met a cause.
     pub(crate) fn workers_of(&self, cause: Cause) -> impl Iterator<Item = usize> {
-        let is_met = move |(_, met): &(usize, &u16)| **met & (1 << cause as usize) != 0;
+        let is_met = move |(_, met): &(usize, &u16)| **met & bit(cause) != 0;
         self.met.iter().enumerate().filter(is_met).map(|(worker, _)| worker)
     }
 }

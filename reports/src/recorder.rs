@@ -166,6 +166,7 @@ impl Recorder {
     pub fn new(run: RunMetadata) -> Self {
         let planned = run.planned.map(|planned| planned.as_nanos());
         let workers = run.workers.len();
+        let strips = Strips::new(workers, planned);
         Self {
             origin: NEVER,
             now: 0,
@@ -180,14 +181,14 @@ impl Recorder {
                 .map(|worker| Worker::new(run.capacity.get(worker).map(|it| it.slots)))
                 .collect(),
             series: Series::new(planned),
-            strips: Strips::new(workers, planned),
+            causes: CauseBooks::new(workers, strips.width),
+            strips,
             latency: LatencyRecorder::new(planned),
             counts: Counts::default(),
             totals: Totals::default(),
             outages: Vec::with_capacity(OUTAGES),
             empty_periods: EmptyPeriods::default(),
             peak: Peak::new(),
-            causes: CauseBooks::new(workers, planned),
             scopes: Scopes::new(
                 run.gates.iter().map(|gate| gate.scope()).filter(|scope| !scope.is_all()),
                 &run.workers,
@@ -224,7 +225,7 @@ impl Recorder {
     fn turn(&mut self, t: u64) {
         self.series.fit(t);
         self.strips.fit(t);
-        self.causes.fit(t);
+        self.causes.fit(self.strips.width);
         self.latency.fit(t);
         self.set_due();
         while self.due <= t {

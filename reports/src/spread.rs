@@ -11,7 +11,7 @@ use crate::no_value::NoValue;
 use crate::seeds::OverSeeds;
 use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::Summary;
-use crate::terminal::{INDENT, WIDTHS, wrapped};
+use crate::terminal::{INDENT, below, entry, laid_out_in};
 use crate::unit::Unit;
 
 /// Figures of one scenario over several seeds.
@@ -74,18 +74,13 @@ impl Spread {
 
     /// The spread for a terminal of so many columns, with colours as escape codes.
     pub fn render(&self, columns: usize) -> String {
-        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
-        let bold = Style::new().bold();
+        let columns = laid_out_in(columns);
         let gates = &self.gates;
         let word = gates.verdict.word();
         let says = format!("{}: {}; {}", self.name, gates.says(), gates.needed_says());
         let mut text = String::new();
-        let entry = |text: &mut String, left: &str, says: &str| {
-            for (index, line) in wrapped(says, columns - INDENT).iter().enumerate() {
-                let left = if index == 0 { left } else { "" };
-                let _ = writeln!(text, "{bold}{left:INDENT$}{bold:#}{line}");
-            }
-        };
+        let entry =
+            |text: &mut String, left: &str, says: &str| entry(text, left, Style::new(), says, columns);
         entry(&mut text, word, &says);
         text.push('\n');
         for gate in &gates.gates {
@@ -137,15 +132,12 @@ impl Spread {
         let bold = Style::new().bold();
         for row in &self.figures {
             let [min, median, mean, max] = row.values();
-            let _ = writeln!(text, "{bold}{}{bold:#}", row.figure);
             let mut says = format!("{min} to {max}, median {median}, mean {mean}");
             match row.besides() {
                 besides if besides.is_empty() => {}
                 besides => says += &format!("; 95 % of the mean {besides}"),
             }
-            for line in wrapped(&says, columns - 2) {
-                let _ = writeln!(text, "  {line}");
-            }
+            *text += &below(format_args!("{bold}{}{bold:#}", row.figure), &says, columns);
         }
     }
 }

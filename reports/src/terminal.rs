@@ -23,7 +23,7 @@ const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)
 const READY: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
 
 /// The narrowest and the widest text that is made. A narrower terminal wraps it.
-pub(crate) const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 
 /// Tables have room from so many columns on. On fewer, each row is told in words.
 pub(crate) const TABLES: usize = 76;
@@ -64,9 +64,33 @@ pub fn wrapped(says: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// In how many columns text is laid out for a terminal of so many.
+pub(crate) fn laid_out_in(columns: usize) -> usize {
+    columns.clamp(*WIDTHS.start(), *WIDTHS.end())
+}
+
+/// A name in the left column and what is said about it, in a style, broken at spaces.
+pub(crate) fn entry(text: &mut String, name: &str, style: Style, says: &str, columns: usize) {
+    for (index, part) in wrapped(says, columns - INDENT).iter().enumerate() {
+        line(text, if index == 0 { name } else { "" }, &styled(style, part));
+    }
+}
+
+/// A name in the left column and one line beside it.
+fn line(text: &mut String, name: &str, line: &str) {
+    let name = format!("{name:INDENT$}");
+    let _ = writeln!(text, "{}{}", styled(BOLD, name), line.trim_end());
+}
+
+/// What is said about a name, in lines below it: a row of a table where that has no room.
+pub(crate) fn below(name: impl std::fmt::Display, says: &str, columns: usize) -> String {
+    let lines = wrapped(says, columns - 2);
+    lines.iter().fold(format!("{name}\n"), |text, line| text + "  " + line + "\n")
+}
+
 /// The summary of a run, for a terminal of so many columns.
 pub fn render(report: &Report, columns: usize) -> String {
-    let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let columns = laid_out_in(columns);
     let summary = &report.summary;
     let mut page = Page { text: String::new(), columns };
     verdict(&mut page, summary);
@@ -106,9 +130,7 @@ impl Page {
 
     /// The same, in a style.
     fn entry_in(&mut self, style: Style, name: &str, says: &str) {
-        for (index, line) in wrapped(says, self.columns - INDENT).iter().enumerate() {
-            self.line(if index == 0 { name } else { "" }, &styled(style, line));
-        }
+        entry(&mut self.text, name, style, says, self.columns);
     }
 
     /// Whether tables have room.
@@ -118,8 +140,7 @@ impl Page {
 
     /// A name in the left column and one line beside it.
     fn line(&mut self, name: &str, line: &str) {
-        let name = format!("{name:INDENT$}");
-        let _ = writeln!(self.text, "{}{}", styled(BOLD, name), line.trim_end());
+        self::line(&mut self.text, name, line);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::format;
 use crate::identity::Identity;
 use crate::stats::{ALPHA, Estimate, median};
 use crate::summary::{LatencyFigures, Summary};
-use crate::terminal::{WIDTHS, wrapped};
+use crate::terminal::{below, laid_out_in, wrapped};
 use crate::verdict::Prediction;
 
 /// The number of this layout of `twin.json`.
@@ -262,7 +262,7 @@ impl Twin {
 
     /// The text for a terminal of so many columns: the verdict first, then the table.
     pub fn render(&self, columns: usize) -> String {
-        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
+        let columns = laid_out_in(columns);
         let (word, says) = self.verdict();
         let says = wrapped(&format!("{word}  {}: {says}", self.scenario), columns);
         let mut text = says.join("\n") + "\n\n";
@@ -301,8 +301,7 @@ impl Twin {
             if let Some(prediction) = row.prediction {
                 says += &format!(": {}", prediction.sign_and_text().1);
             }
-            text += &format!("{}\n", row.figure);
-            text.extend(wrapped(&says, columns - 2).iter().map(|line| format!("  {line}\n")));
+            text += &below(&row.figure, &says, columns);
         }
         text
     }

@@ -52,15 +52,14 @@ pub(crate) fn demand(summary: &Summary) -> String {
 /// How many requests were not served, and how they ended; nothing where all were served.
 pub(crate) fn unserved(summary: &Summary) -> Option<String> {
     let unserved = summary.outcomes.unserved();
-    let parts = [(summary.outcomes.rejected, "rejected"), (summary.outcomes.failed, "failed")];
+    type Of = fn(&CauseFigures) -> u64;
+    let parts: [(u64, &str, Of); 2] = [
+        (summary.outcomes.rejected, "rejected", |cause| cause.rejected),
+        (summary.outcomes.failed, "failed", |cause| cause.failed),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
     let parts: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| {
-            let causes =
-                by_cause(summary, if *name == "rejected" { |it| it.rejected } else { |it| it.failed });
-            format!("{} {name}{causes}", format::count(*count))
-        })
+        .map(|(count, name, of)| format!("{} {name}{}", format::count(count), by_cause(summary, of)))
         .collect();
     let share = Figure::Unserved.share(summary).map_or_else(|why| why.to_string(), format::share);
     (unserved > 0).then(|| format!("{} not served ({share}): {}", format::count(unserved), parts.join(", ")))

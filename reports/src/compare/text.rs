@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Color, Style};
 use super::{Cell, Comparison, Difference, Row, letter};
 use crate::figure::Figure;
 use crate::format;
-use crate::terminal::{INDENT, TABLES, WIDTHS, wrapped};
+use crate::terminal::{INDENT, TABLES, laid_out_in, wrapped};
 use crate::unit::Unit;
 use crate::verdict::Shown;
 
@@ -20,7 +20,7 @@ const BESIDE_NAME: usize = FIGURE + 10;
 impl Comparison {
     /// The comparison for a terminal of so many columns, with colours as escape codes.
     pub fn render(&self, columns: usize) -> String {
-        let columns = columns.clamp(*WIDTHS.start(), *WIDTHS.end());
+        let columns = laid_out_in(columns);
         let bold = Style::new().bold();
         let (word, says) = self.headline();
         let mut text = format!("{bold}{word:INDENT$}{bold:#}");
