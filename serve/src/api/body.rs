@@ -9,7 +9,22 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::app::App;
-use super::errors::ApiError;
+use super::errors::{ApiError, ErrorBody};
+
+/// How a body may be refused whatever is in it, for the API's document.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it is only described")]
+pub(crate) enum NotGiven {
+    /// The body came too slowly
+    #[response(status = 408)]
+    TooSlow(ErrorBody),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body is not JSON
+    #[response(status = 415)]
+    NotJson(ErrorBody),
+}
 
 /// See the [module](self).
 pub(crate) struct Given<T>(pub(crate) T);

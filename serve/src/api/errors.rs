@@ -36,6 +36,18 @@ pub struct ErrorBody {
     pub current_count: Option<u64>,
 }
 
+/// How a call about one Sprite may be refused, for the API's document.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "it is only described")]
+pub(crate) enum NotOne {
+    /// No valid token
+    #[response(status = 401)]
+    NoToken(ErrorBody),
+    /// There is none of this name
+    #[response(status = 404)]
+    Unknown(ErrorBody),
+}
+
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::body::Given;
-use super::errors::{ApiError, ErrorBody};
+use super::body::{Given, NotGiven};
+use super::errors::{ApiError, ErrorBody, NotOne};
 use super::model::SpriteBody;
+use super::sprites::finish;
 use crate::sprites::{SpriteError, Status};
 
 /// The longest that a Sprite is kept awake by one call.
@@ -47,14 +48,13 @@ pub(crate) struct AwakeBody {
     pub(crate) seconds: u32,
 }
 
-/// Does something to a Sprite to its end, also where the client leaves, and gives the Sprite then.
-async fn finish(
+/// Does something to a Sprite and gives what it is then.
+async fn after(
     app: &Arc<App>,
     name: String,
     act: impl Future<Output = Result<(), SpriteError>> + Send + 'static,
 ) -> Result<Json<SpriteBody>, ApiError> {
-    let done = tokio::spawn(act).await;
-    done.map_err(|error| ApiError::unavailable(format!("it ended early: {error}"), 1))??;
+    finish("it", act).await??;
     Ok(Json(app.body_of(app.sprites.get(&name)?)))
 }
 
@@ -65,13 +65,10 @@ async fn finish(
     responses(
         (status = 200, description = "It sleeps", body = SpriteBody),
         (status = 400, description = "The body is invalid", body = ErrorBody),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
-        (status = 408, description = "The body came too slowly", body = ErrorBody),
         (status = 409, description = "It is in use", body = ErrorBody),
-        (status = 413, description = "The body is too large", body = ErrorBody),
-        (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 503, description = "It cannot be saved, or the host is leaving", body = ErrorBody),
+        NotOne,
+        NotGiven,
     )
 )]
 pub(crate) async fn sleep(
@@ -84,7 +81,7 @@ pub(crate) async fn sleep(
         Depth::Warm => Status::Warm,
         Depth::Cold => Status::Cold,
     };
-    finish(&app, name, async move { sprites.sleep(&asked, to).await }).await
+    after(&app, name, async move { sprites.sleep(&asked, to).await }).await
 }
 
 /// Keep a Sprite awake for a while; it is woken first where it sleeps.
@@ -94,13 +91,10 @@ pub(crate) async fn sleep(
     responses(
         (status = 200, description = "It is awake", body = SpriteBody),
         (status = 400, description = "The body is invalid", body = ErrorBody),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
-        (status = 408, description = "The body came too slowly", body = ErrorBody),
-        (status = 413, description = "The body is too large", body = ErrorBody),
-        (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 429, description = "The host is full", body = ErrorBody),
         (status = 503, description = "It cannot be woken, or the host is leaving", body = ErrorBody),
+        NotOne,
+        NotGiven,
     )
 )]
 pub(crate) async fn keep_awake(
@@ -113,7 +107,7 @@ pub(crate) async fn keep_awake(
     }
     let (sprites, asked) = (Arc::clone(&app.sprites), name.clone());
     let length = Duration::from_secs(seconds.into());
-    finish(&app, name, async move { sprites.keep_awake(&asked, length).await }).await
+    after(&app, name, async move { sprites.keep_awake(&asked, length).await }).await
 }
 
 /// Restart a Sprite: its VM ends and it begins anew; name, key and settings stay.
@@ -122,10 +116,9 @@ pub(crate) async fn keep_awake(
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "It runs", body = SpriteBody),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
         (status = 429, description = "The host is full", body = ErrorBody),
         (status = 503, description = "It cannot be started, or the host is leaving", body = ErrorBody),
+        NotOne,
     )
 )]
 pub(crate) async fn restart(
@@ -133,5 +126,5 @@ pub(crate) async fn restart(
     Path(name): Path<String>,
 ) -> Result<Json<SpriteBody>, ApiError> {
     let (sprites, asked) = (Arc::clone(&app.sprites), name.clone());
-    finish(&app, name, async move { sprites.restart(&asked).await }).await
+    after(&app, name, async move { sprites.restart(&asked).await }).await
 }

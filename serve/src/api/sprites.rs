@@ -12,8 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::app::App;
-use super::body::Given;
-use super::errors::{ApiError, CONCURRENT, CREATES, ErrorBody, standing_headers};
+use super::body::{Given, NotGiven};
+use super::errors::{ApiError, CONCURRENT, CREATES, ErrorBody, NotOne, standing_headers};
 use super::model::{
     CreateBody, ListBody, ListQuery, PAGE_MAX, SpriteBody, UpdateBody, check_labels, check_name, sprite_body,
 };
@@ -28,11 +28,9 @@ use crate::store::Record;
         (status = 201, description = "It runs", body = SpriteBody),
         (status = 400, description = "The body is invalid, or the name is taken", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 408, description = "The body came too slowly", body = ErrorBody),
-        (status = 413, description = "The body is too large", body = ErrorBody),
-        (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 429, description = "The pool is empty, the host full, or too many", body = ErrorBody),
         (status = 503, description = "It cannot be started or recorded now", body = ErrorBody),
+        NotGiven,
     )
 )]
 pub(crate) async fn create(
@@ -61,18 +59,23 @@ pub(crate) async fn create(
         labels: body.labels.unwrap_or_default(),
         patience: body.wait_for_capacity.then_some(patience),
     };
-    // A client that leaves must not leave a VM without a record behind: what has begun is finished without
-    // it.
     let theirs = Arc::clone(&app);
-    let created = tokio::spawn(async move { theirs.sprites.create(&new).await }).await;
-    let created =
-        created.map_err(|error| ApiError::unavailable(format!("the create ended early: {error}"), 1))?;
+    let created = finish("the create", async move { theirs.sprites.create(&new).await }).await?;
     let (record, status, stages) = created.map_err(|error| app.explain(error))?;
     let body = app.body_of((record, status));
     app.metrics.created(begun.elapsed(), stages);
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     response.headers_mut().extend(standing_headers(&standing));
     Ok(response)
+}
+
+/// A client that leaves must not leave a VM without a record behind: what has begun is finished without it.
+pub(super) async fn finish<T: Send + 'static>(
+    what: &str,
+    act: impl Future<Output = Result<T, SpriteError>> + Send + 'static,
+) -> Result<Result<T, SpriteError>, ApiError> {
+    let done = tokio::spawn(act).await;
+    done.map_err(|error| ApiError::unavailable(format!("{what} ended early: {error}"), 1))
 }
 
 impl App {
@@ -150,9 +153,8 @@ pub(crate) async fn list(
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The Sprite", body = SpriteBody),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
         (status = 503, description = "The host is leaving", body = ErrorBody),
+        NotOne,
     )
 )]
 pub(crate) async fn get(
@@ -169,12 +171,9 @@ pub(crate) async fn get(
     responses(
         (status = 200, description = "The Sprite", body = SpriteBody),
         (status = 400, description = "The body is invalid", body = ErrorBody),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
-        (status = 408, description = "The body came too slowly", body = ErrorBody),
-        (status = 413, description = "The body is too large", body = ErrorBody),
-        (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 503, description = "It cannot be recorded, or the host is leaving", body = ErrorBody),
+        NotOne,
+        NotGiven,
     )
 )]
 pub(crate) async fn update(
@@ -186,9 +185,7 @@ pub(crate) async fn update(
     let access = body.url_settings.and_then(|settings| settings.auth).map(Into::into);
     let edit = Edit { access, labels: body.labels };
     let theirs = Arc::clone(&app);
-    let updated = tokio::spawn(async move { theirs.sprites.update(&name, &edit).await }).await;
-    let updated =
-        updated.map_err(|error| ApiError::unavailable(format!("the update ended early: {error}"), 1))?;
+    let updated = finish("the update", async move { theirs.sprites.update(&name, &edit).await }).await?;
     Ok(Json(app.body_of(updated?)))
 }
 
@@ -198,9 +195,8 @@ pub(crate) async fn update(
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 404, description = "There is none of this name", body = ErrorBody),
         (status = 503, description = "It cannot be recorded, or the host is leaving", body = ErrorBody),
+        NotOne,
     )
 )]
 pub(crate) async fn delete(
@@ -208,8 +204,7 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let theirs = Arc::clone(&app);
-    let deleted = tokio::spawn(async move { theirs.sprites.delete(&name).await }).await;
-    deleted.map_err(|error| ApiError::unavailable(format!("the delete ended early: {error}"), 1))??;
+    finish("the delete", async move { theirs.sprites.delete(&name).await }).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
